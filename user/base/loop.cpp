@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/base/loop.h"
+
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+#include <array>
+#include <csignal>
+#include <ctime>
+
+namespace netsonde {
+
+namespace {
+
+timespec to_timespec(Nanos span) {
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(span);
+  return {.tv_sec = whole.count(), .tv_nsec = (span - whole).count()};
+}
+
+std::int64_t clock_ns(clockid_t clock) {
+  timespec now = {};
+  clock_gettime(clock, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+}  // namespace
+
+Time kernel_now() { return Time(Nanos(clock_ns(CLOCK_MONOTONIC))); }
+
+std::int64_t realtime_offset_ns() { return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC); }
+
+Result<Loop> Loop::open() {
+  Loop loop;
+  loop.epoll_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+  if (!loop.epoll_) return Error::from_errno("create event loop");
+  return loop;
+}
+
+Result<> Loop::watch(int fd, Handler handler, std::uint32_t events) {
+  epoll_event event = {};
+  event.events = events;
+  event.data.fd = fd;
+  const int operation = watched_.contains(fd) ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  if (epoll_ctl(epoll_.get(), operation, fd, &event)) return Error::from_errno("watch descriptor");
+  watched_[fd] = std::make_shared<Watched>(Watched{.handler = std::move(handler), .owned = {}});
+  return {};
+}
+
+void Loop::forget(int fd) {
+  if (watched_.erase(fd)) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+Result<int> Loop::add_timer(Nanos first, Nanos interval, Handler handler) {
+  UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer) return Error::from_errno("create timer");
+  const itimerspec when = {.it_interval = to_timespec(interval), .it_value = to_timespec(first)};
+  if (timerfd_settime(timer.get(), 0, &when, nullptr)) return Error::from_errno("set timer");
+  const int fd = timer.get();
+  TRY(watch(fd, [fd, handler = std::move(handler)]() -> Result<> {
+    std::uint64_t expired = 0;
+    if (read(fd, &expired, sizeof(expired)) != sizeof(expired)) return {};
+    return handler();
+  }));
+  watched_[fd]->owned = std::move(timer);
+  return fd;
+}
+
+Result<int> Loop::every(Nanos interval, Handler handler) {
+  return add_timer(interval, interval, std::move(handler));
+}
+
+Result<> Loop::set_interval(int timer, Nanos interval) {
+  const itimerspec when = {.it_interval = to_timespec(interval), .it_value = to_timespec(interval)};
+  if (timerfd_settime(timer, 0, &when, nullptr)) return Error::from_errno("set timer");
+  return {};
+}
+
+Result<> Loop::after(Nanos delay, Handler handler) {
+  auto fd = std::make_shared<int>(-1);
+  *fd = TRY(add_timer(std::max(delay, Nanos(1)), Nanos(0),
+                      [this, fd, handler = std::move(handler)]() -> Result<> {
+                        forget(*fd);
+                        return handler();
+                      }));
+  return {};
+}
+
+Result<> Loop::take_signals(Handler on_stop, Handler on_resize) {
+  sigset_t mask;
+  sigemptyset(&mask);
+  for (int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&mask, number);
+  if (on_resize) sigaddset(&mask, SIGWINCH);
+  if (sigprocmask(SIG_BLOCK, &mask, nullptr)) return Error::from_errno("block signals");
+  UniqueFd signals(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals) return Error::from_errno("take signals");
+  const int fd = signals.get();
+  TRY(watch(fd, [fd, on_stop = std::move(on_stop), on_resize = std::move(on_resize)]() -> Result<> {
+    signalfd_siginfo info = {};
+    while (read(fd, &info, sizeof(info)) == sizeof(info)) {
+      const bool resized = static_cast<int>(info.ssi_signo) == SIGWINCH;
+      TRY(resized ? on_resize() : on_stop());
+    }
+    return {};
+  }));
+  watched_[fd]->owned = std::move(signals);
+  return {};
+}
+
+Result<> Loop::run() {
+  running_ = true;
+  std::array<epoll_event, 32> ready;
+  while (running_) {
+    const int count = epoll_wait(epoll_.get(), ready.data(), ready.size(), -1);
+    if (count < 0 && errno != EINTR) return Error::from_errno("wait for events");
+    for (int i = 0; i < count && running_; ++i) {
+      const auto found = watched_.find(ready[i].data.fd);
+      if (found == watched_.end()) continue;  // forgotten by an earlier handler of this round
+      const std::shared_ptr<Watched> watched = found->second;  // may be forgotten by its own handler
+      TRY(watched->handler());
+    }
+  }
+  return {};
+}
+
+}  // namespace netsonde

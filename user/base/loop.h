@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "user/base/fd.h"
+#include "user/base/result.h"
+#include "user/base/units.h"
+
+namespace netsonde {
+
+// The one epoll loop. Handlers run on the calling thread, one after the other; an error that a handler
+// returns ends run() with that error.
+class Loop {
+ public:
+  using Handler = std::function<Result<>()>;
+
+  static Result<Loop> open();
+
+  // Calls back whenever fd is readable (events: EPOLLIN by default), until forget(fd).
+  Result<> watch(int fd, Handler handler, std::uint32_t events = 1 /* EPOLLIN */);
+  void forget(int fd);
+
+  // Calls back every interval; missed ticks are not made up for. Returns the id for set_interval.
+  Result<int> every(Nanos interval, Handler handler);
+  Result<> set_interval(int timer, Nanos interval);
+  // Calls back once after the delay.
+  Result<> after(Nanos delay, Handler handler);
+
+  // From then on SIGINT, SIGTERM and SIGHUP (and SIGWINCH, with its handler) are events of the loop.
+  Result<> take_signals(Handler on_stop, Handler on_resize = {});
+
+  // Runs until stop() is called.
+  Result<> run();
+  void stop() { running_ = false; }
+
+ private:
+  struct Watched {
+    Handler handler;
+    UniqueFd owned;  // timers and signals; others stay with their owner
+  };
+
+  Result<int> add_timer(Nanos first, Nanos interval, Handler handler);
+
+  UniqueFd epoll_;
+  std::map<int, std::shared_ptr<Watched>> watched_;
+  bool running_ = false;
+};
+
+// Now, on the clock that events carry.
+Time kernel_now();
+// What to add to a Time to get nanoseconds since the epoch, UTC.
+std::int64_t realtime_offset_ns();
+
+}  // namespace netsonde

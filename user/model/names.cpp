@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/model/names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace netsonde {
+
+namespace {
+
+std::string name_or_number(const std::map<std::uint32_t, std::string>& names, std::uint32_t number) {
+  const auto found = names.find(number);
+  return found == names.end() ? fmt::format("#{}", number) : found->second;
+}
+
+constexpr std::array kBenignDrops = {
+    BenignDrop{.reason = "QUEUE_PURGE",
+               .location = "",
+               .why = "what was still queued when the socket closed, most often the peer's FIN"},
+    BenignDrop{.reason = "SOCKET_CLOSE",
+               .location = "",
+               .why = "the application closed without reading what had arrived"},
+    BenignDrop{.reason = "TCP_OFOMERGE",
+               .location = "",
+               .why = "its bytes were already in the out-of-order queue"},
+    BenignDrop{.reason = "TCP_OLD_DATA",
+               .location = "",
+               .why = "a duplicate: its bytes had already arrived"},
+    BenignDrop{.reason = "TCP_OLD_ACK", .location = "", .why = "an older ACK than one that had arrived"},
+    BenignDrop{.reason = "TCP_RESET",
+               .location = "",
+               .why = "a reset that did its work; it is reported as a reset"},
+    BenignDrop{.reason = "TCP_FLAGS",
+               .location = "",
+               .why = "a segment without ACK to a connection that needs one, usual while it closes"},
+    BenignDrop{.reason = "OTHERHOST",
+               .location = "",
+               .why = "a frame for another host on a promiscuous or bridged interface"},
+    BenignDrop{.reason = "UNICAST_IN_L2_MULTICAST",
+               .location = "",
+               .why = "unicast addresses inside a broadcast frame must be ignored"},
+    BenignDrop{.reason = "UNHANDLED_PROTO",
+               .location = "",
+               .why = "a protocol that nobody on this host has asked for (LLDP, STP, ...)"},
+    BenignDrop{.reason = "SOCKET_FILTER",
+               .location = "",
+               .why = "a filter that an application put on its own socket"},
+    BenignDrop{.reason = "TAP_FILTER", .location = "", .why = "a filter set on the TAP device"},
+    BenignDrop{.reason = "TAP_TXFILTER", .location = "", .why = "a filter set on the TAP device"},
+    BenignDrop{.reason = "UNIX_DISCONNECT",
+               .location = "",
+               .why = "a local datagram socket was disconnected; not network traffic"},
+    BenignDrop{.reason = "UNIX_SKIP_OOB", .location = "", .why = "a local socket; not network traffic"},
+    BenignDrop{.reason = "TCP_CLOSE",
+               .location = "",
+               .why = "a segment for a connection that this host has closed"},
+    BenignDrop{.reason = "NOT_SPECIFIED",
+               .location = "tcp_v4_rcv",
+               .why = "a segment for a connection in TIME_WAIT"},
+    BenignDrop{.reason = "NOT_SPECIFIED",
+               .location = "tcp_v6_rcv",
+               .why = "a segment for a connection in TIME_WAIT"},
+    BenignDrop{.reason = "NOT_SPECIFIED",
+               .location = "ip6_mc_input",
+               .why = "IPv6 multicast that nobody on this host has joined"},
+    BenignDrop{.reason = "NOT_SPECIFIED",
+               .location = "sk_stream_kill_queues",
+               .why = "what was still queued when the socket closed, most often the peer's FIN"},
+    BenignDrop{.reason = "NOT_SPECIFIED",
+               .location = "inet_sock_destruct",
+               .why = "what was still queued when the socket closed, most often the peer's FIN"},
+    BenignDrop{.reason = "NOT_SPECIFIED",
+               .location = "tcp_rcv_state_process",
+               .why = "the last segments of a closing connection"},
+    BenignDrop{.reason = "NOT_SPECIFIED",
+               .location = "unix_release_sock",
+               .why = "a local socket; not network traffic"},
+    BenignDrop{.reason = "NOT_SPECIFIED",
+               .location = "netlink_broadcast_filtered",
+               .why = "a local message without listeners; not network traffic"},
+};
+
+bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+
+}  // namespace
+
+std::string Names::drop_reason(std::uint32_t reason) const {
+  return name_or_number(drop_reasons_, reason);
+}
+
+std::string Names::reset_reason(std::uint32_t reason) const {
+  return name_or_number(reset_reasons_, reason);
+}
+
+std::string_view Names::symbol(std::uint64_t address) const {
+  const auto after = std::upper_bound(
+      symbols_.begin(), symbols_.end(), address,
+      [](std::uint64_t value, const auto& symbol) { return value < symbol.first; });
+  return after == symbols_.begin() ? std::string_view() : std::string_view(std::prev(after)->second);
+}
+
+std::string_view Names::cgroup(std::uint64_t id) const {
+  const auto found = cgroups_.find(id);
+  return found == cgroups_.end() ? std::string_view() : std::string_view(found->second);
+}
+
+void Names::learn_cgroup(std::uint64_t id, const std::function<std::string(std::uint64_t)>& resolve) {
+  if (id && !cgroups_.contains(id)) cgroups_.emplace(id, resolve(id));
+}
+
+std::string_view container_of(std::string_view cgroup_path) {
+  constexpr std::size_t kFullId = 64;
+  for (std::size_t begin = 0; begin < cgroup_path.size();) {
+    std::size_t end = begin;
+    while (end < cgroup_path.size() && is_hex(cgroup_path[end])) ++end;
+    if (end - begin == kFullId) return cgroup_path.substr(begin, 12);
+    begin = end + 1;
+  }
+  return {};
+}
+
+const BenignDrop* benign_drop(std::string_view reason, std::string_view location) {
+  const auto found = std::find_if(kBenignDrops.begin(), kBenignDrops.end(), [&](const BenignDrop& row) {
+    return row.reason == reason && (row.location.empty() || row.location == location);
+  });
+  return found == kBenignDrops.end() ? nullptr : &*found;
+}
+
+bool always_benign(std::string_view reason) {
+  const BenignDrop* row = benign_drop(reason, "");
+  return row && row->location.empty();
+}
+
+}  // namespace netsonde

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/model/store.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+namespace netsonde {
+
+namespace {
+
+constexpr std::uint8_t kClosed = 7;
+constexpr std::uint8_t kListen = 10;
+
+bool same_end(const ev_conn& a, const ev_conn& b) {
+  return a.netns == b.netns && a.local_port == b.local_port && a.remote_port == b.remote_port &&
+         std::equal(std::begin(a.local), std::end(a.local), std::begin(b.local)) &&
+         std::equal(std::begin(a.remote), std::end(a.remote), std::begin(b.remote));
+}
+
+ev_conn swapped(ev_conn conn) {
+  std::swap(conn.local_port, conn.remote_port);
+  std::swap(conn.local, conn.remote);
+  return conn;
+}
+
+Connection::Base base_of(const ev_sample& s) {
+  return {.tx = s.tx_bytes, .rx = s.rx_bytes, .segs_out = s.segs_out, .segs_in = s.segs_in,
+          .retransmitted = s.retransmitted, .sk_drops = s.sk_drops, .busy_ms = s.busy_ms,
+          .rwnd_ms = s.rwnd_limited_ms, .sndbuf_ms = s.sndbuf_limited_ms, .known = true};
+}
+
+// A sender with unacknowledged data is busy; the kernel says for how much of that time the receiver's
+// window or the send buffer held it back. The rest was the congestion window's doing if that was in use
+// to the brim, and otherwise nobody's but the application's, which had no more to send.
+Limit limit_of(const ev_sample& s, const Connection::Base& base) {
+  const std::uint32_t busy = s.busy_ms - base.busy_ms;
+  const std::uint32_t rwnd = s.rwnd_limited_ms - base.rwnd_ms;
+  const std::uint32_t sndbuf = s.sndbuf_limited_ms - base.sndbuf_ms;
+  if (busy + rwnd + sndbuf == 0) return s.tx_bytes == base.tx ? Limit::None : Limit::Application;
+  if (rwnd >= busy && rwnd >= sndbuf) return Limit::ReceiveWindow;
+  if (sndbuf >= busy) return Limit::SendBuffer;
+  return s.options & EV_OPT_CWND_LIMITED && !(s.options & EV_OPT_APP_LIMITED)
+             ? Limit::CongestionWindow
+             : Limit::Application;
+}
+
+void set_quantiles(Connection& connection) {
+  const ev_sample& s = connection.last;
+  if (s.rtt_samples && s.rtt_samples <= EV_FIRST_RTTS)
+    connection.rtt = quantiles_of_samples(std::span(s.first_rtts).first(s.rtt_samples));
+}
+
+}  // namespace
+
+std::string_view limit_name(Limit limit) {
+  switch (limit) {
+    case Limit::None: return "none";
+    case Limit::Application: return "application";
+    case Limit::ReceiveWindow: return "receive_window";
+    case Limit::SendBuffer: return "send_buffer";
+    case Limit::CongestionWindow: return "congestion_window";
+  }
+  return "none";
+}
+
+void Store::apply(const Event& event) {
+  std::visit([this](const auto& e) { on(e); }, event);
+}
+
+std::vector<Event> Store::take_derived() { return std::exchange(derived_, {}); }
+
+const Connection* Store::find(std::uint64_t cookie) const {
+  const auto found = connections_.find(cookie);
+  if (found != connections_.end()) return &found->second;
+  const auto closed = std::find_if(closed_.rbegin(), closed_.rend(), [&](const Connection& c) {
+    return c.last.conn.cookie == cookie;
+  });
+  return closed == closed_.rend() ? nullptr : &*closed;
+}
+
+const Connection* Store::find(const ev_conn& packet) const {
+  if (packet.cookie) return find(packet.cookie);
+  const ev_conn reverse = swapped(packet);
+  for (const auto& [cookie, connection] : connections_)
+    if (same_end(connection.last.conn, packet) || same_end(connection.last.conn, reverse))
+      return &connection;
+  return nullptr;
+}
+
+std::uint64_t Store::lost() const {
+  return std::accumulate(std::begin(tick_.lost), std::end(tick_.lost), std::uint64_t{0}) -
+         tick_.lost[EV_LOST_RATE];
+}
+
+std::vector<DropCount> Store::drops() const {
+  std::vector<DropCount> drops;
+  for (const auto& [key, count] : drops_) drops.push_back(count);
+  std::sort(drops.begin(), drops.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+  return drops;
+}
+
+// Events that are no samples tell who, not how much. What happens to a socket after its close (a reset
+// that it still sends, say) does not bring it back.
+void Store::remember(const ev_conn& conn) {
+  if (conn.cookie && conn.state != kClosed) connections_[conn.cookie].last.conn = conn;
+}
+
+void Store::on(const ev_open& open) {
+  // The same socket may connect again after it closed.
+  if (open.header.kind == EV_CONNECT) connections_.erase(open.conn.cookie);
+  remember(open.conn);
+}
+
+// A socket that began after the last tick counts from zero; of an older one only changes count.
+void Store::begin(Connection& connection, const ev_sample& sample) {
+  if (connection.sampled || !sample.conn.start_ns || sample.conn.start_ns < tick_.header.time_ns) return;
+  connection.base.known = true;
+  if (sample.conn.direction != EV_LISTENER) ++sums_.opened;
+}
+
+void Store::check_overflow(Connection& connection, const ev_sample& sample) {
+  const std::uint32_t dropped = sample.sk_drops - connection.base.sk_drops;
+  if (!connection.base.known || dropped == 0) return;
+  sums_.overflows += dropped;
+  connection.base.sk_drops = sample.sk_drops;
+  ev_listen_overflow overflow = {};
+  overflow.header = sample.header;
+  overflow.header.kind = EV_LISTEN_OVERFLOW;
+  overflow.header.size = sizeof(overflow);
+  overflow.conn = sample.conn;
+  overflow.count = dropped;
+  overflow.queued = sample.receive_queue;
+  overflow.backlog = sample.backlog;
+  derived_.emplace_back(overflow);
+}
+
+void Store::on(const ev_sample& sample) {
+  if (sample.header.kind != EV_SAMPLE) return close(sample);
+  Connection& connection = connections_[sample.conn.cookie];
+  begin(connection, sample);
+  if (sample.conn.state == kListen) check_overflow(connection, sample);
+  connection.last = sample;
+  connection.sampled = true;
+  connection.sampled_ns = sample.header.time_ns;
+  set_quantiles(connection);
+}
+
+void Store::on(const ev_histogram& histogram) {
+  const auto found = connections_.find(histogram.cookie);
+  const RttQuantiles quantiles = quantiles_of_buckets(histogram.buckets);
+  if (found != connections_.end()) {
+    found->second.rtt = quantiles;
+    return;
+  }
+  const auto closed = std::find_if(closed_.rbegin(), closed_.rend(), [&](const Connection& c) {
+    return c.last.conn.cookie == histogram.cookie;
+  });
+  if (closed != closed_.rend()) closed->rtt = quantiles;
+}
+
+void Store::on(const ev_reset& reset) {
+  ++(reset.sent ? sums_.resets_sent : sums_.resets_received);
+  if (reset.conn.cookie) remember(reset.conn);
+}
+
+void Store::on(const ev_drop_count& count) {
+  const std::string reason = names_->drop_reason(count.key.reason);
+  DropCount& drop = drops_[{count.key.reason, count.key.location, count.key.netns, count.key.protocol}];
+  drop.key = count.key;
+  drop.harmful = !benign_drop(reason, names_->symbol(count.key.location));
+  const std::uint64_t news = count.count - drop.count;
+  (drop.harmful ? sums_.harmful : sums_.benign) += news;
+  drop.count = count.count;
+}
+
+// What the connection did since the last tick, into the sums of the interval.
+void Store::add(const Connection& connection) {
+  const ev_sample& now = connection.last;
+  const Connection::Base& base = connection.base;
+  if (!base.known) return;
+  sums_.tx += now.tx_bytes - base.tx;
+  sums_.rx += now.rx_bytes - base.rx;
+  sums_.segs_out += now.segs_out - base.segs_out;
+  sums_.segs_in += now.segs_in - base.segs_in;
+  sums_.retransmitted += now.retransmitted - base.retransmitted;
+  const bool active = now.segs_in != base.segs_in || now.segs_out != base.segs_out;
+  if (active && now.srtt_us) sums_.srtts.push_back(now.srtt_us);
+}
+
+void Store::close(const ev_sample& sample) {
+  const bool listener = sample.header.kind == EV_LISTEN_CLOSE;
+  if (!listener) ++sums_.closed;
+  const auto found = connections_.find(sample.conn.cookie);
+  Connection connection;
+  if (found != connections_.end()) {
+    connection = found->second;
+    connections_.erase(found);
+  }
+  begin(connection, sample);
+  connection.last = sample;
+  connection.sampled = true;
+  connection.closed_ns = sample.header.time_ns;
+  set_quantiles(connection);
+  if (listener) return;
+  add(connection);
+  closed_.push_back(std::move(connection));
+  if (closed_.size() > settings_.linger_limit) closed_.pop_front();
+}
+
+// Rates of one connection over the interval that ends.
+void Store::account(Connection& connection, double span) {
+  const ev_sample& now = connection.last;
+  const Connection::Base& base = connection.base;
+  if (!connection.sampled) return;
+  if (base.known && span > 0) {
+    connection.tx_rate = static_cast<float>(static_cast<double>(now.tx_bytes - base.tx) / span);
+    connection.rx_rate = static_cast<float>(static_cast<double>(now.rx_bytes - base.rx) / span);
+    connection.retransmit_rate = static_cast<float>((now.retransmitted - base.retransmitted) / span);
+    connection.limit = limit_of(now, base);
+    connection.limit_known = true;
+  }
+  add(connection);
+  connection.base = base_of(now);
+}
+
+void Store::forget_vanished() {
+  const std::uint64_t since = last_complete_ns_;
+  totals_.vanished += std::erase_if(connections_, [since](const auto& entry) {
+    return std::max<std::uint64_t>(entry.second.sampled_ns, entry.second.last.conn.start_ns) < since;
+  });
+}
+
+void Store::forget_closed() {
+  const auto keep_from = tick_.header.time_ns - static_cast<std::uint64_t>(settings_.linger.count());
+  while (!closed_.empty() && closed_.front().closed_ns < keep_from) closed_.pop_front();
+}
+
+void Store::finish_totals(double span) {
+  const auto rate = [span](std::uint64_t count) { return span > 0 ? static_cast<double>(count) / span : 0.0; };
+  const std::uint64_t vanished = totals_.vanished;
+  totals_ = {};
+  totals_.vanished = vanished;
+  for (const auto& [cookie, connection] : connections_) {
+    ++(connection.is_listener() ? totals_.listeners : totals_.connections);
+    ++totals_.by_state[std::min<std::size_t>(connection.last.conn.state, kTcpStates - 1)];
+  }
+  totals_.tx_rate = rate(sums_.tx);
+  totals_.rx_rate = rate(sums_.rx);
+  totals_.segments_out_rate = rate(sums_.segs_out);
+  totals_.segments_in_rate = rate(sums_.segs_in);
+  totals_.retransmit_rate = rate(sums_.retransmitted);
+  if (sums_.segs_out)
+    totals_.retransmit_percent =
+        100.0 * static_cast<double>(sums_.retransmitted) / static_cast<double>(sums_.segs_out);
+  if (!sums_.srtts.empty()) {
+    const RttQuantiles rtt = quantiles_of_samples(sums_.srtts);
+    totals_.rtt_p50_us = rtt.p50;
+    totals_.rtt_p99_us = rtt.p99;
+  }
+  totals_.opened_rate = rate(sums_.opened);
+  totals_.closed_rate = rate(sums_.closed);
+  totals_.drop_rate = rate(sums_.harmful);
+  totals_.benign_drop_rate = rate(sums_.benign);
+  totals_.resets_sent_rate = rate(sums_.resets_sent);
+  totals_.resets_received_rate = rate(sums_.resets_received);
+  totals_.listen_overflow_rate = rate(sums_.overflows);
+  sums_ = {};
+}
+
+void Store::on(const ev_tick& tick) {
+  const bool first = tick_.header.time_ns == 0;
+  interval_ = Nanos(first ? 0 : static_cast<std::int64_t>(tick.header.time_ns - tick_.header.time_ns));
+  sums_.benign += tick.benign_drops - tick_.benign_drops;
+  const double span = seconds(interval_);
+  for (auto& [cookie, connection] : connections_) account(connection, span);
+  const std::uint64_t previous = tick_.header.time_ns;
+  tick_ = tick;
+  if (tick.complete) {
+    // Samples of this pass lie between the two ticks.
+    last_complete_ns_ = previous;
+    forget_vanished();
+  }
+  forget_closed();
+  finish_totals(span);
+}
+
+}  // namespace netsonde
