@@ -124,12 +124,12 @@ static __always_inline void closed(struct sock *sk, struct tcp_sock *tp, __u8 ol
 		return;
 	if (send_open && was_accepted(sk))
 		accepted(tp, state);
+	send_histogram(sk, state, EV_LOST_HISTOGRAM);
 	e = event_begin(EV_LOST_RECORDS, listener ? EV_LISTEN_CLOSE : EV_CLOSE, sizeof(*e));
 	if (!e)
 		return;
 	fill_sample(e, tp, state, old_state);
 	event_submit(e);
-	send_histogram(sk, state, EV_LOST_HISTOGRAM);
 }
 
 SEC("tp_btf/inet_sock_set_state")

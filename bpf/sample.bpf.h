@@ -88,6 +88,7 @@ static __always_inline __u16 option_flags(struct tcp_sock *tp)
 {
 	struct sock *sk = (struct sock *)tp;
 	__u16 flags = 0;
+	__u8 locks;
 
 	if (BPF_CORE_READ_BITFIELD(tp, rx_opt.tstamp_ok))
 		flags |= EV_OPT_TIMESTAMPS;
@@ -105,9 +106,10 @@ static __always_inline __u16 option_flags(struct tcp_sock *tp)
 		flags |= EV_OPT_APP_LIMITED;
 	if (BPF_CORE_READ_BITFIELD(tp, is_cwnd_limited))
 		flags |= EV_OPT_CWND_LIMITED;
-	if (sk->sk_userlocks & SNDBUF_LOCKED)
+	locks = BPF_CORE_READ_BITFIELD(sk, sk_userlocks); /* four bits in 6.1 */
+	if (locks & SNDBUF_LOCKED)
 		flags |= EV_OPT_SNDBUF_LOCKED;
-	if (sk->sk_userlocks & RCVBUF_LOCKED)
+	if (locks & RCVBUF_LOCKED)
 		flags |= EV_OPT_RCVBUF_LOCKED;
 	return flags;
 }

@@ -5,6 +5,7 @@
 # nothing is installed.
 set -eu
 
+PATH=$PATH:/usr/sbin:/sbin
 package=${1:?usage: kernel.sh PACKAGE}
 cache=$(dirname "$(realpath "$0")")/../build/kernels
 mkdir -p "$cache"

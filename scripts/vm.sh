@@ -10,6 +10,7 @@ set -eu
 modules="veth tun tcp_bbr nf_tables nft_numgen nft_counter nft_limit nft_reject_inet
     sch_netem sch_tbf sch_fq"
 [ $# -ge 2 ] || { echo "usage: vm.sh KERNEL PROGRAM [ARG...]" >&2; exit 2; }
+PATH=$PATH:/usr/sbin:/sbin
 name=$1 program=$(realpath -s "$2") limit=${TIME_LIMIT:-300} vm=
 shift 2
 kernel=$name
@@ -59,7 +60,7 @@ ln -s ../run "$guest/var/run"
 for file in /bin/dash "$(command -v busybox)" "$program" ${EXTRA_FILES:-}; do
     add "$(realpath -s "$file")"
 done
-ln -s dash "$guest/bin/sh" # busybox's shell would prefer its own ip and tc to the real ones
+ln -sf dash "$guest/bin/sh" # busybox's shell would prefer its own ip and tc to the real ones
 
 # Kernel messages and the exit status go to the first serial line, the program's output to the second.
 cat >"$guest/init" <<EOF

@@ -43,12 +43,18 @@ Result<> Loop::watch(int fd, Handler handler, std::uint32_t events) {
   event.data.fd = fd;
   const int operation = watched_.contains(fd) ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
   if (epoll_ctl(epoll_.get(), operation, fd, &event)) return Error::from_errno("watch descriptor");
-  watched_[fd] = std::make_shared<Watched>(Watched{.handler = std::move(handler), .owned = {}});
+  std::unique_ptr<Watched>& watched = watched_[fd];
+  if (watched) forgotten_.push_back(std::move(watched));
+  watched = std::make_unique<Watched>(Watched{.handler = std::move(handler), .owned = {}, .once = false});
   return {};
 }
 
 void Loop::forget(int fd) {
-  if (watched_.erase(fd)) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  const auto found = watched_.find(fd);
+  if (found == watched_.end()) return;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  forgotten_.push_back(std::move(found->second));
+  watched_.erase(found);
 }
 
 Result<int> Loop::add_timer(Nanos first, Nanos interval, Handler handler) {
@@ -77,12 +83,8 @@ Result<> Loop::set_interval(int timer, Nanos interval) {
 }
 
 Result<> Loop::after(Nanos delay, Handler handler) {
-  auto fd = std::make_shared<int>(-1);
-  *fd = TRY(add_timer(std::max(delay, Nanos(1)), Nanos(0),
-                      [this, fd, handler = std::move(handler)]() -> Result<> {
-                        forget(*fd);
-                        return handler();
-                      }));
+  const int fd = TRY(add_timer(std::max(delay, Nanos(1)), Nanos(0), std::move(handler)));
+  watched_[fd]->once = true;
   return {};
 }
 
@@ -116,9 +118,11 @@ Result<> Loop::run() {
     for (int i = 0; i < count && running_; ++i) {
       const auto found = watched_.find(ready[i].data.fd);
       if (found == watched_.end()) continue;  // forgotten by an earlier handler of this round
-      const std::shared_ptr<Watched> watched = found->second;  // may be forgotten by its own handler
-      TRY(watched->handler());
+      Watched& watched = *found->second;
+      if (watched.once) forget(ready[i].data.fd);
+      TRY(watched.handler());
     }
+    forgotten_.clear();
   }
   return {};
 }

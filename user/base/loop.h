@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "user/base/fd.h"
 #include "user/base/result.h"
@@ -41,12 +42,14 @@ class Loop {
   struct Watched {
     Handler handler;
     UniqueFd owned;  // timers and signals; others stay with their owner
+    bool once = false;
   };
 
   Result<int> add_timer(Nanos first, Nanos interval, Handler handler);
 
   UniqueFd epoll_;
-  std::map<int, std::shared_ptr<Watched>> watched_;
+  std::map<int, std::unique_ptr<Watched>> watched_;
+  std::vector<std::unique_ptr<Watched>> forgotten_;  // kept until no handler of theirs can be running
   bool running_ = false;
 };
 

@@ -171,7 +171,7 @@ constexpr std::array kFields = {
     Field{.id = "local_address", .alias = "local", .title = "LOCAL", .help = "Address of this end.",
           .width = 15, .get = local_address},
     Field{.id = "local_port", .alias = "lport", .title = "LPORT", .help = "Port of this end.", .width = 5,
-          .get = [](const Row& r) -> Value { return number(conn(r).local_port); }},
+          .get = [](const Row& r) -> Value { return conn(r).local_port ? number(conn(r).local_port) : Value(); }},
     Field{.id = "remote_address", .alias = "remote", .title = "REMOTE", .help = "Address of the peer.",
           .width = 15, .get = of_connection<remote_address>},
     Field{.id = "remote_port", .alias = "rport", .title = "RPORT", .help = "Port of the peer.", .width = 5,

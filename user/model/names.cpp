@@ -95,10 +95,12 @@ std::string Names::reset_reason(std::uint32_t reason) const {
 }
 
 std::string_view Names::symbol(std::uint64_t address) const {
-  const auto after = std::upper_bound(
-      symbols_.begin(), symbols_.end(), address,
-      [](std::uint64_t value, const auto& symbol) { return value < symbol.first; });
-  return after == symbols_.begin() ? std::string_view() : std::string_view(std::prev(after)->second);
+  const auto found = symbols_.find(address);
+  return found == symbols_.end() ? std::string_view() : std::string_view(found->second);
+}
+
+void Names::learn_symbol(std::uint64_t address, const Resolve& resolve) {
+  if (address && !symbols_.contains(address)) symbols_.emplace(address, resolve(address));
 }
 
 std::string_view Names::cgroup(std::uint64_t id) const {
@@ -106,7 +108,7 @@ std::string_view Names::cgroup(std::uint64_t id) const {
   return found == cgroups_.end() ? std::string_view() : std::string_view(found->second);
 }
 
-void Names::learn_cgroup(std::uint64_t id, const std::function<std::string(std::uint64_t)>& resolve) {
+void Names::learn_cgroup(std::uint64_t id, const Resolve& resolve) {
   if (id && !cgroups_.contains(id)) cgroups_.emplace(id, resolve(id));
 }
 

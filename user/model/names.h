@@ -25,23 +25,22 @@ class Names {
   void set_reset_reasons(std::map<std::uint32_t, std::string> names) { reset_reasons_ = std::move(names); }
   const std::map<std::uint32_t, std::string>& drop_reasons() const { return drop_reasons_; }
 
-  // The function that holds a kernel address; empty when unknown.
+  using Resolve = std::function<std::string(std::uint64_t)>;
+
+  // The function that holds a kernel address; empty when unknown. Asked for once per address.
   std::string_view symbol(std::uint64_t address) const;
-  // Sorted by address.
-  void set_symbols(std::vector<std::pair<std::uint64_t, std::string>> symbols) {
-    symbols_ = std::move(symbols);
-  }
+  void learn_symbol(std::uint64_t address, const Resolve& resolve);
 
   // The path of a cgroup below the root of the hierarchy, "/system.slice/nginx.service"; empty when it
   // is not known (gone before anybody asked).
   std::string_view cgroup(std::uint64_t id) const;
   // Remembers the path while the cgroup still exists; resolve is asked once per id.
-  void learn_cgroup(std::uint64_t id, const std::function<std::string(std::uint64_t)>& resolve);
+  void learn_cgroup(std::uint64_t id, const Resolve& resolve);
 
  private:
   std::map<std::uint32_t, std::string> drop_reasons_;
   std::map<std::uint32_t, std::string> reset_reasons_;
-  std::vector<std::pair<std::uint64_t, std::string>> symbols_;
+  std::unordered_map<std::uint64_t, std::string> symbols_;
   std::unordered_map<std::uint64_t, std::string> cgroups_;
 };
 

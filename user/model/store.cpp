@@ -81,10 +81,10 @@ const Connection* Store::find(std::uint64_t cookie) const {
 
 const Connection* Store::find(const ev_conn& packet) const {
   if (packet.cookie) return find(packet.cookie);
-  const ev_conn reverse = swapped(packet);
-  for (const auto& [cookie, connection] : connections_)
-    if (same_end(connection.last.conn, packet) || same_end(connection.last.conn, reverse))
-      return &connection;
+  // On loopback both ends are here: the one that the packet was for or from comes first.
+  for (const ev_conn& wanted : {packet, swapped(packet)})
+    for (const auto& [cookie, connection] : connections_)
+      if (same_end(connection.last.conn, wanted)) return &connection;
   return nullptr;
 }
 
@@ -146,17 +146,9 @@ void Store::on(const ev_sample& sample) {
   set_quantiles(connection);
 }
 
+// Comes right before the sample or close that it belongs to, which may be the first we hear of it.
 void Store::on(const ev_histogram& histogram) {
-  const auto found = connections_.find(histogram.cookie);
-  const RttQuantiles quantiles = quantiles_of_buckets(histogram.buckets);
-  if (found != connections_.end()) {
-    found->second.rtt = quantiles;
-    return;
-  }
-  const auto closed = std::find_if(closed_.rbegin(), closed_.rend(), [&](const Connection& c) {
-    return c.last.conn.cookie == histogram.cookie;
-  });
-  if (closed != closed_.rend()) closed->rtt = quantiles;
+  connections_[histogram.cookie].rtt = quantiles_of_buckets(histogram.buckets);
 }
 
 void Store::on(const ev_reset& reset) {

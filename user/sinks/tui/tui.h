@@ -16,11 +16,11 @@ namespace netsonde {
 struct TuiSettings {
   Nanos interval = std::chrono::seconds(1);
   std::size_t history_bytes = 64 << 20;
-  Filter filter;                       // what the view starts with
-  std::vector<const Field*> columns;   // empty: the default set
-  const Field* sort = nullptr;         // null: worst first (retransmits, then rate)
-  bool numeric = true;                 // addresses are not resolved to names
-  bool ascii = false;                  // no braille and no box drawing, whatever the locale
+  Filter filter;                      // what the view starts with
+  std::vector<const Field*> columns;  // empty: the default set
+  const Field* sort = nullptr;        // null: worst first (retransmits, then rate)
+  bool numeric = true;                // addresses are not resolved to names
+  bool ascii = false;                 // no braille and no box drawing, whatever the locale
 };
 
 // What the view asks of whoever runs it.
@@ -33,8 +33,8 @@ struct TuiActions {
   std::function<void(const Address&)> resolve;
 };
 
-// The live view. Draws on snapshots and keys; nothing else moves it. The terminal is restored when it is
-// destroyed.
+// The live view. Draws on snapshots and keys; nothing else moves it. The terminal is restored when
+// it is destroyed.
 class Tui : public Sink {
  public:
   // Fails when standard input or output is no terminal, or the terminal cannot position its cursor.
@@ -45,7 +45,7 @@ class Tui : public Sink {
   void before_event(const Event& event, const Store& store);
   Result<> on_event(const Event& event, const Store& store) override;
   Result<> on_snapshot(const Snapshot& snapshot) override;
-  Result<> on_input();   // standard input is readable
+  Result<> on_input();  // standard input is readable
   Result<> on_resize();
   void on_name(const Address& address, std::string name);
 

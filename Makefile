@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+APP     := netsonde
+ARCH    ?= $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+BUILD   ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+CLANG   ?= clang
+BPFTOOL ?= bpftool
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
+comma   := ,
+
+CPPFLAGS += -I. -I$(BUILD) -DNETSONDE_VERSION='"$(VERSION)"' -MMD -MP
+CXXFLAGS += -std=c++20 -O2 -g -Wall -Wextra -Wpedantic -Werror $(if $(SAN),-fsanitize=$(SAN))
+BPFFLAGS := -O2 -g -Wall -Werror -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. -Ivmlinux/$(ARCH) -MMD -MP
+LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN))
+LDLIBS   := -lbpf -lelf -lz -lfmt -lcares -lncursesw -ltinfo
+
+BPF_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
+SKELETON := $(BUILD)/netsonde.skel.h
+sources   = $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard $(1)))
+OBJ      := $(call sources,user/*.cpp user/*/*.cpp user/*/*/*.cpp tuner/*.cpp probes/*.cpp)
+LIB_OBJ  := $(filter-out %/main.o,$(OBJ))
+TESTS    := unit bpf
+TOOLS    := $(patsubst %.cpp,$(BUILD)/%,$(wildcard tests/net/*.cpp tests/bench/*.cpp))
+FUZZERS  := $(patsubst %.cpp,$(BUILD)/%,$(wildcard tests/fuzz/*.cpp))
+
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2))
+
+.DELETE_ON_ERROR:
+.PHONY: all run test test-vm lint format bench fuzz install uninstall clean help setup
+all: $(BUILD)/$(APP) ## build build/netsonde
+
+run: setup ## set up, build and start the live view (root)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(BUILD)/$(APP) top
+
+test: setup ## set up, build, lint and run every test (root)
+	$(Q)tests/run.sh $(BUILD)
+
+test-vm: setup $(BUILD)/bpf-tests ## run the BPF tests on every kernel in tests/kernels
+	$(Q)tests/vm.sh $(BUILD)
+
+setup:
+	$(Q)scripts/setup.sh
+
+$(BUILD)/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
+
+$(BUILD)/netsonde.bpf.o: $(BPF_OBJ)
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKELETON): $(BUILD)/netsonde.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name netsonde_bpf > $@
+
+$(BUILD)/%.o: %.cpp | $(SKELETON)
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
+
+$(BUILD)/$(APP): $(OBJ)
+$(BUILD)/unit-tests: $(LIB_OBJ) $(call sources,tests/unit/*.cpp)
+$(BUILD)/bpf-tests: $(LIB_OBJ) $(call sources,tests/bpf/*.cpp)
+$(BUILD)/unit-tests $(BUILD)/bpf-tests: LDLIBS += -lgtest -lgtest_main -lgmock -pthread
+$(TOOLS): %: %.o $(LIB_OBJ)
+$(BUILD)/$(APP) $(BUILD)/unit-tests $(BUILD)/bpf-tests $(TOOLS):
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(LDFLAGS) $(filter %.o,$^) $(LDLIBS) -o $@
+
+fuzz: $(FUZZERS) ## build the fuzzers and run each for FUZZ_SECONDS (60)
+	$(Q)for f in $^; do $$f -max_total_time=$(or $(FUZZ_SECONDS),60) -print_final_stats=1 || exit 1; done
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.cpp $(wildcard user/base/text.cpp user/model/*.cpp)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)clang++ -I. -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined $^ -lfmt -o $@
+
+bench: setup ## measure cost and speed beside the peers; prints a table, writes build/bench.json
+	$(Q)tests/bench/run.sh $(BUILD)
+
+lint: ## formatting, include directions, clang-tidy, cppcheck
+	$(Q)scripts/lint.sh $(BUILD)
+format: ## clang-format every source
+	$(Q)git ls-files '*.cpp' '*.h' '*.c' ':!vmlinux' | xargs clang-format -i
+
+MAN  := $(DESTDIR)$(PREFIX)/share/man/man8/$(APP).8
+BASH := $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(APP)
+ZSH  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$(APP)
+BIN  := $(DESTDIR)$(PREFIX)/sbin/$(APP)
+install: all ## install to PREFIX (/usr/local) below DESTDIR
+	install -D -m 755 $(BUILD)/$(APP) $(BIN)
+	install -D -m 644 $(BUILD)/$(APP).8 $(MAN)
+	install -D -m 644 user/completion.bash $(BASH)
+	install -D -m 644 user/completion.zsh $(ZSH)
+uninstall: ## remove what install put there
+	rm -f $(BIN) $(MAN) $(BASH) $(ZSH)
+clean: ## remove all build output
+	rm -rf build build-*
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@echo "  variables: SAN=address,undefined  V=1  PREFIX= DESTDIR="
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

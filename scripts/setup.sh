@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# setup.sh [build|test|all]   Installs what building (and testing, and linting) needs on Debian or
+# Ubuntu. Silent and quick when nothing is missing; only then root is not needed.
+set -eu
+
+build="clang llvm libbpf-dev libelf-dev zlib1g-dev g++ make pkg-config libfmt-dev libcli11-dev
+    nlohmann-json3-dev libc-ares-dev libncurses-dev"
+lint="clang-format clang-tidy cppcheck"
+test="libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux procps python3
+    busybox-static cpio kmod xz-utils"
+[ "$(uname -m)" != x86_64 ] || test="$test qemu-system-x86"
+case ${1:-all} in
+    build) wanted=$build ;;
+    test) wanted="$build $test" ;;
+    all) wanted="$build $lint $test" ;;
+    *) echo "usage: setup.sh [build|test|all]" >&2; exit 2 ;;
+esac
+PATH=$PATH:/usr/sbin:/sbin
+bpftool=${BPFTOOL:-bpftool}
+
+# shellcheck disable=SC2086 # one word per package
+missing=$({
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null || true
+    printf 'wanted %s\n' $wanted
+} | awk '$1 == "installed" { have[$2] } $1 == "wanted" && !($2 in have) { printf "%s ", $2 }')
+"$bpftool" version >/dev/null 2>&1 || missing="${missing}bpftool"
+[ -n "$missing" ] || exit 0
+
+# Ubuntu has no package bpftool (or none that works without those of the running kernel).
+real_packages() {
+    for package in $missing; do
+        if [ "$package" != bpftool ] || apt-cache policy bpftool | grep -q 'Candidate: [^(]'; then
+            echo "$package"
+        else
+            echo linux-tools-common linux-tools-generic
+            apt-cache pkgnames "linux-tools-$(uname -r)" | grep -x "linux-tools-$(uname -r)" || true
+        fi
+    done
+}
+
+install() {
+    # shellcheck disable=SC2046 # one word per package
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -qqy \
+        install --no-install-recommends $(real_packages) >/dev/null
+}
+
+if ! command -v apt-get >/dev/null; then
+    echo "setup.sh: no apt-get here; please install what these Debian packages hold: $missing" >&2
+    exit 1
+elif [ "$(id -u)" != 0 ]; then
+    echo "setup.sh: as root, please: apt-get install $missing" >&2
+    exit 1
+fi
+echo "installing $missing"
+install 2>/dev/null || { apt-get -qq update && install; }
+"$bpftool" version >/dev/null 2>&1 || {
+    echo "setup.sh: bpftool is not made for kernel $(uname -r); set BPFTOOL to one of:" \
+        /usr/lib/linux-tools/*/bpftool >&2
+    exit 1
+}

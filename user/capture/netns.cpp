@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/capture/netns.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+namespace netsonde {
+
+namespace {
+
+constexpr const char* kOwn = "/proc/self/ns/net";
+
+bool is_number(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+class Collector {
+ public:
+  void add(const std::string& path) {
+    struct stat status = {};
+    if (stat(path.c_str(), &status) || !seen_.insert(status.st_ino).second) return;
+    UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd) found.push_back({.inode = status.st_ino, .fd = std::move(fd)});
+  }
+
+  std::vector<NetworkNamespace> found;
+
+ private:
+  std::set<std::uint64_t> seen_;
+};
+
+}  // namespace
+
+std::vector<NetworkNamespace> network_namespaces() {
+  Collector collector;
+  collector.add(kOwn);
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const std::string name = entry.path().filename();
+    if (is_number(name)) collector.add("/proc/" + name + "/ns/net");
+  }
+  for (const auto& entry : std::filesystem::directory_iterator("/run/netns", error))
+    collector.add(entry.path());
+  return std::move(collector.found);
+}
+
+Result<> inside(const NetworkNamespace& target, const std::function<Result<>()>& function) {
+  const UniqueFd own(open(kOwn, O_RDONLY | O_CLOEXEC));
+  if (!own) return Error::from_errno("open own network namespace");
+  if (setns(target.fd.get(), CLONE_NEWNET)) return Error::from_errno("enter network namespace");
+  auto result = function();
+  if (setns(own.get(), CLONE_NEWNET)) return Error::from_errno("return to own network namespace");
+  return result;
+}
+
+}  // namespace netsonde

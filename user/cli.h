@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "user/base/result.h"
+#include "user/base/units.h"
+
+namespace netsonde {
+
+enum class Command { Top, Connections, Trace, Doctor, Fields };
+
+// What the command line and the configuration file ask for, checked for form but not for meaning.
+struct Options {
+  Command command = Command::Top;
+  bool json = false;
+  std::string filter;
+  std::string deep;
+  Nanos interval = std::chrono::seconds(1);
+  std::uint64_t count = 0;  // ticks or events; 0: no limit
+  std::uint32_t ring_bytes = 8 << 20;
+
+  bool once = false;  // top
+  bool batch = false;
+  bool listeners = false;
+  bool resolve = false;
+  bool ascii = false;
+  std::string by;
+  std::string fields;
+  std::size_t limit = 0;
+  std::size_t history_bytes = 64 << 20;
+
+  std::string events;             // trace
+  std::optional<Nanos> duration;
+
+  bool man = false;  // fields
+};
+
+// What to do instead of a command: print this and exit so (help, version, a bad argument).
+struct Answer {
+  std::string text;
+  int status = 0;
+};
+
+// Never throws. Bad arguments give one line and status 2.
+std::variant<Options, Answer> parse_arguments(int count, const char* const* arguments);
+
+}  // namespace netsonde

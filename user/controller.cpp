@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/controller.h"
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "user/doctor.h"
+#include "user/session.h"
+#include "user/sinks/table.h"
+#include "user/sinks/trace.h"
+#include "user/sinks/tui/tui.h"
+
+namespace netsonde {
+
+namespace {
+
+// A bad argument: one line and exit status 2.
+int refuse(const Error& error) {
+  std::fprintf(stderr, "netsonde: %s\n", error.message().c_str());
+  return 2;
+}
+
+Result<> check_privilege() {
+  const std::vector<std::string> missing = missing_capabilities();
+  if (missing.empty()) return {};
+  std::string names;
+  for (const std::string& name : missing) names += (names.empty() ? "" : ", ") + name;
+  return Error("watching the kernel needs " + names + ": run netsonde as root (sudo netsonde ...)");
+}
+
+bool shows_quantiles(std::span<const Field* const> columns) {
+  return std::any_of(columns.begin(), columns.end(),
+                     [](const Field* field) { return field->id.starts_with("rtt_p"); });
+}
+
+// What the arguments mean, once checked.
+struct Request {
+  Filter filter;
+  Filter deep;
+  std::vector<const Field*> fields;
+  const Field* by = nullptr;
+  std::set<std::uint16_t> events;
+};
+
+Result<Request> understand(const Options& options) {
+  Request request;
+  if (!options.filter.empty()) request.filter = TRY(Filter::parse(options.filter));
+  if (!options.deep.empty()) request.deep = TRY(Filter::parse(options.deep));
+  if (!options.fields.empty()) request.fields = TRY(parse_fields(options.fields));
+  if (!options.events.empty()) request.events = TRY(parse_event_kinds(options.events));
+  if (!options.by.empty()) request.by = TRY(parse_fields(options.by))[0];
+  return request;
+}
+
+SessionSettings session_settings(const Options& options, const Request& request) {
+  return {.ring_bytes = options.ring_bytes, .interval = options.interval, .deep = options.deep.empty() ? nullptr : &request.deep};
+}
+
+Result<int> run_table(const Options& options, Request& request) {
+  TableSettings settings{.columns = request.fields, .sort = request.by, .limit = options.limit,
+                         .listeners = options.listeners, .json = options.json};
+  Table table(std::move(settings), request.filter, stdout);
+  Session session = TRY(Session::open(session_settings(options, request), request.filter));
+  const bool all_fields = options.json && request.fields.empty();
+  session.live().want_all_histograms(all_fields || shows_quantiles(request.fields));
+  session.add_sink(table);
+  // The first look is what rates are counted from; it is not shown.
+  const std::uint64_t tables = options.batch ? options.count : 1;
+  TRY(session.run_ticks(tables));
+  return 0;
+}
+
+Result<int> run_trace(const Options& options, Request& request) {
+  SessionSettings settings = session_settings(options, request);
+  settings.opens = true;
+  settings.sample_connections = !request.filter.only_identity() || !options.deep.empty();
+  settings.duration = options.duration;
+  Session session = TRY(Session::open(settings, request.filter));
+  Trace trace({.kinds = request.events, .count = options.count, .json = options.json}, request.filter, stdout,
+              [&session] { session.stop(); });
+  session.add_sink(trace);
+  session.after_drain([&trace] { return trace.flush(); });
+  TRY(session.run());
+  TRY(trace.flush());
+  std::fprintf(stderr, "%s\n", trace.summary(session.store().tick()).c_str());
+  return 0;
+}
+
+Result<int> run_view(const Options& options, Request& request) {
+  SessionSettings settings = session_settings(options, request);
+  settings.measure_cost = true;
+  settings.opens = true;
+  const Filter everything;
+  Session session = TRY(Session::open(settings, everything));
+  TRY(session.show({.interval = options.interval,
+                    .history_bytes = options.history_bytes,
+                    .filter = std::move(request.filter),
+                    .columns = request.fields,
+                    .sort = request.by,
+                    .numeric = !options.resolve,
+                    .ascii = options.ascii}));
+  TRY(session.run());
+  return 0;
+}
+
+int print_fields(const Options& options) {
+  for (const Field& field : fields()) {
+    const std::string names = std::string(field.id) + (field.alias.empty() ? "" : ", " + std::string(field.alias));
+    if (options.man)
+      fmt::print(".TP\n.B {}\n{}\n", names, field.help);
+    else
+      fmt::print("{:<36} {}\n", names, field.help);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Result<int> run(const Options& options) {
+  if (options.command == Command::Fields) return print_fields(options);
+  auto request = understand(options);
+  if (!request) return refuse(request.error());
+  if (options.command == Command::Doctor) return run_doctor(options.json);
+  TRY(check_privilege());
+  if (options.command == Command::Trace) return run_trace(options, request.value());
+  const bool view = options.command == Command::Top && !options.once && !options.batch && !options.json &&
+                    isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
+  return view ? run_view(options, request.value()) : run_table(options, request.value());
+}
+
+}  // namespace netsonde

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/session.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <array>
+
+namespace netsonde {
+
+namespace {
+
+constexpr Nanos kDrainEvery = std::chrono::milliseconds(50);
+constexpr Nanos kCompleteEvery = std::chrono::seconds(30);
+constexpr Nanos kMeasureFor = std::chrono::milliseconds(100);
+constexpr Nanos kMeasureEvery = std::chrono::seconds(10);
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+}  // namespace
+
+struct Session::State {
+  SessionSettings settings;
+  Loop loop;
+  Names names;
+  std::unique_ptr<Live> live;
+  Store store{&names};
+  std::vector<Sink*> sinks;
+  std::unique_ptr<Tui> tui;
+  std::function<Result<>()> after_drain;
+  Live::Handler handler;
+  std::optional<Error> failed;  // a sink's, on its way through the handler
+  int tick_timer = -1;
+  std::uint64_t ticks_left = 0;  // 0: no limit
+  Time complete_due{};
+  std::uint64_t records_lost = 0;
+  std::map<std::uint64_t, std::uint32_t> histogram_wants;
+
+  void note(Result<> result) {
+    if (!result && !failed) failed = std::move(result).error();
+  }
+
+  void feed(const Event& event) {
+    if (tui) tui->before_event(event, store);
+    store.apply(event);
+    for (Sink* sink : sinks) note(sink->on_event(event, store));
+    for (const Event& derived : store.take_derived())
+      for (Sink* sink : sinks) note(sink->on_event(derived, store));
+  }
+
+  Result<> outcome() {
+    if (failed) return *std::exchange(failed, std::nullopt);
+    return {};
+  }
+
+  Result<> drain() {
+    TRY(live->drain(handler));
+    if (after_drain) TRY(after_drain());
+    return outcome();
+  }
+
+  Result<> pass() {
+    // Lost records may have left rows behind that a complete pass finds gone.
+    const bool lost = store.tick().lost[EV_LOST_RECORDS] != records_lost;
+    records_lost = store.tick().lost[EV_LOST_RECORDS];
+    const Time now = kernel_now();
+    const bool complete = settings.sample_connections && (lost || now >= complete_due);
+    if (complete) complete_due = now + kCompleteEvery;
+    TRY(live->pass({.connections = settings.sample_connections, .complete = complete}, handler));
+    TRY(update_wants());
+    return outcome();
+  }
+
+  Result<> update_wants() {
+    if (!settings.deep && histogram_wants.empty()) return {};
+    std::map<std::uint64_t, std::uint32_t> wants = histogram_wants;
+    const Snapshot snapshot(store);
+    if (settings.deep)
+      for (const Connection* connection : snapshot.select(Snapshot::Connections))
+        if (settings.deep->accepts(snapshot.row(*connection)))
+          wants[connection->last.conn.cookie] |= EV_WANT_DEEP | EV_WANT_HISTOGRAM;
+    return live->want(wants);
+  }
+
+  Result<> tick() {
+    TRY(pass());
+    const Snapshot snapshot(store);
+    for (Sink* sink : sinks) TRY(sink->on_snapshot(snapshot));
+    if (ticks_left && --ticks_left == 0) loop.stop();
+    return {};
+  }
+
+  Result<> measure() {
+    TRY(live->begin_measuring());
+    return loop.after(kMeasureFor, [this]() -> Result<> {
+      live->end_measuring();
+      return loop.after(kMeasureEvery, [this] { return measure(); });
+    });
+  }
+
+  Result<> start() {
+    handler = [this](const Event& event) { feed(event); };
+    TRY(loop.take_signals(
+        [this]() -> Result<> {
+          loop.stop();
+          return {};
+        },
+        [this]() -> Result<> { return tui ? tui->on_resize() : Result<>(); }));
+    TRY(live->start());
+    malloc_trim(0);  // loading needed megabytes that running does not
+    TRY(loop.watch(live->fd(), [this] { return drain(); }));
+    TRY(loop.every(kDrainEvery, [this] { return drain(); }));
+    tick_timer = TRY(loop.every(settings.interval, [this] { return tick(); }));
+    if (settings.measure_cost) TRY(loop.after(kMeasureFor, [this] { return measure(); }));
+    if (settings.duration)
+      TRY(loop.after(*settings.duration, [this]() -> Result<> {
+        loop.stop();
+        return {};
+      }));
+    return pass();
+  }
+};
+
+Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Session::Session(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Result<Session> Session::open(const SessionSettings& settings, const Filter& filter) {
+  auto state = std::make_unique<State>();
+  state->settings = settings;
+  state->names.host = host_name();
+  state->loop = TRY(Loop::open());
+  LiveSettings live{.ring_bytes = settings.ring_bytes, .opens = settings.opens, .deep = settings.deep != nullptr};
+  const auto cgroups = CgroupRoot::open();
+  live.filter = filter.kernel_part(
+      [&cgroups](std::string_view path) { return cgroups ? cgroups.value().id_of(path) : 0; });
+  state->live = TRY(Live::open(live, state->names));
+  return Session(std::move(state));
+}
+
+void Session::add_sink(Sink& sink) { state_->sinks.push_back(&sink); }
+
+void Session::after_drain(std::function<Result<>()> function) { state_->after_drain = std::move(function); }
+
+Result<> Session::show(TuiSettings settings) {
+  State* state = state_.get();
+  TuiActions actions;
+  actions.quit = [state] { state->loop.stop(); };
+  actions.set_interval = [state](Nanos interval) { return state->loop.set_interval(state->tick_timer, interval); };
+  actions.want_histograms = [state](const std::vector<std::uint64_t>& cookies) {
+    state->histogram_wants.clear();
+    for (const std::uint64_t cookie : cookies) state->histogram_wants[cookie] = EV_WANT_HISTOGRAM;
+    state->note(state->update_wants());
+  };
+  actions.resolve = [](const Address&) {};
+  state->tui = TRY(Tui::open(std::move(settings), std::move(actions)));
+  state->sinks.push_back(state->tui.get());
+  return state->loop.watch(STDIN_FILENO, [state] { return state->tui->on_input(); });
+}
+
+Result<> Session::run() {
+  TRY(state_->start());
+  const Snapshot snapshot(state_->store);
+  if (state_->tui) TRY(state_->tui->on_snapshot(snapshot));
+  TRY(state_->loop.run());
+  return state_->pass();
+}
+
+Result<> Session::run_ticks(std::uint64_t ticks) {
+  state_->ticks_left = ticks;
+  TRY(state_->start());
+  return state_->loop.run();
+}
+
+void Session::stop() { state_->loop.stop(); }
+Live& Session::live() { return *state_->live; }
+const Store& Session::store() const { return state_->store; }
+
+}  // namespace netsonde

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "user/base/loop.h"
+#include "user/capture/live.h"
+#include "user/model/filter.h"
+#include "user/model/snapshot.h"
+#include "user/model/store.h"
+#include "user/sinks/tui/tui.h"
+
+namespace netsonde {
+
+struct SessionSettings {
+  std::uint32_t ring_bytes = 8 << 20;
+  Nanos interval = std::chrono::seconds(1);  // between two passes over all sockets
+  bool opens = false;                        // connect, accept, ... as events
+  bool sample_connections = true;            // else the passes visit listeners alone
+  bool measure_cost = false;                 // of our BPF programs, a tenth of a second in ten
+  std::optional<Nanos> duration{};             // stop by itself
+  const Filter* deep = nullptr;              // connections to look at at every ACK; outlives the session
+};
+
+// Wires one source to the store and the store to its sinks, on one loop: the ring is drained on a timer or
+// when the kernel asks for it; every interval a pass reads all sockets and sinks get a snapshot.
+class Session {
+ public:
+  // What the filter leaves to the kernel is pushed down to it.
+  static Result<Session> open(const SessionSettings& settings, const Filter& filter);
+
+  void add_sink(Sink& sink);  // outlives the session
+  // Called after each drain.
+  void after_drain(std::function<Result<>()> function);
+  // The terminal view becomes a sink, and the keyboard an input.
+  Result<> show(TuiSettings settings);
+
+  // Until stop(), a signal, or the duration. What had happened by then is handed over before it returns.
+  Result<> run();
+  // The same with so many snapshots (0: no limit). The first pass is only what rates are counted from.
+  Result<> run_ticks(std::uint64_t ticks);
+  void stop();
+
+  Live& live();
+  const Store& store() const;
+
+ private:
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+
+ public:
+  Session(Session&&) noexcept;
+  ~Session();
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace netsonde

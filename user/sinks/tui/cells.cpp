@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/sinks/tui/cells.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace netsonde {
+
+namespace {
+
+std::string endpoint(const Column& column, const Row& row, NameCache* names) {
+  const ev_conn& conn = row.connection.last.conn;
+  const bool local = column.field->id == "local_address";
+  if (!local && row.connection.is_listener()) return "-";
+  const Address address = Address::from(local ? conn.local : conn.remote);
+  const unsigned port = local ? conn.local_port : conn.remote_port;
+  const bool named = names && !local && !address.is_unspecified();
+  return endpoint_text(address, port, named ? names->name_of(address) : std::string_view());
+}
+
+// A closed connection says how it ended where it said its state.
+Value value_of(const Field& field, const Item& item) {
+  if (item.rows.size() > 1) return combined(field, item.rows);
+  if (field.id == "state" && item.first().connection.is_closed())
+    return end_name(item.first().connection.last);
+  return field.get(item.first());
+}
+
+double number(const Value& value) {
+  if (const auto* count = std::get_if<std::uint64_t>(&value)) return static_cast<double>(*count);
+  if (const auto* real = std::get_if<double>(&value)) return *real;
+  return 0;
+}
+
+Style state_style(const Item& item) {
+  const Connection& connection = item.first().connection;
+  const bool bad_end = connection.is_closed() && end_name(connection.last) != "fin";
+  return item.rows.size() == 1 && bad_end ? Style::Warn : Style::Normal;
+}
+
+}  // namespace
+
+std::string cell_text(const Column& column, const Item& item, GroupBy by, NameCache* names) {
+  switch (column.kind) {
+    case Column::Kind::Group:
+      return group_text(by, item.first());
+    case Column::Kind::Connections:
+      return std::to_string(item.rows.size());
+    case Column::Kind::Endpoint:
+      return endpoint(column, item.first(), names);
+    case Column::Kind::Field:
+      break;
+  }
+  if (column.field->id == "remote_address" && names && !item.first().connection.is_listener()) {
+    const Address remote = Address::from(item.first().connection.last.conn.remote);
+    const std::string_view name = names->name_of(remote);
+    if (!name.empty()) return std::string(name);
+  }
+  return human(value_of(*column.field, item), column.field->unit);
+}
+
+bool right_aligned(const Column& column) {
+  if (!column.field) return column.kind == Column::Kind::Connections;
+  const std::string_view id = column.field->id;
+  return !column.field->is_text() || id == "pid" || id == "uid" || id == "netns" ||
+         id == "cookie" || id == "local_port" || id == "remote_port";
+}
+
+Style cell_style(const Column& column, const Item& item) {
+  if (!column.field) return Style::Normal;
+  const std::string_view id = column.field->id;
+  if (id == "state" || id == "end") return state_style(item);
+  const bool loss = id == "drops" || id == "listen_overflows";
+  if (!loss && id != "retransmits_per_s") return Style::Normal;
+  if (number(value_of(*column.field, item)) <= 0) return Style::Normal;
+  return loss ? Style::Bad : Style::Warn;
+}
+
+bool is_over(const Item& item) {
+  return std::all_of(item.rows.begin(), item.rows.end(),
+                     [](const Row& row) { return row.connection.is_closed(); });
+}
+
+}  // namespace netsonde

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/sinks/tui/columns.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+namespace netsonde {
+
+namespace {
+
+constexpr int kIpv4Endpoint = 21, kIpv6Endpoint = 47;
+
+// In the order of the screen.
+constexpr std::array<std::string_view, 17> kDefaults = {"comm",
+                                                        "pid",
+                                                        "local_address",
+                                                        "remote_address",
+                                                        "state",
+                                                        "srtt_us",
+                                                        "min_rtt_us",
+                                                        "rtt_p99_us",
+                                                        "tx_bytes_per_s",
+                                                        "rx_bytes_per_s",
+                                                        "retransmits_per_s",
+                                                        "retransmitted_segments",
+                                                        "drops",
+                                                        "cwnd_segments",
+                                                        "congestion_control",
+                                                        "limited_by",
+                                                        "age_s"};
+
+// The most useful first; what is not here comes behind, from left to right.
+constexpr std::array<std::string_view, 17> kByUse = {"remote_address",
+                                                     "comm",
+                                                     "retransmits_per_s",
+                                                     "srtt_us",
+                                                     "tx_bytes_per_s",
+                                                     "rx_bytes_per_s",
+                                                     "drops",
+                                                     "state",
+                                                     "limited_by",
+                                                     "pid",
+                                                     "local_address",
+                                                     "retransmitted_segments",
+                                                     "rtt_p99_us",
+                                                     "cwnd_segments",
+                                                     "min_rtt_us",
+                                                     "congestion_control",
+                                                     "age_s"};
+
+struct Flexible {
+  std::string_view id;
+  int narrow, wide;
+};
+
+constexpr std::array kFlexible = {
+    Flexible{"comm", 9, 16},
+    Flexible{"state", 11, 14},
+    Flexible{"limited_by", 11, 17},
+    Flexible{"cgroup", 12, 48},
+    Flexible{"container", 12, 12},
+    Flexible{"opened_at", 20, 30},
+    Flexible{"congestion_control", 5, 10},
+    Flexible{"pid", 7, 7},
+    Flexible{"cookie", 8, 12},
+};
+
+int rank_of(std::string_view id, int position) {
+  const auto found = std::find(kByUse.begin(), kByUse.end(), id);
+  return found == kByUse.end() ? 100 + position : static_cast<int>(found - kByUse.begin());
+}
+
+Column column_of(const Field& field, int rank, bool with_port) {
+  const bool address = field.id == "local_address" || field.id == "remote_address";
+  if (address && with_port)
+    return {.kind = Column::Kind::Endpoint,
+            .field = &field,
+            .title = field.title,
+            .narrow = kIpv4Endpoint,
+            .wide = kIpv6Endpoint,
+            .rank = rank};
+  const int least = std::max(field.width, static_cast<int>(field.title.size()));
+  Column column = {.kind = Column::Kind::Field,
+                   .field = &field,
+                   .title = field.title,
+                   .narrow = least,
+                   .wide = address ? 39 : least,
+                   .rank = rank};
+  for (const Flexible& flexible : kFlexible) {
+    if (flexible.id != field.id) continue;
+    column.narrow = flexible.narrow;
+    column.wide = flexible.wide;
+  }
+  return column;
+}
+
+bool chosen_has(std::span<const Field* const> chosen, std::string_view id) {
+  return std::any_of(chosen.begin(), chosen.end(), [id](const Field* f) { return f->id == id; });
+}
+
+// Gives the space that is left to the columns that can use it, a character each in turn.
+void widen(std::span<PlacedColumn> placed, int left) {
+  for (bool grew = true; grew && left > 0;) {
+    grew = false;
+    for (PlacedColumn& p : placed) {
+      if (left == 0 || p.width >= p.column.wide) continue;
+      ++p.width;
+      --left;
+      grew = true;
+    }
+  }
+}
+
+}  // namespace
+
+std::span<const std::string_view> default_column_ids() {
+  return kDefaults;
+}
+
+std::vector<Column> columns_for(std::span<const Field* const> chosen) {
+  std::vector<Column> columns;
+  if (chosen.empty()) {
+    for (const std::string_view id : kDefaults)
+      columns.push_back(column_of(*find_field(id), rank_of(id, 0), true));
+    return columns;
+  }
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const Field& field = *chosen[i];
+    const bool with_port =
+        !chosen_has(chosen, field.id == "local_address" ? "local_port" : "remote_port");
+    columns.push_back(column_of(field, static_cast<int>(i), with_port));
+  }
+  return columns;
+}
+
+std::vector<Column> grouped(GroupBy by, std::span<const Column> columns) {
+  const int wide = by == GroupBy::Cgroup ? 60 : 40;
+  std::vector<Column> result = {{.kind = Column::Kind::Group,
+                                 .field = nullptr,
+                                 .title = group_name(by),
+                                 .narrow = 18,
+                                 .wide = wide,
+                                 .rank = -2},
+                                {.kind = Column::Kind::Connections,
+                                 .field = nullptr,
+                                 .title = "CONNS",
+                                 .narrow = 6,
+                                 .wide = 6,
+                                 .rank = -1}};
+  std::copy_if(columns.begin(), columns.end(), std::back_inserter(result),
+               [](const Column& column) { return column.field->combine != Combine::Same; });
+  return result;
+}
+
+std::vector<PlacedColumn> place(std::span<const Column> columns, int width, const Field* sorted_by,
+                                int scrolled) {
+  std::vector<std::size_t> by_rank;
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    if (i == 0 || i > static_cast<std::size_t>(scrolled)) by_rank.push_back(i);
+  const auto rank = [&](std::size_t i) {
+    if (scrolled > 0) return static_cast<int>(i);
+    return sorted_by && columns[i].field == sorted_by ? -3 : columns[i].rank;
+  };
+  std::stable_sort(by_rank.begin(), by_rank.end(),
+                   [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+  std::vector<std::size_t> fitting;
+  int left = width + 1;  // the last column needs no space behind it
+  for (const std::size_t i : by_rank) {
+    const int narrow = fitting.empty() ? std::min(columns[i].narrow, width) : columns[i].narrow;
+    if (narrow + 1 > left) continue;
+    left -= narrow + 1;
+    fitting.push_back(i);
+  }
+  std::sort(fitting.begin(), fitting.end());
+  std::vector<PlacedColumn> placed;
+  for (const std::size_t i : fitting)
+    placed.push_back({.column = columns[i], .x = 0, .width = std::min(columns[i].narrow, width)});
+  widen(placed, left);
+  int x = 0;
+  for (PlacedColumn& p : placed) x = (p.x = x) + p.width + 1;
+  return placed;
+}
+
+std::string endpoint_text(const Address& address, unsigned port, std::string_view name) {
+  if (!name.empty()) return fmt::format("{}:{}", name, port);
+  if (address.is_unspecified()) return port ? fmt::format("*:{}", port) : "*";
+  return fmt::format(address.is_ipv4() ? "{}:{}" : "[{}]:{}", to_text(address), port);
+}
+
+}  // namespace netsonde

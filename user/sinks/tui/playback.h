@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "user/model/history.h"
+#include "user/sinks/tui/header.h"
+
+namespace netsonde {
+
+// The live store, or the one of an earlier tick.
+class Playback {
+ public:
+  explicit Playback(std::size_t history_bytes) : history_(history_bytes) {}
+
+  void before_event(const Event& event, const Store& live) { history_.append(event, live); }
+
+  bool frozen() const { return frozen_ != nullptr; }
+  void freeze(const Store& live);
+  void thaw() { frozen_.reset(); }
+  // By ticks; freezes first. Behind the newest tick: live again. Returns why it could not be done.
+  std::string step(int ticks, const Store& live);
+
+  const Store& store(const Store& live) const { return frozen_ ? *frozen_ : live; }
+  Moment moment(const Store& live) const;
+  const History& history() const { return history_; }
+
+ private:
+  // The newest tick that is not newer than the time; 0 when all are.
+  std::size_t index_at(Time time) const;
+
+  History history_;
+  std::unique_ptr<const Store> frozen_;
+};
+
+}  // namespace netsonde

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/sinks/tui/tui.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "user/sinks/tui/impl.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr int kLeastRows = 10, kLeastColumns = 40;
+
+constexpr std::array kMainHints = {
+    Action::Help,   Action::Quit,      Action::Filter,    Action::Freeze,     Action::StepBack,
+    Action::Open,   Action::Group,     Action::SortRight, Action::SortChoose, Action::Columns,
+    Action::Faults, Action::Listeners, Action::Names};
+constexpr std::array kFrozenHints = {Action::Freeze,   Action::StepBack,    Action::StepForward,
+                                     Action::JumpBack, Action::JumpForward, Action::Help,
+                                     Action::Quit,     Action::Filter,      Action::Open,
+                                     Action::Group,    Action::SortChoose};
+constexpr std::array kDetailHints = {Action::Back,   Action::Up,       Action::Down,
+                                     Action::Freeze, Action::StepBack, Action::StepForward,
+                                     Action::Help,   Action::Quit};
+
+bool too_small(const Screen& screen) {
+  return screen.rows() < kLeastRows || screen.columns() < kLeastColumns;
+}
+
+std::string sort_text(const Sort& sort) {
+  if (!sort.field) return sort.descending ? "worst first" : "worst last";
+  return fmt::format("{} ({} first)", sort.field->id,
+                     sort.field->is_text() ? (sort.descending ? "z" : "a")
+                                           : (sort.descending ? "largest" : "smallest"));
+}
+
+}  // namespace
+
+Tui::Impl::Impl(TuiSettings settings, TuiActions actions, std::unique_ptr<Screen> screen)
+    : actions_(std::move(actions)),
+      screen_(std::move(screen)),
+      playback_(settings.history_bytes),
+      names_(actions_.resolve),
+      chosen_(std::move(settings.columns)),
+      numeric_(settings.numeric),
+      interval_(settings.interval) {
+  view_.filter = std::move(settings.filter);
+  if (settings.sort) sort_by(settings.sort);
+}
+
+void Tui::Impl::on_event(const Event& event) {
+  blame_.on_event(event);
+  if (detail_) detail_->on_event(event);
+}
+
+void Tui::Impl::on_snapshot(const Snapshot& snapshot) {
+  live_ = &snapshot.store();
+  header_.add(snapshot);
+  draw();
+}
+
+void Tui::Impl::draw() {
+  screen_->clear();
+  if (too_small(*screen_)) {
+    screen_->put(0, 0, screen_->columns(),
+                 fmt::format("terminal too small: need {}x{}", kLeastColumns, kLeastRows));
+  } else if (!live_) {
+    screen_->put(0, 0, screen_->columns(), "netsonde: waiting for the first tick");
+  } else {
+    const Snapshot snapshot(shown());
+    if (detail_) {
+      Moment moment = playback_.moment(*live_);
+      moment.interval = interval_;
+      header_.draw_title(*screen_, snapshot, moment);
+      detail_->draw(*screen_, 1, snapshot, names());
+    } else {
+      draw_main(snapshot);
+    }
+    draw_bottom();
+    tell_histograms();
+  }
+  screen_->flush();
+}
+
+void Tui::Impl::draw_main(const Snapshot& snapshot) {
+  Moment moment = playback_.moment(*live_);
+  moment.interval = interval_;
+  const Blame::Interval unknown;
+  const Verdict verdict = judge(snapshot, moment.frozen ? unknown : blame_.interval());
+  header_.draw(*screen_, snapshot, verdict, moment);
+  Items items(snapshot, view_);
+  const int y = header_.height(*screen_, snapshot);
+  std::vector<Column> columns = columns_for(chosen_);
+  if (view_.group != GroupBy::Connection) columns = grouped(view_.group, columns);
+  table_.draw(*screen_, {.y = y + 1, .height = screen_->rows() - 1 - (y + 1)}, items, view_,
+              columns, names());
+  draw_status(y, items);
+}
+
+// What is shown, in which order, and what is not shown.
+void Tui::Impl::draw_status(int y, const Items& items) {
+  const std::string_view what = view_.show == Show::Listeners ? "listeners" : "sockets";
+  std::string text = items.shown() == items.available()
+                         ? fmt::format("{} {}", items.shown(), what)
+                         : fmt::format("{} of {} {}", items.shown(), items.available(), what);
+  if (view_.group != GroupBy::Connection)
+    text += fmt::format(" in {} groups by {}", items.size(), group_name(view_.group));
+  if (view_.open_group)
+    text += fmt::format(" | {}: {}", group_name(view_.open_group->by), view_.open_group->text);
+  text += " | sort: " + sort_text(view_.sort);
+  if (view_.faults_only) text += " | faults only";
+  if (view_.show == Show::Connections) text += " | no listeners";
+  if (!view_.closed) text += " | no closed";
+  if (!view_.filter.empty()) text += " | filter: " + view_.filter.text();
+  screen_->put(y, 0, screen_->columns(), text, Style::Strong);
+}
+
+void Tui::Impl::draw_hints(int y) {
+  const std::span<const Action> actions = detail_ ? std::span<const Action>(kDetailHints)
+                                          : playback_.frozen()
+                                              ? std::span<const Action>(kFrozenHints)
+                                              : std::span<const Action>(kMainHints);
+  int x = 0;
+  for (const Action action : actions) {
+    const KeyBinding& binding = binding_of(action);
+    const std::string_view key = binding.names.substr(0, binding.names.find(' '));
+    const bool thaw = action == Action::Freeze && playback_.frozen();
+    const std::string_view hint = thaw ? "live" : binding.hint;
+    const int width = static_cast<int>(key.size() + 1 + hint.size());
+    if (x + width > screen_->columns()) break;
+    screen_->put(y, x, static_cast<int>(key.size()), key, Style::Bar);
+    screen_->put(y, x + static_cast<int>(key.size()) + 1, static_cast<int>(hint.size()), hint);
+    x += width + 2;
+  }
+}
+
+void Tui::Impl::draw_bottom() {
+  const int y = screen_->rows() - 1, columns = screen_->columns();
+  if (filter_edit_) {
+    constexpr std::string_view kPrompt = "Filter: ";
+    const auto prompt = static_cast<int>(kPrompt.size());
+    const int typed = display_width(screen_->clean(filter_edit_->line.before_cursor()));
+    const std::string text = std::string(kPrompt) + filter_edit_->line.text();
+    screen_->put(y, 0, columns, text, Style::Strong);
+    screen_->place_cursor(y, prompt + typed);
+    std::string_view error = filter_edit_->error;
+    for (int line = static_cast<int>(std::count(error.begin(), error.end(), '\n')) + 1;
+         line > 0 && !error.empty(); --line) {
+      screen_->put(y - line, 0, columns, error.substr(0, error.find('\n')), Style::Warn);
+      error.remove_prefix(std::min(error.find('\n'), error.size() - 1) + 1);
+    }
+  } else if (!message_.empty()) {
+    screen_->put(y, 0, columns, message_, Style::Warn);
+  } else {
+    draw_hints(y);
+  }
+  if (chooser_) chooser_->draw(*screen_);
+  if (page_) page_->draw(*screen_);
+}
+
+void Tui::Impl::tell_histograms() {
+  if (!actions_.want_histograms || playback_.frozen()) return;
+  std::vector<std::uint64_t> wanted =
+      detail_ ? std::vector{detail_->cookie()} : table_.wants_histograms();
+  if (wanted == histograms_) return;
+  histograms_ = std::move(wanted);
+  actions_.want_histograms(histograms_);
+}
+
+Result<std::unique_ptr<Tui>> Tui::open(TuiSettings settings, TuiActions actions) {
+  auto screen = TRY(Screen::open(settings.ascii));
+  auto impl = std::make_unique<Impl>(std::move(settings), std::move(actions), std::move(screen));
+  impl->draw();
+  return std::unique_ptr<Tui>(new Tui(std::move(impl)));
+}
+
+Tui::Tui(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Tui::~Tui() = default;
+
+void Tui::before_event(const Event& event, const Store& store) {
+  impl_->playback_.before_event(event, store);
+}
+
+Result<> Tui::on_event(const Event& event, const Store&) {
+  impl_->on_event(event);
+  return {};
+}
+
+Result<> Tui::on_snapshot(const Snapshot& snapshot) {
+  impl_->on_snapshot(snapshot);
+  return {};
+}
+
+Result<> Tui::on_input() {
+  bool any = false;
+  while (const auto input = impl_->screen_->read()) {
+    any = true;
+    impl_->on_key(*input);
+  }
+  if (any)
+    impl_->draw();
+  else if (impl_->screen_->hung_up())
+    impl_->actions_.quit();
+  return {};
+}
+
+Result<> Tui::on_resize() {
+  impl_->screen_->resize();
+  impl_->draw();
+  return {};
+}
+
+void Tui::on_name(const Address& address, std::string name) {
+  impl_->names_.learn(address, std::move(name));
+}
+
+}  // namespace netsonde
