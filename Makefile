@@ -85,11 +85,18 @@ lint: ## formatting, include directions, clang-tidy, cppcheck
 format: ## clang-format every source
 	$(Q)git ls-files '*.cpp' '*.h' '*.c' ':!vmlinux' | xargs clang-format -i
 
+$(BUILD)/$(APP).8: user/netsonde.8.in $(BUILD)/$(APP) Makefile
+	$(call say,MAN,$@)
+	$(Q)$(BUILD)/$(APP) fields --man >$@.parts
+	$(Q)awk 'FNR == NR { if (/^@/) name = $$0; else body[name] = body[name] $$0 "\n"; next } \
+	    $$0 in body { printf "%s", body[$$0]; next } \
+	    { gsub(/@VERSION@/, "$(VERSION)"); print }' $@.parts $< >$@
+
 MAN  := $(DESTDIR)$(PREFIX)/share/man/man8/$(APP).8
 BASH := $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(APP)
 ZSH  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$(APP)
 BIN  := $(DESTDIR)$(PREFIX)/sbin/$(APP)
-install: all ## install to PREFIX (/usr/local) below DESTDIR
+install: all $(BUILD)/$(APP).8 ## install to PREFIX (/usr/local) below DESTDIR
 	install -D -m 755 $(BUILD)/$(APP) $(BIN)
 	install -D -m 644 $(BUILD)/$(APP).8 $(MAN)
 	install -D -m 644 user/completion.bash $(BASH)

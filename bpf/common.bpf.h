@@ -15,19 +15,19 @@
 #define AF_INET	 2
 #define AF_INET6 10
 
-/* Kept beside the socket by the kernel and freed with it. A socket that is accepted starts with a copy
- * of its listener's, so it knows from its first packet who listens.
+/* Kept beside the socket by the kernel and freed with it. A socket that is accepted starts with a
+ * copy of its listener's, so it knows from its first packet who listens.
  */
 struct conn_state {
 	__u64 start_ns;
 	__u64 established_ns;
 	__u64 cgroup;
-	__u64 signature[2];	/* of the last sample sent */
+	__u64 signature[2]; /* of the last sample sent */
 	__u32 pid;
-	__u8 owner;		/* enum ev_owner */
-	__u8 direction;		/* enum ev_direction */
-	__u8 end;		/* enum ev_end_flags, what hooks saw of it */
-	__u8 want;		/* enum ev_want */
+	__u8 owner;	/* enum ev_owner */
+	__u8 direction; /* enum ev_direction */
+	__u8 end;	/* enum ev_end_flags, what hooks saw of it */
+	__u8 want;	/* enum ev_want */
 	char comm[EV_COMM_SIZE];
 	__u32 retransmitted_before;
 	__u32 retransmits_rto;
@@ -41,7 +41,7 @@ struct conn_state {
 	__u32 rtt_samples;
 	__u32 rtt_samples_sent;
 	__u32 first_rtts[EV_FIRST_RTTS];
-	__u8 accepted;		/* EV_ACCEPT was sent */
+	__u8 accepted; /* EV_ACCEPT was sent */
 	__u8 pad[3];
 };
 
@@ -85,8 +85,8 @@ static __always_inline void count_loss(enum ev_loss cause)
 	__sync_fetch_and_add(&lost[cause], 1);
 }
 
-/* Waking the reader costs more than the event (4-10 us against 0.2), so it is woken only when it must
- * hurry; otherwise it drains on its own timer.
+/* Waking the reader costs more than the event (4-10 us against 0.2), so it is woken only when it
+ * must hurry; otherwise it drains on its own timer.
  */
 static __always_inline void event_submit(void *event)
 {
@@ -96,7 +96,8 @@ static __always_inline void event_submit(void *event)
 }
 
 /* Reserves an event and fills its header, or counts the loss: callers only return. Under a flood
- * samples give way at half of the ring, other events at three quarters, lifecycle records at its end.
+ * samples give way at half of the ring, other events at three quarters, lifecycle records at its
+ * end.
  */
 static __always_inline void *event_begin(enum ev_loss on_loss, __u16 kind, __u32 size)
 {
@@ -246,7 +247,8 @@ static __always_inline bool wanted(struct tcp_sock *tp, const struct conn_state 
 	return matches(&conn);
 }
 
-/* A typed pointer to a full TCP socket, or NULL for anything else (request and time-wait sockets). */
+/* A typed pointer to a full TCP socket, or NULL for anything else (request and time-wait sockets).
+ */
 static __always_inline struct tcp_sock *full_tcp_sock(const struct sock *sk)
 {
 	return sk ? bpf_skc_to_tcp_sock((void *)sk) : NULL;

@@ -33,7 +33,8 @@ static __always_inline void reset_state(struct conn_state *state, enum ev_direct
 	state->start_ns = bpf_ktime_get_ns();
 }
 
-/* What a listener's copy holds of the listener alone must go; its owner stays as the first guess. */
+/* What a listener's copy holds of the listener alone must go; its owner stays as the first guess.
+ */
 static __always_inline void inherit_state(struct conn_state *state)
 {
 	__builtin_memset(&state->start_ns, 0, offsetof(struct conn_state, cgroup));
@@ -48,8 +49,8 @@ static __always_inline void inherit_state(struct conn_state *state)
 		state->owner = EV_OWNER_LISTENER;
 }
 
-static __always_inline void send_opened(struct tcp_sock *tp, const struct conn_state *state, __u16 kind,
-					__u8 tcp_state)
+static __always_inline void send_opened(struct tcp_sock *tp, const struct conn_state *state,
+					__u16 kind, __u8 tcp_state)
 {
 	struct ev_open *e;
 
@@ -72,6 +73,7 @@ static __always_inline void opened(struct sock *sk, struct tcp_sock *tp, __u8 tc
 	if (!state)
 		return;
 	reset_state(state, listener ? EV_LISTENER : EV_OUT);
+	bpf_sk_storage_delete(&histograms, sk); /* of an earlier connection of this socket */
 	set_owner(state, EV_OWNER_EXACT);
 	send_opened(tp, state, listener ? EV_LISTEN : EV_CONNECT, tcp_state);
 }
@@ -188,8 +190,8 @@ int BPF_PROG(on_send, struct sock *sk)
 	return 0;
 }
 
-/* Where fexit is allowed accept() itself tells the owner, once per connection instead of at each read.
- * The function lost two of its four arguments in 6.10.
+/* Where fexit is allowed accept() itself tells the owner, once per connection instead of at each
+ * read. The function lost two of its four arguments in 6.10.
  */
 SEC("fexit/inet_csk_accept")
 int BPF_PROG(on_accept, struct sock *listener, void *arg, struct sock *sk)
@@ -221,7 +223,8 @@ struct {
 	__type(value, __u8);
 } listen_ports SEC(".maps");
 
-/* The kernel does not keep who opened a connection. A pass over a namespace meets its listeners first. */
+/* The kernel does not keep who opened a connection. A pass over a namespace meets its listeners
+ * first. */
 static __always_inline enum ev_direction direction_of(const struct sock *sk)
 {
 	const struct sock_common *c = &sk->__sk_common;
@@ -279,11 +282,12 @@ int adopt_files(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-#define SOL_TCP			 6
+#define SOL_TCP			  6
 #define TCP_BPF_SOCK_OPS_CB_FLAGS 1008
 
 /* All sockets of the namespace of the thread that opens the iterator, also those without a process.
- * Asks for RTT callbacks on them (6.12; earlier kernels answer EINVAL and old sockets stay without).
+ * Asks for RTT callbacks on them (6.12; earlier kernels answer EINVAL and old sockets stay
+ * without).
  */
 SEC("iter/tcp")
 int adopt_sockets(struct bpf_iter__tcp *ctx)

@@ -48,8 +48,8 @@ static __always_inline void count_retransmit(struct conn_state *state, __u8 kind
 	}
 }
 
-/* One call may cover many segments. The kernel counts a segment as retransmitted even when the device
- * refused it, so failures count here too and carry their errno.
+/* One call may cover many segments. The kernel counts a segment as retransmitted even when the
+ * device refused it, so failures count here too and carry their errno.
  */
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(on_retransmit, struct sock *sk, struct sk_buff *skb)
@@ -128,7 +128,8 @@ int BPF_PROG(on_retransmit_synack, struct sock *sk, struct request_sock *request
 	return 0;
 }
 
-/* A recovery that ends with its undo marker cleared was needless: the kernel restored the window. */
+/* A recovery that ends with its undo marker cleared was needless: the kernel restored the window.
+ */
 SEC("tp_btf/tcp_cong_state_set")
 int BPF_PROG(on_congestion_state, struct sock *sk, __u8 new_state)
 {
@@ -166,9 +167,9 @@ int BPF_PROG(on_congestion_state, struct sock *sk, __u8 new_state)
 	return 0;
 }
 
-#define ETH_P_IP       0x0800
-#define ETH_P_IPV6     0x86dd
-#define NO_HEADER      0xffff
+#define ETH_P_IP	0x0800
+#define ETH_P_IPV6	0x86dd
+#define NO_HEADER	0xffff
 #define FRAGMENT_OFFSET 0x1fff
 
 static __always_inline void read_tcp_header(struct ev_drop *e, const void *header, bool incoming)
@@ -187,8 +188,8 @@ static __always_inline void read_tcp_header(struct ev_drop *e, const void *heade
 }
 
 /* The addresses of a packet that no socket claims. Says whether it is TCP. */
-static __always_inline bool read_headers(struct ev_conn *conn, const struct sk_buff *skb, __u16 protocol,
-					 bool incoming, const void **transport)
+static __always_inline bool read_headers(struct ev_conn *conn, const struct sk_buff *skb,
+					 __u16 protocol, bool incoming, const void **transport)
 {
 	const void *network = skb->head + skb->network_header;
 
@@ -299,7 +300,8 @@ static __always_inline void fill_from_sock(struct ev_conn *conn, const struct so
 	}
 }
 
-/* What ties a dropped packet to a connection: the receiving socket, the packet's own, its headers. */
+/* What ties a dropped packet to a connection: the receiving socket, the packet's own, its headers.
+ */
 static __always_inline void send_drop(struct sk_buff *skb, const struct ev_drop_key *key,
 				      const struct sock *sk, const struct conn_state *state)
 {

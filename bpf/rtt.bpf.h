@@ -46,7 +46,8 @@ static __always_inline void count_rtt(struct rtt_histogram *histogram, __u32 us)
 {
 	__u32 bucket = rtt_bucket(us);
 
-	barrier_var(bucket); /* the compiler knows the bound and would drop the check the verifier needs */
+	barrier_var(bucket); /* the compiler knows the bound and would drop the check the verifier
+				needs */
 	if (bucket < EV_RTT_BUCKETS)
 		histogram->buckets[bucket]++;
 }
@@ -54,24 +55,24 @@ static __always_inline void count_rtt(struct rtt_histogram *histogram, __u32 us)
 /* sk: whatever pointer the calling program type may give to bpf_sk_storage_get. A macro, since the
  * verifier knows two kinds of them.
  */
-#define record_rtt(sk, state, us)                                                             \
-	({                                                                                    \
-		struct conn_state *state_ = (state);                                          \
-		__u32 us_ = (us), n_ = state_->rtt_samples++;                                 \
-		if (n_ < EV_FIRST_RTTS) {                                                     \
-			state_->first_rtts[n_ & (EV_FIRST_RTTS - 1)] = us_;                   \
-		} else {                                                                      \
-			struct rtt_histogram *h_ = bpf_sk_storage_get(                        \
-				&histograms, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);             \
-			if (!h_) {                                                            \
-				count_loss(EV_LOST_HISTOGRAM);                                \
-			} else {                                                              \
-				if (n_ == EV_FIRST_RTTS)                                      \
-					for (int i_ = 0; i_ < EV_FIRST_RTTS; i_++)            \
-						count_rtt(h_, state_->first_rtts[i_]);        \
-				count_rtt(h_, us_);                                           \
-			}                                                                     \
-		}                                                                             \
+#define record_rtt(sk, state, us)                                                                  \
+	({                                                                                         \
+		struct conn_state *state_ = (state);                                               \
+		__u32 us_ = (us), n_ = state_->rtt_samples++;                                      \
+		if (n_ < EV_FIRST_RTTS) {                                                          \
+			state_->first_rtts[n_ & (EV_FIRST_RTTS - 1)] = us_;                        \
+		} else {                                                                           \
+			struct rtt_histogram *h_ = bpf_sk_storage_get(                             \
+				&histograms, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);                  \
+			if (!h_) {                                                                 \
+				count_loss(EV_LOST_HISTOGRAM);                                     \
+			} else {                                                                   \
+				if (n_ == EV_FIRST_RTTS)                                           \
+					for (int i_ = 0; i_ < EV_FIRST_RTTS; i_++)                 \
+						count_rtt(h_, state_->first_rtts[i_]);             \
+				count_rtt(h_, us_);                                                \
+			}                                                                          \
+		}                                                                                  \
 	})
 
 /* Sends the histogram of a connection that has one; counts a loss when there is no room. */

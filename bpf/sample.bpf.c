@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* RTT samples as they happen, counted beside the socket, and reading all sockets' counters in bulk. */
+/* RTT samples as they happen, counted beside the socket, and reading all sockets' counters in bulk.
+ */
 #include "bpf/common.bpf.h"
 #include "bpf/rtt.bpf.h"
 #include "bpf/sample.bpf.h"
@@ -8,7 +9,7 @@
 bool sample_connections = true; /* else listeners alone */
 bool sample_unchanged = false;	/* else only sockets that did something since their last sample */
 bool want_all_histograms = false;
-bool have_wants = false;	/* the map below is not empty */
+bool have_wants = false; /* the map below is not empty */
 
 /* enum ev_want by socket cookie. */
 struct {
@@ -18,8 +19,8 @@ struct {
 	__type(value, __u32);
 } wants SEC(".maps");
 
-/* Once per round trip of each connection that has the flag. Its first argument is the raw sample since
- * 6.10; before, the last sample is in the socket.
+/* Once per round trip of each connection that has the flag. Its first argument is the raw sample
+ * since 6.10; before, the last sample is in the socket.
  */
 SEC("sockops")
 int on_rtt(struct bpf_sock_ops *ops)
@@ -32,7 +33,8 @@ int on_rtt(struct bpf_sock_ops *ops)
 	switch (ops->op) {
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTT_CB_FLAG);
+		bpf_sock_ops_cb_flags_set(ops,
+					  ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTT_CB_FLAG);
 		return 1;
 	case BPF_SOCK_OPS_RTT_CB:
 		break;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Filling an ev_sample, for the program that samples live sockets and the one that sees them close. */
+/* Filling an ev_sample, for the program that samples live sockets and the one that sees them close.
+ */
 #ifndef BPF_SAMPLE_BPF_H
 #define BPF_SAMPLE_BPF_H
 
 #include "bpf/common.bpf.h"
 
-#define SOCK_DONE_FLAG	 1 /* enum sock_flags: the peer's FIN has arrived */
-#define CHRONO_BUSY	 1 /* enum tcp_chrono */
-#define CHRONO_LAST	 3
-#define SNDBUF_LOCKED	 1 /* sk_userlocks */
-#define RCVBUF_LOCKED	 2
-#define ECN_OK		 1
-#define ECN_SEEN	 8
+#define SOCK_DONE_FLAG 1 /* enum sock_flags: the peer's FIN has arrived */
+#define CHRONO_BUSY    1 /* enum tcp_chrono */
+#define CHRONO_LAST    3
+#define SNDBUF_LOCKED  1 /* sk_userlocks */
+#define RCVBUF_LOCKED  2
+#define ECN_OK	       1
+#define ECN_SEEN       8
 
 extern const volatile __u32 ticks_per_second; /* CONFIG_HZ */
 
@@ -169,7 +170,8 @@ static __always_inline void fill_windows(struct ev_sample *s, struct tcp_sock *t
 	s->delivery_us = tp->rate_interval_us;
 }
 
-static __always_inline void fill_queues(struct ev_sample *s, const struct tcp_sock *tp, bool listener)
+static __always_inline void fill_queues(struct ev_sample *s, const struct tcp_sock *tp,
+					bool listener)
 {
 	const struct sock *sk = (const struct sock *)tp;
 

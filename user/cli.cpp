@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <bit>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 
@@ -22,7 +24,8 @@ CLI::Validator duration_into(Nanos& target) {
       [&target](std::string& text) -> std::string {
         auto parsed = parse_duration(text);
         if (!parsed) return parsed.error().message();
-        if (parsed.value() < std::chrono::milliseconds(10)) return "'" + printable(text) + "' is shorter than 10ms";
+        if (parsed.value() < std::chrono::milliseconds(10))
+          return "'" + printable(text) + "' is shorter than 10ms";
         target = parsed.value();
         return {};
       },
@@ -36,12 +39,24 @@ CLI::Validator bytes_into(Size& target, std::uint64_t low, std::uint64_t high) {
         auto parsed = parse_bytes(text);
         if (!parsed) return parsed.error().message();
         if (parsed.value() < low || parsed.value() > high)
-          return fmt::format("'{}' is not between {}B and {}B", printable(text), short_bytes(static_cast<double>(low)),
+          return fmt::format("'{}' is not between {}B and {}B", printable(text),
+                             short_bytes(static_cast<double>(low)),
                              short_bytes(static_cast<double>(high)));
         target = static_cast<Size>(parsed.value());
         return {};
       },
       "SIZE");
+}
+
+template <typename Number>
+CLI::Validator count_into(Number& target) {
+  return CLI::Validator(
+      [&target](std::string& text) -> std::string {
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), target);
+        if (error == std::errc() && end == text.data() + text.size()) return {};
+        return "'" + printable(text) + "' is no whole number";
+      },
+      "NUMBER");
 }
 
 class Arguments {
@@ -52,17 +67,22 @@ class Arguments {
                     "Defaults for any long option, TOML: one [command] section per command");
     app_.allow_config_extras(CLI::config_extras_mode::error);
     app_.require_subcommand(1);
-    add_top("top", "Live view of every TCP connection; one table where standard output is no terminal", Command::Top);
+    add_top("top",
+            "Live view of every TCP connection; one table where standard output is no terminal",
+            Command::Top);
     add_top("connections", "The same as top --once", Command::Connections);
     add_trace();
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
-    doctor->add_flag("--json", options_.json, "One JSON object");
-    CLI::App* fields = add("fields", "The fields that tables, JSON and filters know", Command::Fields);
-    fields->add_flag("--json", options_.json, "One JSON object per field");
-    fields->add_flag("--man", options_.man, "As the manual page has them");
+    doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
+    CLI::App* fields =
+        add("fields", "The fields that tables, JSON and filters know", Command::Fields);
+    Options& options = options_of(Command::Fields);
+    fields->add_flag("--json", options.json, "One JSON object per field");
+    fields->add_flag("--man", options.man, "As the manual page has them");
   }
 
   std::variant<Options, Answer> parse(int count, const char* const* arguments) {
+    given_.assign(arguments, arguments + count);
     try {
       app_.parse(count, arguments);
     } catch (const CLI::CallForHelp&) {
@@ -70,85 +90,127 @@ class Arguments {
     } catch (const CLI::CallForVersion& version) {
       return Answer{.text = std::string(version.what()) + "\n", .status = 0};
     } catch (const CLI::Error& error) {
-      return Answer{.text = fmt::format("netsonde: {}; try netsonde --help\n", describe(error)), .status = 2};
+      return Answer{.text = fmt::format("netsonde: {}; try netsonde --help\n", describe(error)),
+                    .status = 2};
     }
-    if (!std::has_single_bit(options_.ring_bytes))
-      options_.ring_bytes = std::bit_ceil(options_.ring_bytes);
-    return options_;
+    Options& options = options_of(command_);
+    options.ring_bytes = std::bit_ceil(options.ring_bytes);
+    return options;
   }
 
  private:
+  Options& options_of(Command command) { return options_[static_cast<std::size_t>(command)]; }
+
   CLI::App* add(const char* name, const char* help, Command command) {
     CLI::App* sub = app_.add_subcommand(name, help);
-    sub->callback([this, command] { options_.command = command; });
+    Options& options = options_of(command);
+    options.command = command;
+    sub->callback([this, command] { command_ = command; });
     sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (8MiB)")
-        ->check(bytes_into(options_.ring_bytes, 4096, 1ULL << 30));
+        ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
     return sub;
   }
 
-  void add_watching(CLI::App* sub) {
-    sub->add_flag("--json", options_.json, "JSON instead of text");
-    sub->add_option("--filter", options_.filter, "Only what this expression accepts, e.g. 'rport = 443 and srtt > 50ms'");
-    sub->add_option("--deep", options_.deep, "Look at every ACK of the connections that this expression accepts");
+  void add_watching(CLI::App* sub, Options& options) {
+    sub->add_flag("--json", options.json, "JSON instead of text");
+    sub->add_option("--filter", options.filter,
+                    "Only what this expression accepts, e.g. 'rport = 443 and srtt > 50ms'");
+    sub->add_option("--deep", options.deep,
+                    "Look at every ACK of the connections that this expression accepts");
   }
 
   void add_top(const char* name, const char* help, Command command) {
     CLI::App* sub = add(name, help, command);
-    add_watching(sub);
-    sub->add_flag("--once", options_.once, "Print one table and end");
-    sub->add_flag("--batch", options_.batch, "Print a table per interval");
-    sub->add_option("--interval", interval_, "Time between two looks (1s)")->check(duration_into(options_.interval));
-    sub->add_option("--count", options_.count, "End after so many tables");
-    sub->add_option("--by", options_.by, "Sort by this field, greatest first (worst first)");
-    sub->add_option("--limit", options_.limit, "At most so many rows");
-    sub->add_option("--fields", options_.fields, "Columns, separated by commas; see netsonde fields");
-    sub->add_flag("--listeners", options_.listeners, "Also listening sockets");
+    Options& options = options_of(command);
+    add_watching(sub, options);
+    sub->add_flag("--once", options.once, "Print one table and end");
+    sub->add_flag("--batch", options.batch, "Print a table per interval");
+    sub->add_option("--interval", interval_, "Time between two looks (1s)")
+        ->check(duration_into(options.interval));
+    sub->add_option("--count", count_, "End after so many tables")
+        ->check(count_into(options.count));
+    sub->add_option("--by", options.by, "Sort by this field, greatest first (worst first)");
+    sub->add_option("--limit", limit_, "At most so many rows")->check(count_into(options.limit));
+    sub->add_option("--fields", options.fields,
+                    "Columns, separated by commas; see netsonde fields");
+    sub->add_flag("--listeners", options.listeners, "Also listening sockets");
     sub->add_option("--history", history_, "Memory for stepping back in time (64MiB)")
-        ->check(bytes_into(options_.history_bytes, 0, 1ULL << 40));
-    sub->add_flag("--resolve", options_.resolve, "Names instead of addresses");
-    sub->add_flag("--ascii", options_.ascii, "No characters beyond ASCII");
+        ->check(bytes_into(options.history_bytes, 0, 1ULL << 40));
+    sub->add_flag("--resolve", options.resolve, "Names instead of addresses");
+    sub->add_flag("--ascii", options.ascii, "No characters beyond ASCII");
   }
 
   void add_trace() {
     CLI::App* sub = add("trace", "Events as they happen, one line each", Command::Trace);
-    add_watching(sub);
-    sub->add_option("--events", options_.events, "Only these, separated by commas: connect, close, retransmit, ...");
-    sub->add_option("--duration", duration_, "End after this time")->check(CLI::Validator(
-        [this](std::string& text) -> std::string {
-          auto parsed = parse_duration(text);
-          if (!parsed) return parsed.error().message();
-          options_.duration = parsed.value();
-          return {};
-        },
-        "TIME"));
-    sub->add_option("--count", options_.count, "End after so many events");
+    Options& options = options_of(Command::Trace);
+    add_watching(sub, options);
+    sub->add_option("--events", options.events,
+                    "Only these, separated by commas: connect, close, retransmit, ...");
+    sub->add_option("--duration", duration_, "End after this time")
+        ->check(CLI::Validator(
+            [&options](std::string& text) -> std::string {
+              auto parsed = parse_duration(text);
+              if (!parsed) return parsed.error().message();
+              options.duration = parsed.value();
+              return {};
+            },
+            "TIME"));
+    sub->add_option("--count", count_, "End after so many events")
+        ->check(count_into(options.count));
   }
 
   std::string help() const {
     const auto chosen = app_.get_subcommands();
-    return chosen.empty() ? app_.help() : chosen[0]->help("netsonde " + chosen[0]->get_name());
+    return chosen.empty() ? app_.help() : chosen[0]->help("netsonde");
   }
 
-  // CLI11 names an unknown key of the configuration file, but not where it stands.
   std::string describe(const CLI::Error& error) const {
     std::string message = error.what();
     std::replace(message.begin(), message.end(), '\n', ' ');
+    if (error.get_name() == "RequiredError" && !app_.remaining().empty())
+      return printable("unknown command '" + app_.remaining()[0] + "'");
     const CLI::Option* config = app_.get_config_ptr();
-    if (error.get_name() != "ConfigError" || !config) return printable(message);
-    const std::string path = config->as<std::string>();
-    std::ifstream file(path);
-    std::string line;
-    for (int number = 1; std::getline(file, line); ++number) {
-      const std::string key = line.substr(0, line.find_first_of(" =\t"));
-      if (!key.empty() && key[0] != '[' && key[0] != '#' && message.find(key) != std::string::npos)
-        return printable(fmt::format("{}:{}: unknown key '{}'", path, number, key));
-    }
-    return printable(path + ": " + message);
+    const std::string path =
+        config && !config->empty() ? config->as<std::string>() : kDefaultConfig;
+    if (error.get_name() == "FileError") return printable("cannot read " + path);
+    const auto place = place_of(message, path);
+    return printable(place ? *place : message);
   }
 
-  Options options_;
-  std::string ring_, interval_, history_, duration_;  // as given; checked into options_
-  CLI::App app_{"See what every TCP connection of this host suffers, and why."};
+  // CLI11 names what it could not take from the configuration file, but not where that stands.
+  std::optional<std::string> place_of(const std::string& message, const std::string& path) const {
+    std::ifstream file(path);
+    std::string line, section;
+    for (int number = 1; std::getline(file, line); ++number) {
+      const auto at = fmt::format("{}:{}: ", path, number);
+      line.erase(0, line.find_first_not_of(" \t"));
+      const std::string name = line.substr(0, line.find_first_of(" =\t"));
+      if (name.starts_with('[') && name.ends_with(']')) {
+        section = name.substr(1, name.size() - 2);
+        if (message.ends_with(" " + section + ".++")) return at + "unknown section " + name;
+      } else if (message.ends_with(" " + (section.empty() ? "" : section + ".") + name)) {
+        return at + "unknown key '" + name + "'";
+      } else if (message.find("--" + name + (message.starts_with("--") ? ":" : " ")) !=
+                     std::string::npos &&
+                 !is_given(name)) {
+        return at + message;
+      }
+    }
+    return std::nullopt;
+  }
+
+  bool is_given(const std::string& option) const {
+    return std::any_of(given_.begin(), given_.end(), [&option](const std::string& word) {
+      return word == "--" + option || word.starts_with("--" + option + "=");
+    });
+  }
+
+  std::array<Options, kCommands> options_;  // by command
+  Command command_ = Command::Top;
+  std::vector<std::string> given_;
+  std::string ring_, interval_, history_, duration_, count_,
+      limit_;  // as given; checked into options_
+  CLI::App app_{"See what every TCP connection of this host suffers, and why.", "netsonde"};
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 namespace netsonde {
 
 enum class Command { Top, Connections, Trace, Doctor, Fields };
+constexpr std::size_t kCommands = 5;
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
 struct Options {
@@ -32,7 +33,7 @@ struct Options {
   std::size_t limit = 0;
   std::size_t history_bytes = 64 << 20;
 
-  std::string events;             // trace
+  std::string events;  // trace
   std::optional<Nanos> duration;
 
   bool man = false;  // fields

@@ -8,10 +8,12 @@
 
 #include <cstdio>
 
+#include "user/base/json.h"
 #include "user/doctor.h"
 #include "user/session.h"
 #include "user/sinks/table.h"
 #include "user/sinks/trace.h"
+#include "user/sinks/tui/keys.h"
 #include "user/sinks/tui/tui.h"
 
 namespace netsonde {
@@ -57,12 +59,17 @@ Result<Request> understand(const Options& options) {
 }
 
 SessionSettings session_settings(const Options& options, const Request& request) {
-  return {.ring_bytes = options.ring_bytes, .interval = options.interval, .deep = options.deep.empty() ? nullptr : &request.deep};
+  return {.ring_bytes = options.ring_bytes,
+          .interval = options.interval,
+          .deep = options.deep.empty() ? nullptr : &request.deep};
 }
 
 Result<int> run_table(const Options& options, Request& request) {
-  TableSettings settings{.columns = request.fields, .sort = request.by, .limit = options.limit,
-                         .listeners = options.listeners, .json = options.json};
+  TableSettings settings{.columns = request.fields,
+                         .sort = request.by,
+                         .limit = options.limit,
+                         .listeners = options.listeners,
+                         .json = options.json};
   Table table(std::move(settings), request.filter, stdout);
   Session session = TRY(Session::open(session_settings(options, request), request.filter));
   const bool all_fields = options.json && request.fields.empty();
@@ -80,8 +87,8 @@ Result<int> run_trace(const Options& options, Request& request) {
   settings.sample_connections = !request.filter.only_identity() || !options.deep.empty();
   settings.duration = options.duration;
   Session session = TRY(Session::open(settings, request.filter));
-  Trace trace({.kinds = request.events, .count = options.count, .json = options.json}, request.filter, stdout,
-              [&session] { session.stop(); });
+  Trace trace({.kinds = request.events, .count = options.count, .json = options.json},
+              request.filter, stdout, [&session] { session.stop(); });
   session.add_sink(trace);
   session.after_drain([&trace] { return trace.flush(); });
   TRY(session.run());
@@ -93,7 +100,6 @@ Result<int> run_trace(const Options& options, Request& request) {
 Result<int> run_view(const Options& options, Request& request) {
   SessionSettings settings = session_settings(options, request);
   settings.measure_cost = true;
-  settings.opens = true;
   const Filter everything;
   Session session = TRY(Session::open(settings, everything));
   TRY(session.show({.interval = options.interval,
@@ -107,13 +113,73 @@ Result<int> run_view(const Options& options, Request& request) {
   return 0;
 }
 
-int print_fields(const Options& options) {
-  for (const Field& field : fields()) {
-    const std::string names = std::string(field.id) + (field.alias.empty() ? "" : ", " + std::string(field.alias));
-    if (options.man)
-      fmt::print(".TP\n.B {}\n{}\n", names, field.help);
+std::string names_of(const Field& field) {
+  return std::string(field.id) + (field.alias.empty() ? "" : ", " + std::string(field.alias));
+}
+
+std::string_view unit_name(Unit unit) {
+  switch (unit) {
+    case Unit::None: return "";
+    case Unit::Count: return "count";
+    case Unit::Bytes: return "bytes";
+    case Unit::BytesPerSecond: return "bytes/s";
+    case Unit::PerSecond: return "1/s";
+    case Unit::Microseconds: return "us";
+    case Unit::Milliseconds: return "ms";
+    case Unit::Seconds: return "s";
+    case Unit::Percent: return "percent";
+    case Unit::Segments: return "segments";
+  }
+  return "";
+}
+
+Json to_json(const Field& field) {
+  const auto or_null = [](std::string_view text) { return text.empty() ? Json() : Json(text); };
+  return {{"id", field.id},
+          {"alias", or_null(field.alias)},
+          {"unit", or_null(unit_name(field.unit))},
+          {"help", field.help}};
+}
+
+// A line of text as roff wants it: nothing in it is a request or an escape.
+std::string roff(std::string_view text) {
+  std::string out = text.starts_with('.') || text.starts_with('\'') ? "\\&" : "";
+  for (const char c : text) {
+    if (c == '\\')
+      out += "\\e";
+    else if (c == '"')
+      out += "\\(dq";
     else
-      fmt::print("{:<36} {}\n", names, field.help);
+      out += c;
+  }
+  return out;
+}
+
+void print_man_entry(std::string_view names, std::string_view help) {
+  std::string name = roff(names);
+  for (std::size_t at = 0; (at = name.find('-', at)) != std::string::npos; at += 2)
+    name.insert(at, 1, '\\');
+  fmt::print(".TP\n.B \"{}\"\n{}\n", name, roff(help));
+}
+
+// Internal, for the build: what stands in the manual page for its lines @FIELDS@ and @KEYS@.
+void print_man() {
+  fmt::print("@FIELDS@\n");
+  for (const Field& field : fields()) print_man_entry(names_of(field), field.help);
+  fmt::print("@KEYS@\n");
+  for (const KeyBinding& key : key_bindings()) print_man_entry(key.names, key.help);
+}
+
+int print_fields(const Options& options) {
+  if (options.man) {
+    print_man();
+    return 0;
+  }
+  for (const Field& field : fields()) {
+    if (options.json)
+      fmt::print("{}\n", to_line(to_json(field)));
+    else
+      fmt::print("{:<36} {}\n", names_of(field), field.help);
   }
   return 0;
 }
@@ -127,8 +193,8 @@ Result<int> run(const Options& options) {
   if (options.command == Command::Doctor) return run_doctor(options.json);
   TRY(check_privilege());
   if (options.command == Command::Trace) return run_trace(options, request.value());
-  const bool view = options.command == Command::Top && !options.once && !options.batch && !options.json &&
-                    isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
+  const bool view = options.command == Command::Top && !options.once && !options.batch &&
+                    !options.json && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
   return view ? run_view(options, request.value()) : run_table(options, request.value());
 }
 

@@ -78,7 +78,9 @@ Report examine() {
   return report;
 }
 
-std::uint64_t ns_per_run(const ProgramCost& cost) { return cost.runs ? cost.ns / cost.runs : 0; }
+std::uint64_t ns_per_run(const ProgramCost& cost) {
+  return cost.runs ? cost.ns / cost.runs : 0;
+}
 
 Json to_json(const Report& report) {
   Json json;
@@ -91,7 +93,8 @@ Json to_json(const Report& report) {
   json["network_namespaces_unreachable"] = report.unreachable;
   json["sees"] = Json::array();
   for (const HookOutcome& hook : report.outcomes)
-    json["sees"].push_back({{"what", hook.sees}, {"programs", hook.programs}, {"rejected", hook.rejected}});
+    json["sees"].push_back(
+        {{"what", hook.sees}, {"programs", hook.programs}, {"rejected", hook.rejected}});
   json["costs"] = Json::array();
   for (const ProgramCost& cost : report.costs)
     json["costs"].push_back({{"program", cost.name},
@@ -101,16 +104,19 @@ Json to_json(const Report& report) {
   json["qdiscs"] = report.qdiscs;
   json["advice"] = Json::array();
   for (const Advice& advice : report.advice)
-    json["advice"].push_back({{"setting", advice.setting}, {"value", advice.value}, {"text", advice.text}});
+    json["advice"].push_back(
+        {{"setting", advice.setting}, {"value", advice.value}, {"text", advice.text}});
   return json;
 }
 
 void print(const Report& report) {
   fmt::print("kernel               {}\n", report.release);
-  fmt::print("capabilities         {}\n", report.missing.empty() ? "all" : "missing " + joined(report.missing));
+  fmt::print("capabilities         {}\n",
+             report.missing.empty() ? "all" : "missing " + joined(report.missing));
   fmt::print("cgroup2              {}\n", report.cgroup2 ? "yes" : "no");
-  fmt::print("network namespaces   {}{}\n", report.namespaces,
-             report.unreachable ? fmt::format(" ({} could not be entered)", report.unreachable) : "");
+  fmt::print(
+      "network namespaces   {}{}\n", report.namespaces,
+      report.unreachable ? fmt::format(" ({} could not be entered)", report.unreachable) : "");
   fmt::print("congestion controls  {}\n", joined(report.congestion_controls));
   fmt::print("qdiscs               {}\n\n", joined(report.qdiscs));
   fmt::print("{:<40} {:<28} {}\n", "WHAT IS SEEN", "BY", "WHY NOT BETTER");
@@ -125,7 +131,7 @@ void print(const Report& report) {
   for (const Advice& advice : report.advice)
     fmt::print("\n{} = {}: {}\n", advice.setting, advice.value, advice.text);
   fmt::print("\n{}\n", report.problem.empty() ? "netsonde top can run here."
-                                               : "netsonde top cannot run here: " + report.problem);
+                                              : "netsonde top cannot run here: " + report.problem);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include <array>
 
+#include "probes/dns.h"
+
 namespace netsonde {
 
 namespace {
@@ -26,6 +28,9 @@ std::string host_name() {
 struct Session::State {
   SessionSettings settings;
   Loop loop;
+  NameResolver resolver{loop, [this](const Address& address, std::string name) {
+                          if (tui) tui->on_name(address, std::move(name));
+                        }};
   Names names;
   std::unique_ptr<Live> live;
   Store store{&names};
@@ -134,7 +139,8 @@ Result<Session> Session::open(const SessionSettings& settings, const Filter& fil
   state->settings = settings;
   state->names.host = host_name();
   state->loop = TRY(Loop::open());
-  LiveSettings live{.ring_bytes = settings.ring_bytes, .opens = settings.opens, .deep = settings.deep != nullptr};
+  LiveSettings live{
+      .ring_bytes = settings.ring_bytes, .opens = settings.opens, .deep = settings.deep != nullptr};
   const auto cgroups = CgroupRoot::open();
   live.filter = filter.kernel_part(
       [&cgroups](std::string_view path) { return cgroups ? cgroups.value().id_of(path) : 0; });
@@ -142,21 +148,29 @@ Result<Session> Session::open(const SessionSettings& settings, const Filter& fil
   return Session(std::move(state));
 }
 
-void Session::add_sink(Sink& sink) { state_->sinks.push_back(&sink); }
+void Session::add_sink(Sink& sink) {
+  state_->sinks.push_back(&sink);
+}
 
-void Session::after_drain(std::function<Result<>()> function) { state_->after_drain = std::move(function); }
+void Session::after_drain(std::function<Result<>()> function) {
+  state_->after_drain = std::move(function);
+}
 
 Result<> Session::show(TuiSettings settings) {
   State* state = state_.get();
   TuiActions actions;
   actions.quit = [state] { state->loop.stop(); };
-  actions.set_interval = [state](Nanos interval) { return state->loop.set_interval(state->tick_timer, interval); };
+  actions.set_interval = [state](Nanos interval) {
+    return state->loop.set_interval(state->tick_timer, interval);
+  };
   actions.want_histograms = [state](const std::vector<std::uint64_t>& cookies) {
     state->histogram_wants.clear();
     for (const std::uint64_t cookie : cookies) state->histogram_wants[cookie] = EV_WANT_HISTOGRAM;
     state->note(state->update_wants());
   };
-  actions.resolve = [](const Address&) {};
+  actions.resolve = [state](const Address& address) {
+    state->note(state->resolver.resolve(address));
+  };
   state->tui = TRY(Tui::open(std::move(settings), std::move(actions)));
   state->sinks.push_back(state->tui.get());
   return state->loop.watch(STDIN_FILENO, [state] { return state->tui->on_input(); });
@@ -176,8 +190,14 @@ Result<> Session::run_ticks(std::uint64_t ticks) {
   return state_->loop.run();
 }
 
-void Session::stop() { state_->loop.stop(); }
-Live& Session::live() { return *state_->live; }
-const Store& Session::store() const { return state_->store; }
+void Session::stop() {
+  state_->loop.stop();
+}
+Live& Session::live() {
+  return *state_->live;
+}
+const Store& Session::store() const {
+  return state_->store;
+}
 
 }  // namespace netsonde

@@ -21,12 +21,13 @@ struct SessionSettings {
   bool opens = false;                        // connect, accept, ... as events
   bool sample_connections = true;            // else the passes visit listeners alone
   bool measure_cost = false;                 // of our BPF programs, a tenth of a second in ten
-  std::optional<Nanos> duration{};             // stop by itself
-  const Filter* deep = nullptr;              // connections to look at at every ACK; outlives the session
+  std::optional<Nanos> duration{};           // stop by itself
+  const Filter* deep = nullptr;  // connections to look at at every ACK; outlives the session
 };
 
-// Wires one source to the store and the store to its sinks, on one loop: the ring is drained on a timer or
-// when the kernel asks for it; every interval a pass reads all sockets and sinks get a snapshot.
+// Wires one source to the store and the store to its sinks, on one loop: the ring is drained on a
+// timer or when the kernel asks for it; every interval a pass reads all sockets and sinks get a
+// snapshot.
 class Session {
  public:
   // What the filter leaves to the kernel is pushed down to it.
@@ -38,9 +39,11 @@ class Session {
   // The terminal view becomes a sink, and the keyboard an input.
   Result<> show(TuiSettings settings);
 
-  // Until stop(), a signal, or the duration. What had happened by then is handed over before it returns.
+  // Until stop(), a signal, or the duration. What had happened by then is handed over before it
+  // returns.
   Result<> run();
-  // The same with so many snapshots (0: no limit). The first pass is only what rates are counted from.
+  // The same with so many snapshots (0: no limit). The first pass is only what rates are counted
+  // from.
   Result<> run_ticks(std::uint64_t ticks);
   void stop();
 

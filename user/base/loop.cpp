@@ -26,9 +26,13 @@ std::int64_t clock_ns(clockid_t clock) {
 
 }  // namespace
 
-Time kernel_now() { return Time(Nanos(clock_ns(CLOCK_MONOTONIC))); }
+Time kernel_now() {
+  return Time(Nanos(clock_ns(CLOCK_MONOTONIC)));
+}
 
-std::int64_t realtime_offset_ns() { return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC); }
+std::int64_t realtime_offset_ns() {
+  return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+}
 
 Result<Loop> Loop::open() {
   Loop loop;
@@ -45,7 +49,8 @@ Result<> Loop::watch(int fd, Handler handler, std::uint32_t events) {
   if (epoll_ctl(epoll_.get(), operation, fd, &event)) return Error::from_errno("watch descriptor");
   std::unique_ptr<Watched>& watched = watched_[fd];
   if (watched) forgotten_.push_back(std::move(watched));
-  watched = std::make_unique<Watched>(Watched{.handler = std::move(handler), .owned = {}, .once = false});
+  watched =
+      std::make_unique<Watched>(Watched{.handler = std::move(handler), .owned = {}, .once = false});
   return {};
 }
 

@@ -13,8 +13,8 @@
 
 namespace netsonde {
 
-// The one epoll loop. Handlers run on the calling thread, one after the other; an error that a handler
-// returns ends run() with that error.
+// The one epoll loop. Handlers run on the calling thread, one after the other; an error that a
+// handler returns ends run() with that error.
 class Loop {
  public:
   using Handler = std::function<Result<>()>;
@@ -31,7 +31,8 @@ class Loop {
   // Calls back once after the delay.
   Result<> after(Nanos delay, Handler handler);
 
-  // From then on SIGINT, SIGTERM and SIGHUP (and SIGWINCH, with its handler) are events of the loop.
+  // From then on SIGINT, SIGTERM and SIGHUP (and SIGWINCH, with its handler) are events of the
+  // loop.
   Result<> take_signals(Handler on_stop, Handler on_resize = {});
 
   // Runs until stop() is called.
@@ -49,7 +50,8 @@ class Loop {
 
   UniqueFd epoll_;
   std::map<int, std::unique_ptr<Watched>> watched_;
-  std::vector<std::unique_ptr<Watched>> forgotten_;  // kept until no handler of theirs can be running
+  std::vector<std::unique_ptr<Watched>>
+      forgotten_;  // kept until no handler of theirs can be running
   bool running_ = false;
 };
 

@@ -107,7 +107,8 @@ Address Address::from(const std::uint8_t (&raw)[16]) {
 }
 
 bool Address::is_ipv4() const {
-  static constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  static constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0,    0,
+                                                           0, 0, 0, 0, 0xff, 0xff};
   return std::equal(kMapped.begin(), kMapped.end(), bytes.begin());
 }
 
@@ -125,6 +126,7 @@ std::string to_text(const Address& address) {
 }
 
 std::optional<Address> parse_address(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
   const std::string terminated(text);
   Address address;
   if (inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) == 1) return address;
@@ -173,32 +175,44 @@ std::string rfc3339(std::int64_t ns_since_epoch) {
   }
   std::tm utc = {};
   gmtime_r(&second, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1,
-                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, nanos);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900,
+                     utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, nanos);
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   static constexpr std::array kScales = {
-      Scale{"", 1},         Scale{"B", 1},           Scale{"kB", 1e3},         Scale{"KB", 1e3},
-      Scale{"MB", 1e6},     Scale{"GB", 1e9},        Scale{"TB", 1e12},        Scale{"KiB", 1024.0},
-      Scale{"MiB", 1 << 20}, Scale{"GiB", 1 << 30},  Scale{"TiB", 1099511627776.0},
-      Scale{"k", 1e3},      Scale{"M", 1e6},         Scale{"G", 1e9},          Scale{"Ki", 1024.0},
-      Scale{"Mi", 1 << 20}, Scale{"Gi", 1 << 30},
+      Scale{"", 1},
+      Scale{"B", 1},
+      Scale{"kB", 1e3},
+      Scale{"KB", 1e3},
+      Scale{"MB", 1e6},
+      Scale{"GB", 1e9},
+      Scale{"TB", 1e12},
+      Scale{"KiB", 1024.0},
+      Scale{"MiB", 1 << 20},
+      Scale{"GiB", 1 << 30},
+      Scale{"TiB", 1099511627776.0},
+      Scale{"k", 1e3},
+      Scale{"M", 1e6},
+      Scale{"G", 1e9},
+      Scale{"Ki", 1024.0},
+      Scale{"Mi", 1 << 20},
+      Scale{"Gi", 1 << 30},
   };
   const double bytes = TRY(scaled(text, kScales, "bytes"));
   if (bytes >= 1.8e19) return Error(fmt::format("'{}' is too large", printable(text)));
-  return static_cast<std::uint64_t>(bytes);
+  return static_cast<std::uint64_t>(std::round(bytes));
 }
 
 Result<Nanos> parse_duration(std::string_view text) {
   static constexpr std::array kScales = {
-      Scale{"", 1e9},   Scale{"ns", 1},    Scale{"us", 1e3},      Scale{"ms", 1e6},
-      Scale{"s", 1e9},  Scale{"m", 60e9},  Scale{"min", 60e9},    Scale{"h", 3600e9},
-      Scale{"d", 86400e9},
+      Scale{"", 1e9},     Scale{"ns", 1},     Scale{"us", 1e3},
+      Scale{"ms", 1e6},   Scale{"s", 1e9},    Scale{"m", 60e9},
+      Scale{"min", 60e9}, Scale{"h", 3600e9}, Scale{"d", 86400e9},
   };
   const double ns = TRY(scaled(text, kScales, "time"));
   if (ns >= 9.2e18) return Error(fmt::format("'{}' is too long", printable(text)));
-  return Nanos(static_cast<std::int64_t>(ns));
+  return Nanos(std::llround(ns));
 }
 
 int display_width(std::string_view utf8) {
@@ -206,7 +220,9 @@ int display_width(std::string_view utf8) {
   while (!utf8.empty()) {
     const CodePoint point = decode_utf8(utf8);
     const std::size_t length = std::max<std::size_t>(point.length, 1);
-    width += std::max(point.length ? wcwidth(static_cast<wchar_t>(point.value)) : 1, 0);
+    // -1: the locale does not know the character; a terminal shows something for it.
+    const int columns = point.length ? wcwidth(static_cast<wchar_t>(point.value)) : 1;
+    width += columns < 0 ? 1 : columns;
     utf8.remove_prefix(length);
   }
   return width;

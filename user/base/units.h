@@ -18,7 +18,11 @@ struct KernelClock {
 };
 using Time = KernelClock::time_point;
 
-constexpr Time time_from_ns(std::uint64_t ns) { return Time(Nanos(static_cast<std::int64_t>(ns))); }
-constexpr double seconds(Nanos span) { return std::chrono::duration<double>(span).count(); }
+constexpr Time time_from_ns(std::uint64_t ns) {
+  return Time(Nanos(static_cast<std::int64_t>(ns)));
+}
+constexpr double seconds(Nanos span) {
+  return std::chrono::duration<double>(span).count();
+}
 
 }  // namespace netsonde

@@ -45,7 +45,7 @@ bool try_set(std::string_view set, const KernelFeatures& features, HookOutcome& 
       loaded.push_back(name);
       continue;
     }
-    outcome.rejected.push_back(name + ": " + why);
+    outcome.rejected.push_back(name.append(": ").append(why));
     complete = complete && optional;
   }
   if (complete) outcome.programs = std::move(loaded);
@@ -77,7 +77,8 @@ std::span<const Hook> hooks() {
 std::vector<HookOutcome> choose_hooks(const KernelFeatures& features, bool thorough) {
   std::vector<HookOutcome> outcomes;
   for (const Hook& hook : hooks()) {
-    HookOutcome outcome{.sees = hook.sees, .essential = hook.essential, .programs = {}, .rejected = {}};
+    HookOutcome outcome{
+        .sees = hook.sees, .essential = hook.essential, .programs = {}, .rejected = {}};
     if (!thorough && hook.alternatives.size() == 1) {
       outcome.programs = split_set(hook.alternatives[0]);
     } else {
@@ -103,9 +104,10 @@ void select_programs(BpfObject& object, std::span<const HookOutcome> outcomes) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object->obj) {
     const std::string_view name = bpf_program__name(program);
-    const bool chosen = std::any_of(outcomes.begin(), outcomes.end(), [name](const HookOutcome& hook) {
-      return std::find(hook.programs.begin(), hook.programs.end(), name) != hook.programs.end();
-    });
+    const bool chosen =
+        std::any_of(outcomes.begin(), outcomes.end(), [name](const HookOutcome& hook) {
+          return std::find(hook.programs.begin(), hook.programs.end(), name) != hook.programs.end();
+        });
     bpf_program__set_autoload(program, chosen);
   }
 }

@@ -11,8 +11,8 @@
 
 namespace netsonde {
 
-// One thing that we want to see, and the programs able to see it. Alternatives are tried best first and
-// the first set that loads and attaches stays.
+// One thing that we want to see, and the programs able to see it. Alternatives are tried best first
+// and the first set that loads and attaches stays.
 struct Hook {
   std::string_view sees;
   bool essential = false;  // without it there is nothing to show
@@ -30,8 +30,8 @@ struct HookOutcome {
   std::vector<std::string> rejected;  // "on_accept: Operation not permitted", best first
 };
 
-// Loads candidates alone, without attaching them, 10-20 ms each: those of hooks that have a choice, or all
-// of them (thorough).
+// Loads candidates alone, without attaching them, 10-20 ms each: those of hooks that have a choice,
+// or all of them (thorough).
 std::vector<HookOutcome> choose_hooks(const KernelFeatures& features, bool thorough);
 
 // Tells the object which programs to load and what the kernel's tracepoints carry.

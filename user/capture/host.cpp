@@ -69,17 +69,23 @@ std::vector<std::string> available_qdiscs() {
 
 std::vector<Advice> host_advice() {
   std::vector<Advice> advice;
-  const auto check = [&advice](const std::string& path, const std::string& setting, auto&& bad, const char* text) {
+  const auto check = [&advice](const std::string& path, const std::string& setting, auto&& bad,
+                               const char* text) {
     const std::string value = read_line(path);
     if (!value.empty() && bad(value)) advice.push_back({setting, value, text});
   };
-  check("/proc/sys/net/core/bpf_jit_enable", "net.core.bpf_jit_enable", [](const std::string& v) { return v == "0"; },
-        "BPF programs are interpreted, several times slower; sysctl -w net.core.bpf_jit_enable=1");
-  check("/proc/sys/kernel/kptr_restrict", "kernel.kptr_restrict", [](const std::string& v) { return v == "2"; },
-        "the place of a drop cannot be named; sysctl -w kernel.kptr_restrict=1");
+  check(
+      "/proc/sys/net/core/bpf_jit_enable", "net.core.bpf_jit_enable",
+      [](const std::string& v) { return v == "0"; },
+      "BPF programs are interpreted, several times slower; sysctl -w net.core.bpf_jit_enable=1");
+  check(
+      "/proc/sys/kernel/kptr_restrict", "kernel.kptr_restrict",
+      [](const std::string& v) { return v == "2"; },
+      "the place of a drop cannot be named; sysctl -w kernel.kptr_restrict=1");
   rlimit files = {};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 256)
-    advice.push_back({"ulimit -n", std::to_string(files.rlim_cur), "too few descriptors for all programs; ulimit -n 1024"});
+    advice.push_back({"ulimit -n", std::to_string(files.rlim_cur),
+                      "too few descriptors for all programs; ulimit -n 1024"});
   return advice;
 }
 

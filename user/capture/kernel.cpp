@@ -34,7 +34,8 @@ int arguments_of(const btf* types, const char* tracepoint) {
   return btf_is_func_proto(function) ? btf_vlen(function) - 1 : 0;
 }
 
-std::map<std::uint32_t, std::string> enum_names(const btf* types, const char* name, std::string_view prefix) {
+std::map<std::uint32_t, std::string> enum_names(const btf* types, const char* name,
+                                                std::string_view prefix) {
   std::map<std::uint32_t, std::string> names;
   const int id = btf__find_by_name_kind(types, name, BTF_KIND_ENUM);
   if (id < 0) return names;
@@ -51,15 +52,20 @@ std::map<std::uint32_t, std::string> enum_names(const btf* types, const char* na
 std::uint32_t kernel_ticks_per_second() {
   timespec resolution = {};
   clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);  // one tick of the kernel
-  return resolution.tv_nsec > 0 ? static_cast<std::uint32_t>(1'000'000'000 / resolution.tv_nsec) : 250;
+  return resolution.tv_nsec > 0 ? static_cast<std::uint32_t>(1'000'000'000 / resolution.tv_nsec)
+                                : 250;
 }
 
 // glibc 2.36 wraps these; older ones do not.
-int sys_fsopen(const char* type) { return static_cast<int>(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)); }
+int sys_fsopen(const char* type) {
+  return static_cast<int>(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
+}
 int sys_fscreate(int context) {
   return static_cast<int>(syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0));
 }
-int sys_fsmount(int context) { return static_cast<int>(syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0)); }
+int sys_fsmount(int context) {
+  return static_cast<int>(syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0));
+}
 
 // A cgroup2 file handle: the id of the cgroup behind the C header.
 class Handle {
@@ -79,7 +85,8 @@ class Handle {
   }
 
  private:
-  alignas(file_handle) std::array<unsigned char, sizeof(file_handle) + sizeof(std::uint64_t)> bytes_{};
+  alignas(
+      file_handle) std::array<unsigned char, sizeof(file_handle) + sizeof(std::uint64_t)> bytes_{};
 };
 
 }  // namespace
@@ -87,7 +94,8 @@ class Handle {
 Result<KernelFeatures> KernelFeatures::read() {
   const std::unique_ptr<btf, FreeBtf> types(btf__load_vmlinux_btf());
   if (!types)
-    return Error::from_errno("read the kernel's BTF (/sys/kernel/btf/vmlinux; needs CONFIG_DEBUG_INFO_BTF)");
+    return Error::from_errno(
+        "read the kernel's BTF (/sys/kernel/btf/vmlinux; needs CONFIG_DEBUG_INFO_BTF)");
   KernelFeatures features;
   utsname name = {};
   uname(&name);
@@ -122,7 +130,8 @@ std::string Symbols::find(std::uint64_t address) const {
   const auto after = std::upper_bound(
       by_address_.begin(), by_address_.end(), address,
       [](std::uint64_t value, const auto& symbol) { return value < symbol.first; });
-  return after == by_address_.begin() ? std::string() : std::string(&names_[std::prev(after)->second]);
+  return after == by_address_.begin() ? std::string()
+                                      : std::string(&names_[std::prev(after)->second]);
 }
 
 Result<CgroupRoot> CgroupRoot::open() {

@@ -48,7 +48,8 @@ class CgroupRoot {
   static Result<CgroupRoot> open();
 
   int fd() const { return root_.get(); }
-  // The path below the root of the cgroup with this id ("/" for the root itself); empty when it is gone.
+  // The path below the root of the cgroup with this id ("/" for the root itself); empty when it is
+  // gone.
   std::string path_of(std::uint64_t id) const;
   // 0 when there is no such cgroup.
   std::uint64_t id_of(std::string_view path) const;

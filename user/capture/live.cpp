@@ -19,7 +19,9 @@ namespace {
 
 constexpr Nanos kPassLimit = std::chrono::milliseconds(500);
 
-int silent(libbpf_print_level, const char*, va_list) { return 0; }
+int silent(libbpf_print_level, const char*, va_list) {
+  return 0;
+}
 
 template <typename Fill>
 ev_header header(Fill& event, ev_kind kind, Time now) {
@@ -32,7 +34,8 @@ ev_header header(Fill& event, ev_kind kind, Time now) {
 std::uint64_t own_cpu_ns() {
   timespec spent = {};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
-  return static_cast<std::uint64_t>(spent.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(spent.tv_nsec);
+  return static_cast<std::uint64_t>(spent.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(spent.tv_nsec);
 }
 
 BpfLink attach_sampler(BpfObject& object) {
@@ -57,16 +60,17 @@ Result<std::unique_ptr<Live>> Live::open(const LiveSettings& settings, Names& na
   for (bool retry = settings.thorough;; retry = true) {
     live.reset(new Live(TRY(BpfObject::open()), names));
     live->outcomes_ = outcomes;
+    if (auto cgroups = CgroupRoot::open()) live->cgroups_ = std::move(cgroups).value();
     configure(live->object_, features);
     auto loaded = live->load(settings);
     if (loaded) break;
     if (retry) return std::move(loaded).error();
-    outcomes = choose_hooks(features, true);  // something that always works elsewhere does not work here
+    outcomes =
+        choose_hooks(features, true);  // something that always works elsewhere does not work here
   }
   for (const auto& [number, name] : features.drop_reasons)
     if (always_benign(name) && number < std::size(live->object_->rodata->reason_is_benign))
       live->benign_reasons_.push_back(number);
-  if (auto cgroups = CgroupRoot::open()) live->cgroups_ = std::move(cgroups).value();
   live->ring_ = TRY(RingBuffer::open(bpf_map__fd(live->object_->maps.events),
                                      [live = live.get()](auto bytes) { live->on_bytes(bytes); }));
   return live;
@@ -76,13 +80,19 @@ Result<> Live::load(const LiveSettings& settings) {
   const auto drop = [this](std::string_view program) {
     for (HookOutcome& hook : outcomes_) std::erase(hook.programs, program);
   };
-  if (!settings.deep) drop("on_probe");
+  if (!cgroups_) reject("on_rtt", "no cgroup2 on this host", "on_probe_all");
+  const bool probes_all = std::any_of(outcomes_.begin(), outcomes_.end(), [](const HookOutcome& h) {
+    return std::find(h.programs.begin(), h.programs.end(), "on_probe_all") != h.programs.end();
+  });
+  if (!settings.deep || probes_all) drop("on_probe");
   if (!settings.exact_owner)
-    for (const char* name : {"on_accept", "on_accept_before_6_10", "on_receive", "on_send"}) drop(name);
+    for (const char* name : {"on_accept", "on_accept_before_6_10", "on_receive", "on_send"})
+      drop(name);
   for (const HookOutcome& hook : outcomes_)
     if (hook.essential && hook.programs.empty())
       return Error("this kernel cannot show " + std::string(hook.sees) + " (" +
-                   (hook.rejected.empty() ? "no program" : hook.rejected[0]) + "); netsonde doctor tells more");
+                   (hook.rejected.empty() ? "no program" : hook.rejected[0]) +
+                   "); netsonde doctor tells more");
   select_programs(object_, outcomes_);
   bpf_map__set_max_entries(object_->maps.events, settings.ring_bytes);
   object_->rodata->ring_size = settings.ring_bytes;
@@ -94,12 +104,19 @@ Result<> Live::load(const LiveSettings& settings) {
   return object_.load();
 }
 
+void Live::reject(std::string_view program, std::string_view why, std::string_view instead) {
+  for (HookOutcome& hook : outcomes_)
+    if (std::erase(hook.programs, program)) {
+      hook.rejected.push_back(std::string(program) + ": " + std::string(why));
+      hook.programs.emplace_back(instead);
+    }
+}
+
 Result<> Live::attach(bpf_program* program) {
   const std::string name = bpf_program__name(program);
   const auto type = bpf_program__type(program);
   bpf_link* link = nullptr;
   if (type == BPF_PROG_TYPE_SOCK_OPS) {
-    if (!cgroups_) return Error("attach " + name + ": no cgroup2 on this host");
     link = bpf_program__attach_cgroup(program, cgroups_->fd());
   } else {
     link = bpf_program__attach(program);
@@ -147,15 +164,16 @@ Result<> Live::run_iterator(bpf_link* link, const Handler* handler) {
   }
 }
 
-// Listeners come first in each namespace, so that what was accepted is told from what connected. Files
-// come last: they know the process, and reach sockets in namespaces that nobody can enter.
+// Listeners come first in each namespace, so that what was accepted is told from what connected.
+// Files come last: they know the process, and reach sockets in namespaces that nobody can enter.
 Result<> Live::adopt() {
   if (bpf_program__autoload(object_->progs.adopt_sockets)) {
     const BpfLink link(bpf_program__attach_iter(object_->progs.adopt_sockets, nullptr));
     if (!link) return Error::from_errno("attach adopt_sockets");
     for (const NetworkNamespace& space : network_namespaces()) {
       ++namespaces_;
-      if (!inside(space, [&] { return run_iterator(link.get(), nullptr); })) ++namespaces_unreachable_;
+      if (!inside(space, [&] { return run_iterator(link.get(), nullptr); }))
+        ++namespaces_unreachable_;
     }
   }
   if (bpf_program__autoload(object_->progs.adopt_files)) {
@@ -207,7 +225,8 @@ void Live::send_drop_counts(const Handler& handler) {
     ev_drop_count count = {};
     count.key = key;
     if (bpf_map_lookup_elem(map, &key, &count.count)) continue;
-    std::uint64_t& sent = drop_counts_sent_[std::string(reinterpret_cast<const char*>(&key), sizeof(key))];
+    std::uint64_t& sent =
+        drop_counts_sent_[std::string(reinterpret_cast<const char*>(&key), sizeof(key))];
     if (count.count == sent) continue;
     sent = count.count;
     count.header = header(count, EV_DROP_COUNT, kernel_now());
@@ -255,7 +274,8 @@ Result<> Live::want(const std::map<std::uint64_t, std::uint32_t>& wants) {
   for (const auto& [cookie, want] : wants_)
     if (!wants.contains(cookie)) bpf_map_delete_elem(map, &cookie);
   for (const auto& [cookie, want] : wants)
-    if (bpf_map_update_elem(map, &cookie, &want, BPF_ANY)) return Error::from_errno("choose connections");
+    if (bpf_map_update_elem(map, &cookie, &want, BPF_ANY))
+      return Error::from_errno("choose connections");
   wants_ = wants;
   object_->bss->have_wants = true;
   return {};
@@ -269,7 +289,8 @@ std::vector<ProgramCost> Live::read_costs() const {
     bpf_prog_info info = {};
     __u32 size = sizeof(info);
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size)) continue;
-    costs.push_back({.name = bpf_program__name(program), .runs = info.run_cnt, .ns = info.run_time_ns});
+    costs.push_back(
+        {.name = bpf_program__name(program), .runs = info.run_cnt, .ns = info.run_time_ns});
   }
   return costs;
 }
@@ -301,9 +322,9 @@ std::vector<std::string> missing_capabilities() {
     int number;
     const char* name;
   };
-  static constexpr std::array kNeeded = {Needed{CAP_BPF, "CAP_BPF"}, Needed{CAP_PERFMON, "CAP_PERFMON"},
-                                         Needed{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
-                                         Needed{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}};
+  static constexpr std::array kNeeded = {
+      Needed{CAP_BPF, "CAP_BPF"}, Needed{CAP_PERFMON, "CAP_PERFMON"},
+      Needed{CAP_NET_ADMIN, "CAP_NET_ADMIN"}, Needed{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}};
   __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, 2> sets{};
   std::vector<std::string> missing;

@@ -34,8 +34,8 @@ struct ProgramCost {
   std::uint64_t ns = 0;
 };
 
-// The running kernel as a source of events. Everything it attaches goes with it, also after SIGKILL:
-// nothing is pinned.
+// The running kernel as a source of events. Everything it attaches goes with it, also after
+// SIGKILL: nothing is pinned.
 class Live {
  public:
   using Handler = std::function<void(const Event&)>;
@@ -62,7 +62,8 @@ class Live {
   Result<> want(const std::map<std::uint64_t, std::uint32_t>& wants);  // enum ev_want by cookie
   void want_all_histograms(bool all) { object_->bss->want_all_histograms = all; }
 
-  // Measures the programs' cost from now until end_measuring(); costs about 40 ns per run meanwhile.
+  // Measures the programs' cost from now until end_measuring(); costs about 40 ns per run
+  // meanwhile.
   Result<> begin_measuring();
   std::vector<ProgramCost> end_measuring();
 
@@ -76,6 +77,7 @@ class Live {
   Live(BpfObject object, Names& names) : object_(std::move(object)), names_(names) {}
 
   Result<> load(const LiveSettings& settings);
+  void reject(std::string_view program, std::string_view why, std::string_view instead);
   Result<> attach(bpf_program* program);
   Result<> adopt();
   Result<> run_iterator(bpf_link* link, const Handler* handler);

@@ -23,8 +23,18 @@ namespace {
 
 // The numbers of the kernel's enum that the uapi header does not give as such.
 enum TcpState : std::uint8_t {
-  kEstablished = 1, kSynSent, kSynRecv, kFinWait1, kFinWait2, kTimeWait, kClose, kCloseWait, kLastAck,
-  kListen, kClosing, kNewSynRecv,
+  kEstablished = 1,
+  kSynSent,
+  kSynRecv,
+  kFinWait1,
+  kFinWait2,
+  kTimeWait,
+  kClose,
+  kCloseWait,
+  kLastAck,
+  kListen,
+  kClosing,
+  kNewSynRecv,
 };
 
 template <typename T>
@@ -42,6 +52,7 @@ Result<Event> decode(std::span<const std::byte> bytes) {
   if (bytes.size() < sizeof(header)) return Error("event is shorter than its header");
   std::memcpy(&header, bytes.data(), sizeof(header));
   if (header.size > bytes.size()) return Error("event is cut short");
+  bytes = bytes.first(header.size);
   switch (header.kind) {
     case EV_CONNECT:
     case EV_ESTABLISHED:
@@ -71,7 +82,9 @@ const ev_header& header_of(const Event& event) {
   return std::visit([](const auto& e) -> const ev_header& { return e.header; }, event);
 }
 
-Time time_of(const Event& event) { return time_from_ns(header_of(event).time_ns); }
+Time time_of(const Event& event) {
+  return time_from_ns(header_of(event).time_ns);
+}
 
 const ev_conn* connection_of(const Event& event) {
   return std::visit(
@@ -140,8 +153,9 @@ std::string_view retransmit_name(std::uint8_t kind) {
   return kind < std::size(kNames) ? kNames[kind] : "unknown";
 }
 
-// A FIN that was answered is the orderly end whatever comes after it. A socket that leaves a state in
-// which data could flow without an error and without a reset from the peer was aborted by this side.
+// A FIN that was answered is the orderly end whatever comes after it. A socket that leaves a state
+// in which data could flow without an error and without a reset from the peer was aborted by this
+// side.
 std::string_view end_name(const ev_sample& close) {
   if (close.end & EV_END_RESET_RECEIVED)
     return close.old_state == kSynSent ? "refused" : "reset_received";

@@ -105,12 +105,13 @@ Value age(const Row& row) {
 
 Value opened_at(const Row& row) {
   if (!conn(row).start_ns) return {};
-  return Timestamp{static_cast<std::int64_t>(conn(row).start_ns) + row.realtime_offset_ns};
+  return Timestamp{static_cast<std::int64_t>(conn(row).start_ns +
+                                             static_cast<std::uint64_t>(row.realtime_offset_ns))};
 }
 
 Value handshake(const Row& row) {
   const std::uint64_t begun = conn(row).start_ns, done = sample(row).established_ns;
-  if (!begun || !done || conn(row).direction != EV_OUT) return {};
+  if (!begun || done < begun || conn(row).direction != EV_OUT) return {};
   return number((done - begun) / 1000);
 }
 
@@ -482,11 +483,14 @@ double as_number(const Value& value) {
   return 0;
 }
 
+// A recording may claim any time.
+Nanos nanos(double value) { return Nanos(static_cast<std::int64_t>(std::min(value, 9e18))); }
+
 std::string human_number(double value, Unit unit) {
   switch (unit) {
-    case Unit::Microseconds: return short_duration(Nanos(static_cast<std::int64_t>(value * 1e3)));
-    case Unit::Milliseconds: return short_duration(Nanos(static_cast<std::int64_t>(value * 1e6)));
-    case Unit::Seconds: return short_duration(Nanos(static_cast<std::int64_t>(value * 1e9)));
+    case Unit::Microseconds: return short_duration(nanos(value * 1e3));
+    case Unit::Milliseconds: return short_duration(nanos(value * 1e6));
+    case Unit::Seconds: return short_duration(nanos(value * 1e9));
     case Unit::Bytes:
     case Unit::BytesPerSecond: return short_bytes(value);
     case Unit::Percent: return value == 0 ? "0" : fmt::format("{:.{}f}", value, value < 10 ? 2 : 1);
@@ -514,7 +518,8 @@ std::string_view nearest_field(std::string_view name) {
   std::size_t best = std::max<std::size_t>(name.size() / 3, 1) + 1;
   for (const Field& field : kFields) {
     for (const std::string_view candidate : {field.id, field.alias}) {
-      const std::size_t distance = candidate.empty() ? best : edit_distance(name, candidate);
+      if (candidate.empty() || name.size() >= candidate.size() + best) continue;
+      const std::size_t distance = edit_distance(name, candidate);
       if (distance >= best) continue;
       best = distance;
       nearest = candidate;

@@ -60,7 +60,10 @@ RttQuantiles quantiles_of_samples(std::span<const std::uint32_t> samples) {
   std::vector<std::uint32_t> sorted(samples.begin(), samples.end());
   std::sort(sorted.begin(), sorted.end());
   const auto at = [&](double q) { return static_cast<float>(sorted[rank_of(q, sorted.size())]); };
-  return {.samples = static_cast<std::uint32_t>(sorted.size()), .p50 = at(0.5), .p90 = at(0.9), .p99 = at(0.99)};
+  return {.samples = static_cast<std::uint32_t>(sorted.size()),
+          .p50 = at(0.5),
+          .p90 = at(0.9),
+          .p99 = at(0.99)};
 }
 
 }  // namespace netsonde

@@ -6,8 +6,8 @@
 
 namespace netsonde {
 
-// The log-linear buckets of bpf/rtt.bpf.h: the bucket of a value, and the middle of a bucket, which is
-// at most 6.25% from any value in it.
+// The log-linear buckets of bpf/rtt.bpf.h: the bucket of a value, and the middle of a bucket, which
+// is at most 6.25% from any value in it.
 std::uint32_t rtt_bucket(std::uint32_t us);
 double rtt_bucket_middle(std::uint32_t bucket);
 

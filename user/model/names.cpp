@@ -10,7 +10,8 @@ namespace netsonde {
 
 namespace {
 
-std::string name_or_number(const std::map<std::uint32_t, std::string>& names, std::uint32_t number) {
+std::string name_or_number(const std::map<std::uint32_t, std::string>& names,
+                           std::uint32_t number) {
   const auto found = names.find(number);
   return found == names.end() ? fmt::format("#{}", number) : found->second;
 }
@@ -28,13 +29,15 @@ constexpr std::array kBenignDrops = {
     BenignDrop{.reason = "TCP_OLD_DATA",
                .location = "",
                .why = "a duplicate: its bytes had already arrived"},
-    BenignDrop{.reason = "TCP_OLD_ACK", .location = "", .why = "an older ACK than one that had arrived"},
+    BenignDrop{
+        .reason = "TCP_OLD_ACK", .location = "", .why = "an older ACK than one that had arrived"},
     BenignDrop{.reason = "TCP_RESET",
                .location = "",
                .why = "a reset that did its work; it is reported as a reset"},
-    BenignDrop{.reason = "TCP_FLAGS",
-               .location = "",
-               .why = "a segment without ACK to a connection that needs one, usual while it closes"},
+    BenignDrop{
+        .reason = "TCP_FLAGS",
+        .location = "",
+        .why = "a segment without ACK to a connection that needs one, usual while it closes"},
     BenignDrop{.reason = "OTHERHOST",
                .location = "",
                .why = "a frame for another host on a promiscuous or bridged interface"},
@@ -52,7 +55,8 @@ constexpr std::array kBenignDrops = {
     BenignDrop{.reason = "UNIX_DISCONNECT",
                .location = "",
                .why = "a local datagram socket was disconnected; not network traffic"},
-    BenignDrop{.reason = "UNIX_SKIP_OOB", .location = "", .why = "a local socket; not network traffic"},
+    BenignDrop{
+        .reason = "UNIX_SKIP_OOB", .location = "", .why = "a local socket; not network traffic"},
     BenignDrop{.reason = "TCP_CLOSE",
                .location = "",
                .why = "a segment for a connection that this host has closed"},
@@ -82,7 +86,15 @@ constexpr std::array kBenignDrops = {
                .why = "a local message without listeners; not network traffic"},
 };
 
-bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+static_assert(std::all_of(kBenignDrops.begin(), kBenignDrops.end(),
+                          [](const BenignDrop& row) {
+                            return !row.reason.empty() && !row.why.empty();
+                          }),
+              "every benign drop needs a reason and why it is no harm");
+
+bool is_hex(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
 
 }  // namespace
 
@@ -124,9 +136,10 @@ std::string_view container_of(std::string_view cgroup_path) {
 }
 
 const BenignDrop* benign_drop(std::string_view reason, std::string_view location) {
-  const auto found = std::find_if(kBenignDrops.begin(), kBenignDrops.end(), [&](const BenignDrop& row) {
-    return row.reason == reason && (row.location.empty() || row.location == location);
-  });
+  const auto found =
+      std::find_if(kBenignDrops.begin(), kBenignDrops.end(), [&](const BenignDrop& row) {
+        return row.reason == reason && (row.location.empty() || row.location == location);
+      });
   return found == kBenignDrops.end() ? nullptr : &*found;
 }
 

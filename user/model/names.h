@@ -12,8 +12,8 @@
 
 namespace netsonde {
 
-// What the observed host calls things: numbers in events mean nothing without it. Filled by capture from
-// the running kernel; a recording carries its own.
+// What the observed host calls things: numbers in events mean nothing without it. Filled by capture
+// from the running kernel; a recording carries its own.
 class Names {
  public:
   std::string host;
@@ -21,8 +21,12 @@ class Names {
   // By number; the index is the running kernel's value. Without an entry: "#17".
   std::string drop_reason(std::uint32_t reason) const;
   std::string reset_reason(std::uint32_t reason) const;
-  void set_drop_reasons(std::map<std::uint32_t, std::string> names) { drop_reasons_ = std::move(names); }
-  void set_reset_reasons(std::map<std::uint32_t, std::string> names) { reset_reasons_ = std::move(names); }
+  void set_drop_reasons(std::map<std::uint32_t, std::string> names) {
+    drop_reasons_ = std::move(names);
+  }
+  void set_reset_reasons(std::map<std::uint32_t, std::string> names) {
+    reset_reasons_ = std::move(names);
+  }
   const std::map<std::uint32_t, std::string>& drop_reasons() const { return drop_reasons_; }
 
   using Resolve = std::function<std::string(std::uint64_t)>;
@@ -31,8 +35,8 @@ class Names {
   std::string_view symbol(std::uint64_t address) const;
   void learn_symbol(std::uint64_t address, const Resolve& resolve);
 
-  // The path of a cgroup below the root of the hierarchy, "/system.slice/nginx.service"; empty when it
-  // is not known (gone before anybody asked).
+  // The path of a cgroup below the root of the hierarchy, "/system.slice/nginx.service"; empty when
+  // it is not known (gone before anybody asked).
   std::string_view cgroup(std::uint64_t id) const;
   // Remembers the path while the cgroup still exists; resolve is asked once per id.
   void learn_cgroup(std::uint64_t id, const Resolve& resolve);
@@ -44,7 +48,8 @@ class Names {
   std::unordered_map<std::uint64_t, std::string> cgroups_;
 };
 
-// The container id (12 hexadecimal digits or more) that runtimes put into a cgroup path, or nothing.
+// The container id (12 hexadecimal digits or more) that runtimes put into a cgroup path, or
+// nothing.
 std::string_view container_of(std::string_view cgroup_path);
 
 // Why a drop of this kind is no harm; nothing for a drop that hurts, or about which nobody knows.

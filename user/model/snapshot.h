@@ -22,7 +22,8 @@ class Snapshot {
 
   Time time() const { return time_from_ns(store_.tick().header.time_ns); }
   std::int64_t realtime_ns() const {
-    return static_cast<std::int64_t>(store_.tick().header.time_ns) + store_.tick().realtime_offset_ns;
+    return static_cast<std::int64_t>(store_.tick().header.time_ns +
+                                     static_cast<std::uint64_t>(store_.tick().realtime_offset_ns));
   }
   Nanos interval() const { return store_.interval(); }
   const Totals& totals() const { return store_.totals(); }

@@ -25,14 +25,22 @@ ev_conn swapped(ev_conn conn) {
 }
 
 Connection::Base base_of(const ev_sample& s) {
-  return {.tx = s.tx_bytes, .rx = s.rx_bytes, .segs_out = s.segs_out, .segs_in = s.segs_in,
-          .retransmitted = s.retransmitted, .sk_drops = s.sk_drops, .busy_ms = s.busy_ms,
-          .rwnd_ms = s.rwnd_limited_ms, .sndbuf_ms = s.sndbuf_limited_ms, .known = true};
+  return {.tx = s.tx_bytes,
+          .rx = s.rx_bytes,
+          .segs_out = s.segs_out,
+          .segs_in = s.segs_in,
+          .retransmitted = s.retransmitted,
+          .sk_drops = s.sk_drops,
+          .busy_ms = s.busy_ms,
+          .rwnd_ms = s.rwnd_limited_ms,
+          .sndbuf_ms = s.sndbuf_limited_ms,
+          .known = true};
 }
 
-// A sender with unacknowledged data is busy; the kernel says for how much of that time the receiver's
-// window or the send buffer held it back. The rest was the congestion window's doing if that was in use
-// to the brim, and otherwise nobody's but the application's, which had no more to send.
+// A sender with unacknowledged data is busy; the kernel says for how much of that time the
+// receiver's window or the send buffer held it back. The rest was the congestion window's doing if
+// that was in use to the brim, and otherwise nobody's but the application's, which had no more to
+// send.
 Limit limit_of(const ev_sample& s, const Connection::Base& base) {
   const std::uint32_t busy = s.busy_ms - base.busy_ms;
   const std::uint32_t rwnd = s.rwnd_limited_ms - base.rwnd_ms;
@@ -68,7 +76,9 @@ void Store::apply(const Event& event) {
   std::visit([this](const auto& e) { on(e); }, event);
 }
 
-std::vector<Event> Store::take_derived() { return std::exchange(derived_, {}); }
+std::vector<Event> Store::take_derived() {
+  return std::exchange(derived_, {});
+}
 
 const Connection* Store::find(std::uint64_t cookie) const {
   const auto found = connections_.find(cookie);
@@ -96,12 +106,13 @@ std::uint64_t Store::lost() const {
 std::vector<DropCount> Store::drops() const {
   std::vector<DropCount> drops;
   for (const auto& [key, count] : drops_) drops.push_back(count);
-  std::sort(drops.begin(), drops.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+  std::sort(drops.begin(), drops.end(),
+            [](const auto& a, const auto& b) { return a.count > b.count; });
   return drops;
 }
 
-// Events that are no samples tell who, not how much. What happens to a socket after its close (a reset
-// that it still sends, say) does not bring it back.
+// Events that are no samples tell who, not how much. What happens to a socket after its close (a
+// reset that it still sends, say) does not bring it back.
 void Store::remember(const ev_conn& conn) {
   if (conn.cookie && conn.state != kClosed) connections_[conn.cookie].last.conn = conn;
 }
@@ -112,9 +123,10 @@ void Store::on(const ev_open& open) {
   remember(open.conn);
 }
 
-// A socket that began after the last tick counts from zero; of an older one only changes count.
+// A socket that began after the last pass did, and may have been missed by it, counts from zero; of
+// an older one only changes count.
 void Store::begin(Connection& connection, const ev_sample& sample) {
-  if (connection.sampled || !sample.conn.start_ns || sample.conn.start_ns < tick_.header.time_ns) return;
+  if (connection.sampled || !sample.conn.start_ns || sample.conn.start_ns < last_pass_ns_) return;
   connection.base.known = true;
   if (sample.conn.direction != EV_LISTENER) ++sums_.opened;
 }
@@ -158,7 +170,8 @@ void Store::on(const ev_reset& reset) {
 
 void Store::on(const ev_drop_count& count) {
   const std::string reason = names_->drop_reason(count.key.reason);
-  DropCount& drop = drops_[{count.key.reason, count.key.location, count.key.netns, count.key.protocol}];
+  DropCount& drop =
+      drops_[{count.key.reason, count.key.location, count.key.netns, count.key.protocol}];
   drop.key = count.key;
   drop.harmful = !benign_drop(reason, names_->symbol(count.key.location));
   const std::uint64_t news = count.count - drop.count;
@@ -190,13 +203,14 @@ void Store::close(const ev_sample& sample) {
     connections_.erase(found);
   }
   begin(connection, sample);
+  if (listener) check_overflow(connection, sample);
   connection.last = sample;
   connection.sampled = true;
   connection.closed_ns = sample.header.time_ns;
   set_quantiles(connection);
   if (listener) return;
   add(connection);
-  closed_.push_back(std::move(connection));
+  closed_.push_back(connection);
   if (closed_.size() > settings_.linger_limit) closed_.pop_front();
 }
 
@@ -208,7 +222,8 @@ void Store::account(Connection& connection, double span) {
   if (base.known && span > 0) {
     connection.tx_rate = static_cast<float>(static_cast<double>(now.tx_bytes - base.tx) / span);
     connection.rx_rate = static_cast<float>(static_cast<double>(now.rx_bytes - base.rx) / span);
-    connection.retransmit_rate = static_cast<float>((now.retransmitted - base.retransmitted) / span);
+    connection.retransmit_rate =
+        static_cast<float>((now.retransmitted - base.retransmitted) / span);
     connection.limit = limit_of(now, base);
     connection.limit_known = true;
   }
@@ -219,17 +234,21 @@ void Store::account(Connection& connection, double span) {
 void Store::forget_vanished() {
   const std::uint64_t since = last_complete_ns_;
   totals_.vanished += std::erase_if(connections_, [since](const auto& entry) {
-    return std::max<std::uint64_t>(entry.second.sampled_ns, entry.second.last.conn.start_ns) < since;
+    return std::max<std::uint64_t>(entry.second.sampled_ns, entry.second.last.conn.start_ns) <
+           since;
   });
 }
 
 void Store::forget_closed() {
-  const auto keep_from = tick_.header.time_ns - static_cast<std::uint64_t>(settings_.linger.count());
-  while (!closed_.empty() && closed_.front().closed_ns < keep_from) closed_.pop_front();
+  const auto linger = static_cast<std::uint64_t>(settings_.linger.count());
+  while (!closed_.empty() && closed_.front().closed_ns + linger < tick_.header.time_ns)
+    closed_.pop_front();
 }
 
 void Store::finish_totals(double span) {
-  const auto rate = [span](std::uint64_t count) { return span > 0 ? static_cast<double>(count) / span : 0.0; };
+  const auto rate = [span](std::uint64_t count) {
+    return span > 0 ? static_cast<double>(count) / span : 0.0;
+  };
   const std::uint64_t vanished = totals_.vanished;
   totals_ = {};
   totals_.vanished = vanished;
@@ -262,11 +281,13 @@ void Store::finish_totals(double span) {
 
 void Store::on(const ev_tick& tick) {
   const bool first = tick_.header.time_ns == 0;
-  interval_ = Nanos(first ? 0 : static_cast<std::int64_t>(tick.header.time_ns - tick_.header.time_ns));
+  interval_ =
+      Nanos(first ? 0 : static_cast<std::int64_t>(tick.header.time_ns - tick_.header.time_ns));
   sums_.benign += tick.benign_drops - tick_.benign_drops;
   const double span = seconds(interval_);
   for (auto& [cookie, connection] : connections_) account(connection, span);
   const std::uint64_t previous = tick_.header.time_ns;
+  last_pass_ns_ = first ? tick.header.time_ns : previous;
   tick_ = tick;
   if (tick.complete) {
     // Samples of this pass lie between the two ticks.

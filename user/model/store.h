@@ -23,7 +23,8 @@ std::string_view limit_name(Limit limit);
 
 inline constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 
-// One socket: a connection or a listener. Counters are since it began, rates over the last interval.
+// One socket: a connection or a listener. Counters are since it began, rates over the last
+// interval.
 struct Connection {
   ev_sample last{};      // identity and the newest counters
   bool sampled = false;  // last holds counters, not only an identity
@@ -61,15 +62,16 @@ struct Totals {
   std::uint32_t listeners = 0;
   double tx_rate = 0, rx_rate = 0;  // payload bytes
   double segments_out_rate = 0, segments_in_rate = 0;
-  double retransmit_rate = 0;                 // segments
-  std::optional<double> retransmit_percent;   // of segments sent; nothing was sent: absent
+  double retransmit_rate = 0;                    // segments
+  std::optional<double> retransmit_percent;      // of segments sent; nothing was sent: absent
   std::optional<double> rtt_p50_us, rtt_p99_us;  // of srtt over connections active in the interval
   double opened_rate = 0, closed_rate = 0;
-  double drop_rate = 0;          // harmful, packets of every protocol
+  double drop_rate = 0;  // harmful, packets of every protocol
   double benign_drop_rate = 0;
   double resets_sent_rate = 0, resets_received_rate = 0;
   double listen_overflow_rate = 0;
-  std::uint64_t vanished = 0;    // rows removed because a complete pass no longer met them, since start
+  std::uint64_t vanished =
+      0;  // rows removed because a complete pass no longer met them, since start
 };
 
 // How often a kind of drop happened since the start.
@@ -80,17 +82,18 @@ struct DropCount {
 };
 
 struct StoreSettings {
-  std::size_t linger_limit = 512;            // closed connections kept, newest first
+  std::size_t linger_limit = 512;  // closed connections kept, newest first
   Nanos linger = std::chrono::seconds(10);
 };
 
-// The only mutable model: fed with events in the order of their arrival, read through snapshots. Knows
-// no clock but that of the events, so the same events give the same state.
+// The only mutable model: fed with events in the order of their arrival, read through snapshots.
+// Knows no clock but that of the events, so the same events give the same state.
 class Store {
  public:
   using Settings = StoreSettings;
 
-  explicit Store(const Names* names, Settings settings = Settings()) : names_(names), settings_(settings) {}
+  explicit Store(const Names* names, Settings settings = Settings())
+      : names_(names), settings_(settings) {}
 
   void apply(const Event& event);
 
@@ -105,10 +108,10 @@ class Store {
   const Connection* find(const ev_conn& packet) const;
 
   const Totals& totals() const { return totals_; }
-  const ev_tick& tick() const { return tick_; }       // the newest
-  Nanos interval() const { return interval_; }        // between the two newest ticks
-  std::uint64_t lost() const;                         // events of every cause
-  std::vector<DropCount> drops() const;               // most frequent first
+  const ev_tick& tick() const { return tick_; }  // the newest
+  Nanos interval() const { return interval_; }   // between the two newest ticks
+  std::uint64_t lost() const;                    // events of every cause
+  std::vector<DropCount> drops() const;          // most frequent first
   const Names& names() const { return *names_; }
 
  private:
@@ -137,7 +140,8 @@ class Store {
   Settings settings_;
   std::unordered_map<std::uint64_t, Connection> connections_;
   std::deque<Connection> closed_;
-  std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint32_t, std::uint16_t>, DropCount> drops_;
+  std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint32_t, std::uint16_t>, DropCount>
+      drops_;
   std::vector<Event> derived_;
 
   struct Sums {  // of the interval that runs
@@ -151,6 +155,7 @@ class Store {
   Totals totals_;
   ev_tick tick_{};
   Nanos interval_{0};
+  std::uint64_t last_pass_ns_ = 0;  // when it began
   std::uint64_t last_complete_ns_ = 0;
 };
 

@@ -17,21 +17,39 @@ constexpr std::array<std::string_view, 17> kIdentity = {
     "uid",    "cgroup",    "container",     "opened_at",  "age_s"};
 
 // What a close tells besides.
-constexpr std::array<std::string_view, 24> kClose = {
-    "tx_bytes",         "rx_bytes",          "srtt_us",           "min_rtt_us",
-    "rtt_p50_us",       "rtt_p90_us",        "rtt_p99_us",        "rtt_samples",
-    "tx_segments",      "rx_segments",       "retransmitted_segments",
-    "retransmitted_bytes", "retransmits_rto", "retransmits_fast",  "retransmits_tlp",
-    "retransmits_syn",  "retransmits_spurious", "drops",          "congestion_control",
-    "handshake_us",     "busy_ms",           "receive_window_limited_ms", "send_buffer_limited_ms",
-    "cwnd_segments"};
+constexpr std::array<std::string_view, 24> kClose = {"tx_bytes",
+                                                     "rx_bytes",
+                                                     "srtt_us",
+                                                     "min_rtt_us",
+                                                     "rtt_p50_us",
+                                                     "rtt_p90_us",
+                                                     "rtt_p99_us",
+                                                     "rtt_samples",
+                                                     "tx_segments",
+                                                     "rx_segments",
+                                                     "retransmitted_segments",
+                                                     "retransmitted_bytes",
+                                                     "retransmits_rto",
+                                                     "retransmits_fast",
+                                                     "retransmits_tlp",
+                                                     "retransmits_syn",
+                                                     "retransmits_spurious",
+                                                     "drops",
+                                                     "congestion_control",
+                                                     "handshake_us",
+                                                     "busy_ms",
+                                                     "receive_window_limited_ms",
+                                                     "send_buffer_limited_ms",
+                                                     "cwnd_segments"};
 
 void add_fields(Json& json, const Row& row, std::span<const std::string_view> ids) {
   for (const std::string_view id : ids)
     if (const Field* field = find_field(id)) json[std::string(id)] = to_json(field->get(row));
 }
 
-Json null_or(std::uint64_t value, bool known) { return known ? Json(value) : Json(nullptr); }
+Json null_or(std::uint64_t value, bool known) {
+  return known ? Json(value) : Json(nullptr);
+}
 
 struct EventJson {
   Json& json;
@@ -43,12 +61,14 @@ struct EventJson {
     closed.sampled = true;
     closed.closed_ns = e.header.time_ns;
     if (const Connection* known = store.find(e.conn.cookie)) closed.rtt = known->rtt;
-    const Row row{closed, store.names(), time_from_ns(e.header.time_ns), store.tick().realtime_offset_ns};
+    const Row row{closed, store.names(), time_from_ns(e.header.time_ns),
+                  store.tick().realtime_offset_ns};
     if (e.header.kind == EV_LISTEN_CLOSE) {
       json["listen_overflows"] = e.sk_drops;
       return;
     }
-    json["duration_us"] = null_or((e.header.time_ns - e.conn.start_ns) / 1000, e.conn.start_ns != 0);
+    json["duration_us"] =
+        null_or((e.header.time_ns - e.conn.start_ns) / 1000, e.conn.start_ns != 0);
     json["end"] = end_name(e);
     add_fields(json, row, kClose);
   }
@@ -62,7 +82,8 @@ struct EventJson {
   }
   void operator()(const ev_reset& e) const {
     json["sent"] = e.sent != 0;
-    json["reason"] = e.reason == EV_NO_REASON ? Json(nullptr) : Json(store.names().reset_reason(e.reason));
+    json["reason"] =
+        e.reason == EV_NO_REASON ? Json(nullptr) : Json(store.names().reset_reason(e.reason));
   }
   void operator()(const ev_drop& e) const {
     const std::string reason = store.names().drop_reason(e.reason);
@@ -106,10 +127,14 @@ Json to_json(const Value& value) {
   return std::visit(
       [](const auto& v) -> Json {
         using T = std::decay_t<decltype(v)>;
-        if constexpr (std::is_same_v<T, std::monostate>) return nullptr;
-        else if constexpr (std::is_same_v<T, Address>) return to_text(v);
-        else if constexpr (std::is_same_v<T, Timestamp>) return rfc3339(v.ns);
-        else return v;
+        if constexpr (std::is_same_v<T, std::monostate>)
+          return nullptr;
+        else if constexpr (std::is_same_v<T, Address>)
+          return to_text(v);
+        else if constexpr (std::is_same_v<T, Timestamp>)
+          return rfc3339(v.ns);
+        else
+          return v;
       },
       value);
 }
@@ -126,9 +151,12 @@ Json to_json(const Row& row, std::span<const Field* const> chosen) {
 
 Json to_json(const Totals& t) {
   Json states = Json::object();
-  for (std::uint8_t state = 0; state < t.by_state.size(); ++state)
-    if (t.by_state[state]) states[std::string(state_name(state))] = t.by_state[state];
-  const auto optional = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
+  for (std::size_t state = 0; state < t.by_state.size(); ++state)
+    if (t.by_state[state])
+      states[std::string(state_name(static_cast<std::uint8_t>(state)))] = t.by_state[state];
+  const auto optional = [](const std::optional<double>& value) {
+    return value ? Json(*value) : Json(nullptr);
+  };
   return {{"connections", t.connections},
           {"listeners", t.listeners},
           {"states", states},
@@ -160,7 +188,8 @@ Json losses_to_json(const ev_tick& tick) {
 Json to_json(const Event& event, const Store& store) {
   const ev_header& header = header_of(event);
   Json json;
-  json["time"] = rfc3339(static_cast<std::int64_t>(header.time_ns) + store.tick().realtime_offset_ns);
+  json["time"] =
+      rfc3339(static_cast<std::int64_t>(header.time_ns) + store.tick().realtime_offset_ns);
   json["event"] = name_of(static_cast<ev_kind>(header.kind));
   if (const ev_conn* conn = connection_of(event)) {
     Connection connection;
@@ -168,7 +197,8 @@ Json to_json(const Event& event, const Store& store) {
     // A packet without a socket still shows whose it is when exactly its connection is known.
     if (!conn->cookie)
       if (const Connection* known = store.find(*conn)) connection.last.conn = known->last.conn;
-    const Row row{connection, store.names(), time_from_ns(header.time_ns), store.tick().realtime_offset_ns};
+    const Row row{connection, store.names(), time_from_ns(header.time_ns),
+                  store.tick().realtime_offset_ns};
     add_fields(json, row, kIdentity);
     if (!connection.last.conn.cookie) {
       json["cookie"] = nullptr;

@@ -13,8 +13,13 @@ namespace netsonde {
 namespace {
 
 constexpr std::array<std::string_view, EV_LOSSES> kLossTexts = {
-    "lifecycle records", "events", "sampling passes", "sockets without memory for their state",
-    "histograms", "kinds of drops", "drop events above the rate limit"};
+    "lifecycle records",
+    "events",
+    "sampling passes",
+    "sockets without memory for their state",
+    "histograms",
+    "kinds of drops",
+    "drop events above the rate limit"};
 
 double number_of(const Field& field, const Row& row) {
   const Value value = field.get(row);
@@ -29,10 +34,13 @@ std::array<double, 3> badness(const Row& row) {
   static const Field& drops = *find_field("drops");
   static const Field& tx = *find_field("tx_bytes_per_s");
   static const Field& rx = *find_field("rx_bytes_per_s");
-  return {number_of(retransmits, row), number_of(drops, row), number_of(tx, row) + number_of(rx, row)};
+  return {number_of(retransmits, row), number_of(drops, row),
+          number_of(tx, row) + number_of(rx, row)};
 }
 
-std::uint64_t cookie(const Row& row) { return row.connection.last.conn.cookie; }
+std::uint64_t cookie(const Row& row) {
+  return row.connection.last.conn.cookie;
+}
 
 std::string percent(const std::optional<double>& value) {
   return value ? human(*value, Unit::Percent) + "%" : "-";
@@ -53,7 +61,8 @@ void sort_rows(std::vector<Row>& rows, const Field* field) {
   std::vector<Keyed> keys;
   keys.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i)
-    keys.push_back({field ? field->get(rows[i]) : Value(), field ? std::array<double, 3>{} : badness(rows[i]), i});
+    keys.push_back({field ? field->get(rows[i]) : Value(),
+                    field ? std::array<double, 3>{} : badness(rows[i]), i});
   const auto before = [&](const Keyed& a, const Keyed& b) {
     if (field) {
       const bool descending = !std::holds_alternative<std::string_view>(a.value) &&
@@ -73,9 +82,11 @@ void sort_rows(std::vector<Row>& rows, const Field* field) {
 
 std::span<const Field* const> default_columns() {
   static const std::vector<const Field*> kColumns =
-      parse_fields("comm,pid,local_address,local_port,remote_address,remote_port,state,srtt_us,min_rtt_us,"
-                   "tx_bytes_per_s,rx_bytes_per_s,retransmitted_segments,retransmits_per_s,drops,cwnd_segments,"
-                   "congestion_control,limited_by,end")
+      parse_fields(
+          "comm,pid,local_address,local_port,remote_address,remote_port,state,srtt_us,min_rtt_us,"
+          "tx_bytes_per_s,rx_bytes_per_s,retransmitted_segments,retransmits_per_s,drops,cwnd_"
+          "segments,"
+          "congestion_control,limited_by,end")
           .value();
   return kColumns;
 }
@@ -96,17 +107,18 @@ std::string summary_text(const Snapshot& snapshot) {
       "tx {}B/s  rx {}B/s  retransmitted {}/s ({})  RTT p50 {} p99 {}  drops {}/s  resets {}/s  "
       "listen overflows {}/s\n",
       printable(snapshot.names().host), rfc3339(snapshot.realtime_ns()), t.connections, t.listeners,
-      human(t.opened_rate, Unit::PerSecond), human(t.closed_rate, Unit::PerSecond), lost.empty() ? "none" : lost,
-      short_bytes(t.tx_rate), short_bytes(t.rx_rate), human(t.retransmit_rate, Unit::PerSecond),
-      percent(t.retransmit_percent), microseconds(t.rtt_p50_us), microseconds(t.rtt_p99_us),
-      human(t.drop_rate, Unit::PerSecond), human(t.resets_sent_rate + t.resets_received_rate, Unit::PerSecond),
+      human(t.opened_rate, Unit::PerSecond), human(t.closed_rate, Unit::PerSecond),
+      lost.empty() ? "none" : lost, short_bytes(t.tx_rate), short_bytes(t.rx_rate),
+      human(t.retransmit_rate, Unit::PerSecond), percent(t.retransmit_percent),
+      microseconds(t.rtt_p50_us), microseconds(t.rtt_p99_us), human(t.drop_rate, Unit::PerSecond),
+      human(t.resets_sent_rate + t.resets_received_rate, Unit::PerSecond),
       human(t.listen_overflow_rate, Unit::PerSecond));
 }
 
 Result<> Table::on_snapshot(const Snapshot& snapshot) {
   std::vector<Row> rows;
-  const unsigned kinds =
-      Snapshot::Connections | Snapshot::Closed | (settings_.listeners ? unsigned{Snapshot::Listeners} : 0U);
+  const unsigned kinds = Snapshot::Connections | Snapshot::Closed |
+                         (settings_.listeners ? unsigned{Snapshot::Listeners} : 0U);
   for (const Connection* connection : snapshot.select(kinds)) {
     const Row row = snapshot.row(*connection);
     // Those that closed before the interval were shown already.
@@ -144,11 +156,13 @@ void Table::print_json(const Snapshot& snapshot, std::span<const Row> rows) cons
 
 void Table::print_text(const Snapshot& snapshot, std::span<const Row> rows) const {
   const std::span<const Field* const> columns =
-      settings_.columns.empty() ? default_columns() : std::span<const Field* const>(settings_.columns);
+      settings_.columns.empty() ? default_columns()
+                                : std::span<const Field* const>(settings_.columns);
   std::vector<int> widths;
   for (const Field* field : columns) {
     int width = display_width(field->title);
-    for (const Row& row : rows) width = std::max(width, display_width(human(field->get(row), field->unit)));
+    for (const Row& row : rows)
+      width = std::max(width, display_width(human(field->get(row), field->unit)));
     widths.push_back(width);
   }
   const auto line = [&](auto&& cell) {
@@ -161,7 +175,8 @@ void Table::print_text(const Snapshot& snapshot, std::span<const Row> rows) cons
   };
   std::fputs((summary_text(snapshot) + "\n").c_str(), out_);
   line([](const Field& field) { return std::string(field.title); });
-  for (const Row& row : rows) line([&row](const Field& field) { return human(field.get(row), field.unit); });
+  for (const Row& row : rows)
+    line([&row](const Field& field) { return human(field.get(row), field.unit); });
 }
 
 }  // namespace netsonde

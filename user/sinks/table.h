@@ -19,8 +19,8 @@ struct TableSettings {
   bool json = false;
 };
 
-// Orders rows: by the field, greatest first for numbers and alphabetically for text; without a field the
-// worst first: retransmissions per second, drops, then bytes per second, then cookie.
+// Orders rows: by the field, greatest first for numbers and alphabetically for text; without a
+// field the worst first: retransmissions per second, drops, then bytes per second, then cookie.
 void sort_rows(std::vector<Row>& rows, const Field* field);
 
 std::span<const Field* const> default_columns();

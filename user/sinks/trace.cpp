@@ -13,9 +13,9 @@ namespace netsonde {
 
 namespace {
 
-constexpr std::array kKinds = {EV_CONNECT,     EV_ESTABLISHED, EV_ACCEPT,           EV_LISTEN,
-                               EV_CLOSE,       EV_LISTEN_CLOSE, EV_RETRANSMIT,      EV_RESET,
-                               EV_DROP,        EV_CONGESTION_STATE, EV_LISTEN_OVERFLOW, EV_RTT};
+constexpr std::array kKinds = {EV_CONNECT, EV_ESTABLISHED,      EV_ACCEPT,          EV_LISTEN,
+                               EV_CLOSE,   EV_LISTEN_CLOSE,     EV_RETRANSMIT,      EV_RESET,
+                               EV_DROP,    EV_CONGESTION_STATE, EV_LISTEN_OVERFLOW, EV_RTT};
 
 bool is_shown(std::uint16_t kind) {
   return std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
@@ -23,7 +23,8 @@ bool is_shown(std::uint16_t kind) {
 
 std::string endpoint(const std::uint8_t (&address)[16], std::uint16_t port) {
   const Address a = Address::from(address);
-  return a.is_ipv4() ? fmt::format("{}:{}", to_text(a), port) : fmt::format("[{}]:{}", to_text(a), port);
+  return a.is_ipv4() ? fmt::format("{}:{}", to_text(a), port)
+                     : fmt::format("[{}]:{}", to_text(a), port);
 }
 
 std::string who(const ev_conn& conn) {
@@ -48,12 +49,13 @@ struct Details {
     const std::string lasted =
         e.conn.start_ns ? microseconds((e.header.time_ns - e.conn.start_ns) / 1000) : "-";
     const std::string rtt = e.srtt_us ? microseconds(e.srtt_us) : "-";
-    return fmt::format("{} after {}, sent {}B, received {}B, rtt {}, {} retransmitted", end_name(e), lasted,
-                       short_bytes(static_cast<double>(e.tx_bytes)),
+    return fmt::format("{} after {}, sent {}B, received {}B, rtt {}, {} retransmitted", end_name(e),
+                       lasted, short_bytes(static_cast<double>(e.tx_bytes)),
                        short_bytes(static_cast<double>(e.rx_bytes)), rtt, e.retransmitted);
   }
   std::string operator()(const ev_retransmit& e) const {
-    return fmt::format("{}, {} segment{}{}", retransmit_name(e.kind), e.segments, e.segments == 1 ? "" : "s",
+    return fmt::format("{}, {} segment{}{}", retransmit_name(e.kind), e.segments,
+                       e.segments == 1 ? "" : "s",
                        e.error ? fmt::format(", not sent: errno {}", e.error) : "");
   }
   std::string operator()(const ev_reset& e) const {
@@ -65,13 +67,14 @@ struct Details {
     const std::string reason = store.names().drop_reason(e.reason);
     const std::string_view location = store.names().symbol(e.location);
     const BenignDrop* benign = benign_drop(reason, location);
-    return fmt::format("{} in {}, {} bytes {}{}", reason, location.empty() ? "?" : location, e.length,
-                       e.incoming ? "incoming" : "outgoing",
+    return fmt::format("{} in {}, {} bytes {}{}", reason, location.empty() ? "?" : location,
+                       e.length, e.incoming ? "incoming" : "outgoing",
                        benign ? fmt::format(", benign: {}", benign->why) : ", harmful");
   }
   std::string operator()(const ev_congestion_state& e) const {
     return fmt::format("{} to {}{}, cwnd {}", congestion_state_name(e.old_state),
-                       congestion_state_name(e.new_state), e.undone ? " (needless, undone)" : "", e.cwnd);
+                       congestion_state_name(e.new_state), e.undone ? " (needless, undone)" : "",
+                       e.cwnd);
   }
   std::string operator()(const ev_rtt& e) const {
     return fmt::format("rtt {}, srtt {}, cwnd {}, in flight {}", microseconds(e.rtt_us),
@@ -93,11 +96,12 @@ Result<std::set<std::uint16_t>> parse_event_kinds(std::string_view list) {
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
     const std::string_view name = list.substr(0, comma);
-    const auto found =
-        std::find_if(kKinds.begin(), kKinds.end(), [name](ev_kind kind) { return name_of(kind) == name; });
+    const auto found = std::find_if(kKinds.begin(), kKinds.end(),
+                                    [name](ev_kind kind) { return name_of(kind) == name; });
     if (found == kKinds.end()) {
       std::string known;
-      for (const ev_kind kind : kKinds) known += (known.empty() ? "" : ", ") + std::string(name_of(kind));
+      for (const ev_kind kind : kKinds)
+        known += (known.empty() ? "" : ", ") + std::string(name_of(kind));
       return Error(fmt::format("unknown event '{}'; known: {}", printable(name), known));
     }
     kinds.insert(static_cast<std::uint16_t>(*found));
@@ -108,7 +112,8 @@ Result<std::set<std::uint16_t>> parse_event_kinds(std::string_view list) {
 
 bool Trace::wanted(const Event& event, const Store& store) const {
   const std::uint16_t kind = header_of(event).kind;
-  if (!is_shown(kind) || (!settings_.kinds.empty() && !settings_.kinds.contains(kind))) return false;
+  if (!is_shown(kind) || (!settings_.kinds.empty() && !settings_.kinds.contains(kind)))
+    return false;
   if (filter_.empty()) return true;
   const ev_conn* conn = connection_of(event);
   if (!conn) return false;
@@ -134,7 +139,8 @@ Result<> Trace::on_event(const Event& event, const Store& store) {
   ++total_;
   const std::string line =
       (settings_.json ? to_line(to_json(event, store)) : to_line(event, store)) + "\n";
-  if (std::fwrite(line.data(), 1, line.size(), out_) != line.size()) return Error::from_errno("write events");
+  if (std::fwrite(line.data(), 1, line.size(), out_) != line.size())
+    return Error::from_errno("write events");
   if (settings_.count && total_ == settings_.count) on_full_();
   return {};
 }
@@ -147,7 +153,8 @@ Result<> Trace::flush() {
 std::string Trace::summary(const ev_tick& tick) const {
   std::string text;
   for (const auto& [kind, count] : printed_)
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, name_of(static_cast<ev_kind>(kind)));
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count,
+                        name_of(static_cast<ev_kind>(kind)));
   const std::string lost = losses_text(tick);
   return fmt::format("{} events{}{}; lost: {}", total_, text.empty() ? "" : ": ", text,
                      lost.empty() ? "none" : lost);
@@ -159,8 +166,9 @@ std::string to_line(const Event& event, const Store& store) {
       rfc3339(static_cast<std::int64_t>(header.time_ns) + store.tick().realtime_offset_ns);
   const ev_conn* conn = connection_of(event);
   // Of the UTC time the clock alone, in microseconds.
-  return fmt::format("{} {:<16} {}  {}", time.substr(11, 15), name_of(static_cast<ev_kind>(header.kind)),
-                     conn ? who(*conn) : "", details_of(event, store));
+  return fmt::format("{} {:<16} {}  {}", time.substr(11, 15),
+                     name_of(static_cast<ev_kind>(header.kind)), conn ? who(*conn) : "",
+                     details_of(event, store));
 }
 
 std::string details_of(const Event& event, const Store& store) {

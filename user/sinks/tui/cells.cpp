@@ -11,19 +11,31 @@ namespace {
 std::string endpoint(const Column& column, const Row& row, NameCache* names) {
   const ev_conn& conn = row.connection.last.conn;
   const bool local = column.field->id == "local_address";
-  if (!local && row.connection.is_listener()) return "-";
+  if (!local && row.connection.is_listener()) {
+    if (!column.stands_in) return "-";
+    return "on " + endpoint_text(Address::from(conn.local), conn.local_port);
+  }
   const Address address = Address::from(local ? conn.local : conn.remote);
   const unsigned port = local ? conn.local_port : conn.remote_port;
   const bool named = names && !local && !address.is_unspecified();
   return endpoint_text(address, port, named ? names->name_of(address) : std::string_view());
 }
 
-// A closed connection says how it ended where it said its state.
+// A closed connection says how it ended where it said its state, and a listener counts what it had
+// to drop where connections count drops.
 Value value_of(const Field& field, const Item& item) {
   if (item.rows.size() > 1) return combined(field, item.rows);
+  if (field.id == "drops" && item.first().connection.is_listener())
+    return std::uint64_t{item.first().connection.last.sk_drops};
   if (field.id == "state" && item.first().connection.is_closed())
     return end_name(item.first().connection.last);
   return field.get(item.first());
+}
+
+std::string connections_text(const Item& item) {
+  return std::to_string(std::count_if(item.rows.begin(), item.rows.end(), [](const Row& row) {
+    return !row.connection.is_listener();
+  }));
 }
 
 double number(const Value& value) {
@@ -42,14 +54,10 @@ Style state_style(const Item& item) {
 
 std::string cell_text(const Column& column, const Item& item, GroupBy by, NameCache* names) {
   switch (column.kind) {
-    case Column::Kind::Group:
-      return group_text(by, item.first());
-    case Column::Kind::Connections:
-      return std::to_string(item.rows.size());
-    case Column::Kind::Endpoint:
-      return endpoint(column, item.first(), names);
-    case Column::Kind::Field:
-      break;
+    case Column::Kind::Group: return group_text(by, item.first());
+    case Column::Kind::Connections: return connections_text(item);
+    case Column::Kind::Endpoint: return endpoint(column, item.first(), names);
+    case Column::Kind::Field: break;
   }
   if (column.field->id == "remote_address" && names && !item.first().connection.is_listener()) {
     const Address remote = Address::from(item.first().connection.last.conn.remote);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "user/base/text.h"
 
@@ -15,12 +16,12 @@ struct Box {
   int y, x, height, width;  // inside
 };
 
-// A frame in the middle of the screen, and what is inside of it.
+// A frame above the bottom line, and what is inside of it.
 Box draw_box(Screen& screen, int height, int width, std::string_view title,
              std::string_view bottom) {
-  height = std::min(height, screen.rows() - 2);
+  height = std::min(height, screen.rows() - 3);
   width = std::min(width, screen.columns() - 4);
-  const Box box = {.y = (screen.rows() - height) / 2,
+  const Box box = {.y = screen.rows() - 2 - height,
                    .x = (screen.columns() - width) / 2,
                    .height = height,
                    .width = width};
@@ -40,6 +41,19 @@ Box draw_box(Screen& screen, int height, int width, std::string_view title,
   screen.put(box.y + height, box.x - 2, width + 4,
              line(unicode ? "└" : "+", unicode ? "┘" : "+", bottom));
   return box;
+}
+
+// Lines of at most so many characters, broken at spaces. ASCII only.
+std::vector<std::string_view> wrapped(std::string_view text, std::size_t width) {
+  std::vector<std::string_view> lines;
+  while (text.size() > width) {
+    const std::size_t space = text.rfind(' ', width);
+    const std::size_t end = space == std::string_view::npos || space == 0 ? width : space;
+    lines.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + (end == space), text.size()));
+  }
+  lines.push_back(text);
+  return lines;
 }
 
 }  // namespace
@@ -68,29 +82,15 @@ void Chooser::move(int by) {
 Chooser::Answer Chooser::on_key(char32_t key) {
   switch (key) {
     case kUp:
-    case kWheelUp:
-      move(-1);
-      return Answer::None;
+    case kWheelUp: move(-1); return Answer::None;
     case kDown:
-    case kWheelDown:
-      move(1);
-      return Answer::None;
-    case kPageUp:
-      move(-10);
-      return Answer::None;
-    case kPageDown:
-      move(10);
-      return Answer::None;
-    case kHome:
-      cursor_ = 0;
-      return Answer::None;
-    case kEnd:
-      move(static_cast<int>(entries_.size()));
-      return Answer::None;
-    case kEscape:
-      return Answer::Left;
-    case kEnter:
-      return Answer::Taken;
+    case kWheelDown: move(1); return Answer::None;
+    case kPageUp: move(-10); return Answer::None;
+    case kPageDown: move(10); return Answer::None;
+    case kHome: cursor_ = 0; return Answer::None;
+    case kEnd: move(static_cast<int>(entries_.size())); return Answer::None;
+    case kEscape: return Answer::Left;
+    case kEnter: return Answer::Taken;
     case kBackspace:
       if (!typed_.empty()) typed_.pop_back();
       cursor_ = 0;
@@ -99,8 +99,7 @@ Chooser::Answer Chooser::on_key(char32_t key) {
       if (!marks_) return Answer::Taken;
       if (chosen() < entries_.size()) entries_[chosen()].marked ^= true;
       return Answer::Changed;
-    default:
-      break;
+    default: break;
   }
   if (key > 0x20 && key < 0x7f) {
     typed_ += static_cast<char>(key);
@@ -115,8 +114,9 @@ void Chooser::draw(Screen& screen) const {
   const std::string bottom =
       fmt::format("{}Enter {}  Esc leave  type to search{}{}", marks_ ? "Space mark  " : "",
                   marks_ ? "done" : "take", typed_.empty() ? "" : ": ", typed_);
-  const Box box = draw_box(screen, std::min(screen.rows() - 4, static_cast<int>(entries_.size())),
-                           width, title_, bottom);
+  const Box box =
+      draw_box(screen, std::clamp(screen.rows() - 13, 4, static_cast<int>(entries_.size())), width,
+               title_, bottom);
   const auto height = static_cast<std::size_t>(std::max(box.height, 1));
   const std::size_t top = cursor_ < height ? 0 : cursor_ - height + 1;
   for (std::size_t i = top; i < std::min(found.size(), top + height); ++i) {
@@ -134,32 +134,17 @@ bool Page::on_key(char32_t key) {
   switch (key) {
     case kDown:
     case kWheelDown:
-    case U'j':
-      ++scrolled;
-      return true;
+    case U'j': ++scrolled; return true;
     case kUp:
     case kWheelUp:
-    case U'k':
-      --scrolled;
-      return true;
+    case U'k': --scrolled; return true;
     case kPageDown:
-    case U' ':
-      scrolled += 10;
-      return true;
-    case kPageUp:
-      scrolled -= 10;
-      return true;
-    case kHome:
-      scrolled = 0;
-      return true;
-    case kEnd:
-      scrolled = static_cast<int>(lines.size());
-      return true;
-    case kResize:
-    case kIgnored:
-      return true;
-    default:
-      return false;
+    case U' ': scrolled += 10; return true;
+    case kPageUp: scrolled -= 10; return true;
+    case kHome: scrolled = 0; return true;
+    case kEnd: scrolled = static_cast<int>(lines.size()); return true;
+    case kIgnored: return true;
+    default: return false;
   }
 }
 
@@ -175,10 +160,15 @@ void Page::draw(Screen& screen) {
     screen.put(box.y + i, box.x, box.width, lines[static_cast<std::size_t>(scrolled + i)]);
 }
 
-Page help_page() {
+Page help_page(int width) {
+  constexpr std::size_t kNames = 14;
+  const auto room = static_cast<std::size_t>(std::max(std::min(width, 100) - 4, 20)) - kNames;
   Page page = {.title = "netsonde keys", .lines = {}, .scrolled = 0};
-  for (const KeyBinding& binding : key_bindings())
-    page.lines.push_back(fmt::format("{:<13} {}", binding.names, binding.help));
+  for (const KeyBinding& binding : key_bindings()) {
+    std::string_view names = binding.names;
+    for (const std::string_view line : wrapped(binding.help, room))
+      page.lines.push_back(fmt::format("{:<{}}{}", std::exchange(names, ""), kNames, line));
+  }
   return page;
 }
 

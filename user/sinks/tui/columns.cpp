@@ -32,6 +32,10 @@ constexpr std::array<std::string_view, 17> kDefaults = {"comm",
                                                         "limited_by",
                                                         "age_s"};
 
+constexpr std::array<std::string_view, 8> kListenerDefaults = {
+    "comm",  "pid",   "local_address", "accept_queue", "backlog", "listen_overflows",
+    "netns", "cgroup"};
+
 // The most useful first; what is not here comes behind, from left to right.
 constexpr std::array<std::string_view, 17> kByUse = {"remote_address",
                                                      "comm",
@@ -68,9 +72,12 @@ constexpr std::array kFlexible = {
     Flexible{"cookie", 8, 12},
 };
 
-int rank_of(std::string_view id, int position) {
-  const auto found = std::find(kByUse.begin(), kByUse.end(), id);
-  return found == kByUse.end() ? 100 + position : static_cast<int>(found - kByUse.begin());
+constexpr std::array<std::string_view, 3> kQuantiles = {"rtt_p50_us", "rtt_p90_us", "rtt_p99_us"};
+
+// What is no default was chosen with care: it goes last. The others lose in the order of their use.
+int rank_of(std::string_view id) {
+  if (std::find(kDefaults.begin(), kDefaults.end(), id) == kDefaults.end()) return 0;
+  return static_cast<int>(std::find(kByUse.begin(), kByUse.end(), id) - kByUse.begin());
 }
 
 Column column_of(const Field& field, int rank, bool with_port) {
@@ -116,33 +123,41 @@ void widen(std::span<PlacedColumn> placed, int left) {
 
 }  // namespace
 
-std::span<const std::string_view> default_column_ids() {
+bool is_quantile(const Field* field) {
+  return field && std::find(kQuantiles.begin(), kQuantiles.end(), field->id) != kQuantiles.end();
+}
+
+std::span<const std::string_view> default_column_ids(Show show) {
+  if (show == Show::Listeners) return kListenerDefaults;
   return kDefaults;
 }
 
-std::vector<Column> columns_for(std::span<const Field* const> chosen) {
+std::vector<Column> columns_for(std::span<const Field* const> chosen, Show show) {
   std::vector<Column> columns;
   if (chosen.empty()) {
-    for (const std::string_view id : kDefaults)
-      columns.push_back(column_of(*find_field(id), rank_of(id, 0), true));
+    for (const std::string_view id : default_column_ids(show))
+      columns.push_back(column_of(*find_field(id), rank_of(id), true));
     return columns;
   }
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     const Field& field = *chosen[i];
     const bool with_port =
         !chosen_has(chosen, field.id == "local_address" ? "local_port" : "remote_port");
-    columns.push_back(column_of(field, static_cast<int>(i), with_port));
+    columns.push_back(column_of(field, rank_of(field.id), with_port));
   }
   return columns;
 }
 
 std::vector<Column> grouped(GroupBy by, std::span<const Column> columns) {
-  const int wide = by == GroupBy::Cgroup ? 60 : 40;
+  static constexpr std::array<std::string_view, kGroupings> kTitles = {
+      "CONNECTION", "PROCESS", "REMOTE HOST", "REMOTE SUBNET", "LISTENER", "CGROUP"};
+  static constexpr std::array<int, kGroupings> kNarrow = {18, 18, 21, 24, 18, 32};
+  const auto index = static_cast<std::size_t>(by);
   std::vector<Column> result = {{.kind = Column::Kind::Group,
                                  .field = nullptr,
-                                 .title = group_name(by),
-                                 .narrow = 18,
-                                 .wide = wide,
+                                 .title = kTitles[index],
+                                 .narrow = kNarrow[index],
+                                 .wide = 60,
                                  .rank = -2},
                                 {.kind = Column::Kind::Connections,
                                  .field = nullptr,
@@ -151,7 +166,9 @@ std::vector<Column> grouped(GroupBy by, std::span<const Column> columns) {
                                  .wide = 6,
                                  .rank = -1}};
   std::copy_if(columns.begin(), columns.end(), std::back_inserter(result),
-               [](const Column& column) { return column.field->combine != Combine::Same; });
+               [](const Column& column) {
+                 return column.field->combine != Combine::Same && !is_quantile(column.field);
+               });
   return result;
 }
 
@@ -179,6 +196,10 @@ std::vector<PlacedColumn> place(std::span<const Column> columns, int width, cons
   for (const std::size_t i : fitting)
     placed.push_back({.column = columns[i], .x = 0, .width = std::min(columns[i].narrow, width)});
   widen(placed, left);
+  const bool has_local = std::any_of(placed.begin(), placed.end(), [](const PlacedColumn& p) {
+    return p.column.kind == Column::Kind::Endpoint && p.column.field->id == "local_address";
+  });
+  for (PlacedColumn& p : placed) p.column.stands_in = !has_local;
   int x = 0;
   for (PlacedColumn& p : placed) x = (p.x = x) + p.width + 1;
   return placed;
@@ -187,7 +208,8 @@ std::vector<PlacedColumn> place(std::span<const Column> columns, int width, cons
 std::string endpoint_text(const Address& address, unsigned port, std::string_view name) {
   if (!name.empty()) return fmt::format("{}:{}", name, port);
   if (address.is_unspecified()) return port ? fmt::format("*:{}", port) : "*";
-  return fmt::format(address.is_ipv4() ? "{}:{}" : "[{}]:{}", to_text(address), port);
+  const std::string text = to_text(address);
+  return address.is_ipv4() ? fmt::format("{}:{}", text, port) : fmt::format("[{}]:{}", text, port);
 }
 
 }  // namespace netsonde

@@ -21,6 +21,7 @@ struct Column {
   std::string_view title;
   int narrow = 0, wide = 0;  // shown with at least and at most so many characters
   int rank = 0;              // 0 goes last when the screen is narrow
+  bool stands_in = false;    // of an address: tells where a listener listens, nothing else does
 };
 
 struct PlacedColumn {
@@ -28,9 +29,11 @@ struct PlacedColumn {
   int x = 0, width = 0;
 };
 
-std::span<const std::string_view> default_column_ids();
+std::span<const std::string_view> default_column_ids(Show show);
 // Of a table of connections; an empty choice means the default.
-std::vector<Column> columns_for(std::span<const Field* const> chosen);
+std::vector<Column> columns_for(std::span<const Field* const> chosen, Show show);
+// Needs the histogram of the connection.
+bool is_quantile(const Field* field);
 // Of a grouped table: the group, how many, and those of the columns that can be summed up.
 std::vector<Column> grouped(GroupBy by, std::span<const Column> columns);
 

@@ -27,9 +27,9 @@ std::vector<std::string_view> filter_words() {
 }  // namespace
 
 void Tui::Impl::on_key(const Input& input) {
+  if (input.key == kIgnored) return;
   message_.clear();
   if (input.key == kControlC) return actions_.quit();
-  if (input.key == kResize) return screen_->resize();
   if (!live_) return action_of(input.key) == Action::Quit ? actions_.quit() : void();
   if (page_) {
     if (!page_->on_key(input.key)) page_.reset();
@@ -47,28 +47,18 @@ void Tui::Impl::on_key(const Input& input) {
 void Tui::Impl::perform(Action action) {
   if (perform_move(action) || perform_time(action)) return;
   switch (action) {
-    case Action::Quit:
-      return actions_.quit();
-    case Action::Help:
-      page_ = help_page();
-      return;
-    case Action::Redraw:
-      return screen_->forget();
-    case Action::Back:
-      return back();
-    case Action::Names:
-      numeric_ = !numeric_;
-      return;
-    case Action::Slower:
-      return change_interval(1);
-    case Action::Faster:
-      return change_interval(-1);
+    case Action::Quit: return actions_.quit();
+    case Action::Help: page_ = help_page(screen_->columns()); return;
+    case Action::Redraw: return screen_->forget();
+    case Action::Back: return back();
+    case Action::Names: numeric_ = !numeric_; return;
+    case Action::Slower: return change_interval(1);
+    case Action::Faster: return change_interval(-1);
     case Action::Mouse:
       mouse_ = !mouse_;
       message_ = mouse_ ? "The mouse works here" : "The mouse selects text; m: it works here again";
       return screen_->set_mouse(mouse_);
-    default:
-      break;
+    default: break;
   }
   if (detail_ || perform_sort(action) || perform_show(action)) return;
   if (action == Action::Open) open();
@@ -80,26 +70,13 @@ bool Tui::Impl::perform_move(Action action) {
     detail_ ? detail_->scroll(pages * kJump) : table_.move_pages(pages);
   };
   switch (action) {
-    case Action::Up:
-      move(-1);
-      return true;
-    case Action::Down:
-      move(1);
-      return true;
-    case Action::PageUp:
-      page(-1);
-      return true;
-    case Action::PageDown:
-      page(1);
-      return true;
-    case Action::Top:
-      detail_ ? detail_->scroll(-1'000'000) : table_.top();
-      return true;
-    case Action::Bottom:
-      detail_ ? detail_->scroll(1'000'000) : table_.bottom();
-      return true;
-    default:
-      return false;
+    case Action::Up: move(-1); return true;
+    case Action::Down: move(1); return true;
+    case Action::PageUp: page(-1); return true;
+    case Action::PageDown: page(1); return true;
+    case Action::Top: detail_ ? detail_->scroll(-1'000'000) : table_.top(); return true;
+    case Action::Bottom: detail_ ? detail_->scroll(1'000'000) : table_.bottom(); return true;
+    default: return false;
   }
 }
 
@@ -108,51 +85,25 @@ bool Tui::Impl::perform_time(Action action) {
     case Action::Freeze:
       playback_.frozen() ? playback_.thaw() : playback_.freeze(*live_);
       return true;
-    case Action::StepBack:
-      step(-1);
-      return true;
-    case Action::StepForward:
-      step(1);
-      return true;
-    case Action::JumpBack:
-      step(-kJump);
-      return true;
-    case Action::JumpForward:
-      step(kJump);
-      return true;
-    case Action::Left:
-      playback_.frozen() ? step(-1) : table_.scroll_columns(-1);
-      return true;
-    case Action::Right:
-      playback_.frozen() ? step(1) : table_.scroll_columns(1);
-      return true;
-    default:
-      return false;
+    case Action::StepBack: step(-1); return true;
+    case Action::StepForward: step(1); return true;
+    case Action::JumpBack: step(-kJump); return true;
+    case Action::JumpForward: step(kJump); return true;
+    case Action::Left: playback_.frozen() ? step(-1) : table_.scroll_columns(-1); return true;
+    case Action::Right: playback_.frozen() ? step(1) : table_.scroll_columns(1); return true;
+    default: return false;
   }
 }
 
 bool Tui::Impl::perform_sort(Action action) {
   switch (action) {
-    case Action::SortLeft:
-      sort_beside(-1);
-      return true;
-    case Action::SortRight:
-      sort_beside(1);
-      return true;
-    case Action::SortReverse:
-      view_.sort.descending ^= true;
-      return true;
-    case Action::SortWorst:
-      sort_by(nullptr);
-      return true;
-    case Action::SortChoose:
-      choose_sort();
-      return true;
-    case Action::Columns:
-      choose_columns();
-      return true;
-    default:
-      return false;
+    case Action::SortLeft: sort_beside(-1); return true;
+    case Action::SortRight: sort_beside(1); return true;
+    case Action::SortReverse: view_.sort.descending ^= true; return true;
+    case Action::SortWorst: sort_by(nullptr); return true;
+    case Action::SortChoose: choose_sort(); return true;
+    case Action::Columns: choose_columns(); return true;
+    default: return false;
   }
 }
 
@@ -170,17 +121,10 @@ bool Tui::Impl::perform_show(Action action) {
     case Action::GroupBack:
       set_group(static_cast<int>(rotated(view_.group, -1, kGroupings)));
       return true;
-    case Action::Faults:
-      view_.faults_only ^= true;
-      return true;
-    case Action::Closed:
-      view_.closed ^= true;
-      return true;
-    case Action::Listeners:
-      view_.show = rotated(view_.show, 1, 3);
-      return true;
-    default:
-      return false;
+    case Action::Faults: view_.faults_only ^= true; return true;
+    case Action::Closed: view_.closed ^= true; return true;
+    case Action::Listeners: view_.show = rotated(view_.show, 1, 3); return true;
+    default: return false;
   }
 }
 
@@ -255,7 +199,7 @@ void Tui::Impl::on_click(const Input& input) {
 void Tui::Impl::choose_columns() {
   std::vector<const Field*> now = chosen_;
   if (now.empty())
-    for (const std::string_view id : default_column_ids()) now.push_back(find_field(id));
+    for (const std::string_view id : default_column_ids(view_.show)) now.push_back(find_field(id));
   std::vector<Chooser::Entry> entries;
   for (const Field& field : fields())
     entries.push_back({.name = std::string(field.id),
@@ -282,7 +226,8 @@ void Tui::Impl::take_columns() {
     return chooser_->entries()[static_cast<std::size_t>(field - fields().data())].marked;
   };
   if (chosen_.empty())
-    for (const std::string_view id : default_column_ids()) chosen_.push_back(find_field(id));
+    for (const std::string_view id : default_column_ids(view_.show))
+      chosen_.push_back(find_field(id));
   std::erase_if(chosen_, [&](const Field* field) { return !marked(field); });
   for (const Field& field : fields())
     if (marked(&field) && std::find(chosen_.begin(), chosen_.end(), &field) == chosen_.end())
@@ -323,17 +268,11 @@ void Tui::Impl::complete_filter() {
 
 void Tui::Impl::on_filter_key(char32_t key) {
   switch (key) {
-    case kEnter:
-      return filter_edit_.reset();
-    case kEscape:
-      view_.filter = Filter();
-      return filter_edit_.reset();
-    case U'\t':
-      return complete_filter();
-    case kUp:
-      return table_.move(-1);
-    case kDown:
-      return table_.move(1);
+    case kEnter: return filter_edit_.reset();
+    case kEscape: view_.filter = Filter(); return filter_edit_.reset();
+    case U'\t': return complete_filter();
+    case kUp: return table_.move(-1);
+    case kDown: return table_.move(1);
     default:
       if (filter_edit_->line.on_key(key)) parse_filter();
   }

@@ -91,7 +91,7 @@ std::string limit_text(const Row& row) {
   const double all = s.busy_ms + s.rwnd_limited_ms + s.sndbuf_limited_ms;
   if (all <= 0) return text + " now; it never had data outstanding";
   const auto share = [all](std::uint32_t ms) { return fmt::format("{:.0f}%", 100 * ms / all); };
-  return fmt::format("{} now; of {} sending: receive window {}, send buffer {}, neither {}", text,
+  return fmt::format("{} now; of {} busy: rwnd {}, sndbuf {}, neither {}", text,
                      short_duration(std::chrono::milliseconds(static_cast<std::int64_t>(all))),
                      share(s.rwnd_limited_ms), share(s.sndbuf_limited_ms), share(s.busy_ms));
 }
@@ -156,7 +156,7 @@ std::vector<Fact> connection_facts(const Row& row) {
                              {"pacing", "pacing_bytes_per_s"},
                              {"delivery", "delivery_bytes_per_s"}})},
       {"Protocol", fmt::format("{}  mss {}  {}", text_of(row, "congestion_control"),
-                               text_of(row, "mss_bytes"), options_text(row))}};
+                               row.connection.last.mss, options_text(row))}};
   facts.insert(facts.end(), std::begin(more), std::end(more));
   return facts;
 }
@@ -195,8 +195,8 @@ int Detail::draw_facts(Screen& screen, Area area, const Row& row, NameCache* nam
 }
 
 int Detail::draw_graphs(Screen& screen, Area area, Time until, int graph_height) const {
-  constexpr int kNumbers = 9;
-  const int width = area.width - kLabel - 2 * kNumbers - 1;
+  constexpr int kNumbers = 9, kMaximum = 11;
+  const int width = area.width - kLabel - kNumbers - kMaximum - 1;
   int y = area.y;
   for (const Graph& wanted : kGraphs) {
     if (y + graph_height > area.y + area.height || width < 4) break;
@@ -214,7 +214,7 @@ int Detail::draw_graphs(Screen& screen, Area area, Time until, int graph_height)
     const auto rows = graph(values, width, graph_height, screen.unicode());
     for (int i = 0; i < graph_height; ++i)
       screen.put(y + i, area.x + kLabel + kNumbers, width, rows[static_cast<std::size_t>(i)]);
-    screen.put(y, area.x + kLabel + kNumbers + width + 1, kNumbers,
+    screen.put(y, area.x + kLabel + kNumbers + width + 1, kMaximum,
                "max " + known(top, wanted.unit), Style::Dim);
     y += graph_height;
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <ctime>
 
@@ -16,7 +17,7 @@ namespace netsonde {
 namespace {
 
 constexpr std::size_t kPoints = 900;
-constexpr int kSpan = 120;  // points that a sparkline shows, at least
+constexpr std::size_t kSpan = 120;  // points that a sparkline shows, at least
 constexpr int kGaugeWidth = 26, kMostGauges = 6, kLabel = 9, kValue = 7;
 constexpr int kOneLine = 120;  // columns that hold the whole verdict
 
@@ -108,15 +109,16 @@ std::string states_text(const Totals& totals) {
   return text + fmt::format("; {} listener{}", totals.listeners, totals.listeners == 1 ? "" : "s");
 }
 
-std::string cost_text(double cpu_percent, const Snapshot& snapshot) {
+std::string cost_text(double cpu_percent, const Snapshot& snapshot, bool brief) {
   const std::uint64_t bpf = snapshot.tick().bpf_ns_per_s;
-  return fmt::format("own CPU {}  BPF {}  lost {}",
-                     std::isnan(cpu_percent) ? "-" : fmt::format("{:.1f}%", cpu_percent),
-                     bpf == ~0ULL ? "-" : short_duration(Nanos(bpf)) + "/s", snapshot.lost());
+  const std::string_view gap = brief ? " " : "  ";
+  return fmt::format("{}CPU {}{}BPF {}{}lost {}", brief ? "" : "own ",
+                     std::isnan(cpu_percent) ? "-" : fmt::format("{:.1f}%", cpu_percent), gap,
+                     bpf == ~0ULL ? "-" : short_duration(Nanos(bpf)) + "/s", gap, snapshot.lost());
 }
 
 std::string moment_text(const Moment& moment) {
-  if (!moment.frozen) return "live, every " + short_duration(moment.interval);
+  if (!moment.frozen) return fmt::format("live {:g}s", seconds(moment.interval));
   std::string text = "FROZEN";
   if (moment.behind > Nanos(0)) text += fmt::format(", {} ago", short_duration(moment.behind));
   if (moment.ticks) text += fmt::format(", tick {} of {}", moment.tick, moment.ticks);
@@ -156,12 +158,13 @@ const Header::Point* Header::point_at(Time time) const {
   return found == points_.end() || found->time != time ? nullptr : &*found;
 }
 
-std::vector<double> Header::series(double (*get)(const Totals&), Time until, int capacity) const {
+std::vector<double> Header::series(double (*get)(const Totals&), Time until,
+                                   std::size_t capacity) const {
   std::vector<double> values;
   for (const Point& point : points_)
     if (point.time <= until) values.push_back(get(point.totals));
-  const int run = std::max((kSpan + capacity - 1) / std::max(capacity, 1), 1);
-  return compressed(values, dropped_, static_cast<std::uint64_t>(run));
+  const auto span = std::min(values.size(), kSpan);
+  return compressed(values, dropped_, std::bit_ceil((span + capacity - 1) / capacity));
 }
 
 int Header::height(const Screen& screen, const Snapshot& snapshot) const {
@@ -173,11 +176,10 @@ int Header::height(const Screen& screen, const Snapshot& snapshot) const {
 void Header::draw_title(Screen& screen, const Snapshot& snapshot, const Moment& moment) const {
   const int columns = screen.columns();
   const Point* point = point_at(snapshot.time());
-  const std::string cost =
-      cost_text(point ? point->cpu_percent : std::numeric_limits<double>::quiet_NaN(), snapshot);
+  const double cpu = point ? point->cpu_percent : std::numeric_limits<double>::quiet_NaN();
   const std::string when = clock_text(snapshot.realtime_ns());
   const std::string how = moment_text(moment);
-  const auto put = [&screen, x = 0](std::string_view text, Style style) mutable {
+  auto put = [&screen, x = 0](std::string_view text, Style style) mutable {
     const int width = display_width(screen.clean(text));
     screen.put(0, x, width, text, style);
     x += width + 2;
@@ -190,15 +192,21 @@ void Header::draw_title(Screen& screen, const Snapshot& snapshot, const Moment& 
         Style::Normal);
   put(when, Style::Normal);
   const int used = put(how, moment.frozen ? Style::Bar : Style::Normal);
-  const int width = static_cast<int>(cost.size());
-  if (used + width <= columns)
+  for (const bool brief : {false, true}) {
+    const std::string cost = cost_text(cpu, snapshot, brief);
+    const int width = static_cast<int>(cost.size());
+    if (used + width > columns) continue;
     screen.put(0, columns - width, width, cost, snapshot.lost() ? Style::Bad : Style::Normal);
+    break;
+  }
 }
 
 void Header::draw_gauges(Screen& screen, const Snapshot& snapshot, int y, int rows) const {
   const int per_row = gauges_per_row(screen.columns()), width = screen.columns() / per_row;
   const int all_rows = (static_cast<int>(kGauges.size()) + per_row - 1) / per_row;
   const int graph_width = width - kLabel - kValue - 4;
+  const auto capacity =
+      static_cast<std::size_t>(std::max(graph_capacity(graph_width, screen.unicode()), 1));
   for (int i = 0; i < static_cast<int>(kGauges.size()); ++i) {
     const int row = i % all_rows, x = i / all_rows * width;
     if (row >= rows) continue;
@@ -209,8 +217,7 @@ void Header::draw_gauges(Screen& screen, const Snapshot& snapshot, int y, int ro
     screen.put(y + row, x + kLabel + 1, kValue,
                fit(human(std::isnan(value) ? Value() : Value(value), gauge.unit), kValue, true),
                style);
-    const auto values =
-        series(gauge.get, snapshot.time(), graph_capacity(graph_width, screen.unicode()));
+    const auto values = series(gauge.get, snapshot.time(), capacity);
     screen.put(y + row, x + kLabel + kValue + 2, graph_width,
                sparkline(values, graph_width, screen.unicode()), style);
   }

@@ -40,7 +40,7 @@ class Header {
   };
 
   // The series up to a time, so that a frozen view does not know the future.
-  std::vector<double> series(double (*get)(const Totals&), Time until, int capacity) const;
+  std::vector<double> series(double (*get)(const Totals&), Time until, std::size_t capacity) const;
   const Point* point_at(Time time) const;
   void draw_gauges(Screen& screen, const Snapshot& snapshot, int y, int rows) const;
 

@@ -28,7 +28,6 @@ enum SpecialKey : char32_t {
   kClick,
   kWheelUp,
   kWheelDown,
-  kResize,
   kIgnored,
 };
 

@@ -52,29 +52,15 @@ bool LineEdit::on_key(char32_t key) {
     cursor_ = at;
   };
   switch (key) {
-    case kLeft:
-      cursor_ = previous();
-      return true;
-    case kRight:
-      cursor_ = next();
-      return true;
+    case kLeft: cursor_ = previous(); return true;
+    case kRight: cursor_ = next(); return true;
     case kHome:
-    case kCtrlA:
-      cursor_ = 0;
-      return true;
+    case kCtrlA: cursor_ = 0; return true;
     case kEnd:
-    case kCtrlE:
-      cursor_ = text_.size();
-      return true;
-    case kBackspace:
-      erase_back_to(previous());
-      return true;
-    case kDelete:
-      text_.erase(cursor_, next() - cursor_);
-      return true;
-    case kCtrlU:
-      erase_back_to(0);
-      return true;
+    case kCtrlE: cursor_ = text_.size(); return true;
+    case kBackspace: erase_back_to(previous()); return true;
+    case kDelete: text_.erase(cursor_, next() - cursor_); return true;
+    case kCtrlU: erase_back_to(0); return true;
     case kCtrlW: {
       std::size_t at = cursor_;
       while (at > 0 && text_[at - 1] == ' ') --at;
@@ -82,8 +68,7 @@ bool LineEdit::on_key(char32_t key) {
       erase_back_to(at);
       return true;
     }
-    default:
-      break;
+    default: break;
   }
   if (key < 0x20 || key == 0x7f || key >= 0x110000) return false;
   insert(key);

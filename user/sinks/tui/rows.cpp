@@ -18,6 +18,8 @@ unsigned kinds_of(const View& view) {
 }
 
 bool wanted(const Row& row, const View& view) {
+  const bool by_remote = view.group == GroupBy::RemoteHost || view.group == GroupBy::RemoteSubnet;
+  if (by_remote && row.connection.is_listener()) return false;
   if (view.faults_only && !has_fault(row.connection)) return false;
   if (view.open_group && group_key(view.open_group->by, row) != view.open_group->key) return false;
   return view.filter.accepts(row);

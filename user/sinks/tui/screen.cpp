@@ -7,7 +7,6 @@
 #include <ncurses.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <term.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,21 +37,14 @@ enum Pair : short { kRed = 1, kYellow, kGreen };
 
 attr_t attributes(Style style, bool colors) {
   switch (style) {
-    case Style::Normal:
-      return A_NORMAL;
-    case Style::Strong:
-      return A_BOLD;
-    case Style::Dim:
-      return A_DIM;
-    case Style::Good:
-      return colors ? COLOR_PAIR(kGreen) : A_NORMAL;
-    case Style::Warn:
-      return (colors ? COLOR_PAIR(kYellow) : A_NORMAL) | A_BOLD;
-    case Style::Bad:
-      return (colors ? COLOR_PAIR(kRed) : A_UNDERLINE) | A_BOLD;
+    case Style::Normal: return A_NORMAL;
+    case Style::Strong: return A_BOLD;
+    case Style::Dim: return A_DIM;
+    case Style::Good: return colors ? COLOR_PAIR(kGreen) : A_NORMAL;
+    case Style::Warn: return (colors ? COLOR_PAIR(kYellow) : A_NORMAL) | A_BOLD;
+    case Style::Bad: return (colors ? COLOR_PAIR(kRed) : A_UNDERLINE) | A_BOLD;
     case Style::Bar:
-    case Style::Cursor:
-      return A_REVERSE;
+    case Style::Cursor: return A_REVERSE;
   }
   return A_NORMAL;
 }
@@ -70,51 +62,31 @@ bool start_colors() {
 
 char32_t special_key(wint_t code) {
   switch (code) {
-    case KEY_UP:
-      return kUp;
-    case KEY_DOWN:
-      return kDown;
-    case KEY_LEFT:
-      return kLeft;
-    case KEY_RIGHT:
-      return kRight;
-    case KEY_HOME:
-      return kHome;
-    case KEY_END:
-      return kEnd;
-    case KEY_PPAGE:
-      return kPageUp;
-    case KEY_NPAGE:
-      return kPageDown;
-    case KEY_ENTER:
-      return kEnter;
-    case KEY_BACKSPACE:
-      return kBackspace;
-    case KEY_DC:
-      return kDelete;
-    case KEY_F(1):
-      return kF1;
-    case KEY_F(10):
-      return kF10;
-    case KEY_RESIZE:
-      return kResize;
-    default:
-      return kIgnored;
+    case KEY_UP: return kUp;
+    case KEY_DOWN: return kDown;
+    case KEY_LEFT: return kLeft;
+    case KEY_RIGHT: return kRight;
+    case KEY_HOME: return kHome;
+    case KEY_END: return kEnd;
+    case KEY_PPAGE: return kPageUp;
+    case KEY_NPAGE: return kPageDown;
+    case KEY_ENTER: return kEnter;
+    case KEY_BACKSPACE: return kBackspace;
+    case KEY_DC: return kDelete;
+    case KEY_F(1): return kF1;
+    case KEY_F(10): return kF10;
+    default: return kIgnored;
   }
 }
 
 char32_t plain_key(wint_t code) {
   switch (code) {
     case '\r':
-    case '\n':
-      return kEnter;
+    case '\n': return kEnter;
     case '\b':
-    case 0x7f:
-      return kBackspace;
-    case 0x1b:
-      return kEscape;
-    default:
-      return static_cast<char32_t>(code);
+    case 0x7f: return kBackspace;
+    case 0x1b: return kEscape;
+    default: return static_cast<char32_t>(code);
   }
 }
 
@@ -176,15 +148,12 @@ Result<std::unique_ptr<Screen>> Screen::open(bool ascii) {
     return Error("open the live view: standard input and output must be a terminal");
   std::setlocale(LC_CTYPE, "");
   const bool unicode = !ascii && std::string_view(nl_langinfo(CODESET)) == "UTF-8";
-  int error = 0;
   const char* term = std::getenv("TERM");
-  if (setupterm(nullptr, STDOUT_FILENO, &error) != OK || !tigetstr("cup") ||
-      tigetstr("cup") == reinterpret_cast<char*>(-1))
-    return Error("open the live view: terminal '" + printable(term ? term : "") +
-                 "' cannot position its cursor; set TERM to what it is");
+  const Error unusable("open the live view: the terminal '" + printable(term ? term : "") +
+                       "' cannot place its cursor, or is not known here; set TERM to what it is");
   auto terminal = std::make_unique<Terminal>();
   terminal->screen.reset(newterm(nullptr, stdout, stdin));
-  if (!terminal->screen) return Error("open the live view: ncurses cannot use this terminal");
+  if (!terminal->screen || !tigetstr("cup")) return unusable;
   set_escdelay(25);
   cbreak();
   noecho();
@@ -263,12 +232,9 @@ void Screen::set_mouse(bool on) {
 std::optional<Input> Screen::read() {
   wint_t code = 0;
   switch (wget_wch(stdscr, &code)) {
-    case KEY_CODE_YES:
-      return code == KEY_MOUSE ? mouse_input() : Input{.key = special_key(code)};
-    case OK:
-      return Input{.key = plain_key(code)};
-    default:
-      return std::nullopt;
+    case KEY_CODE_YES: return code == KEY_MOUSE ? mouse_input() : Input{.key = special_key(code)};
+    case OK: return Input{.key = plain_key(code)};
+    default: return std::nullopt;
   }
 }
 

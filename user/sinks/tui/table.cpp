@@ -9,15 +9,21 @@ namespace netsonde {
 
 namespace {
 
-bool is_quantile(const Field* field) {
-  return field &&
-         (field->id == "rtt_p50_us" || field->id == "rtt_p90_us" || field->id == "rtt_p99_us");
-}
-
 // Grows with what it has to hold; the others have one width for good.
 bool grows(const Column& column) {
   return column.kind == Column::Kind::Endpoint || column.kind == Column::Kind::Group ||
          (column.field && column.field->id == "cgroup");
+}
+
+// An endpoint that is cut keeps its port.
+std::string fitted(std::string_view text, const PlacedColumn& placed) {
+  const std::size_t colon = text.rfind(':');
+  if (placed.column.kind != Column::Kind::Endpoint || colon == std::string_view::npos ||
+      display_width(text) <= placed.width)
+    return fit(text, placed.width, right_aligned(placed.column));
+  const std::string_view port = text.substr(colon);
+  return fit(text.substr(0, colon), placed.width - static_cast<int>(port.size())) +
+         std::string(port);
 }
 
 }  // namespace
@@ -114,8 +120,7 @@ void Table::draw_line(Screen& screen, int y, const Item& item, const View& view,
   for (const PlacedColumn& p : placed_) {
     const std::string text = screen.clean(cell_text(p.column, item, view.group, names));
     const Style style = cell_style(p.column, item);
-    screen.put(y, p.x, p.width, fit(text, p.width, right_aligned(p.column)),
-               over && style != Style::Warn ? Style::Dim : style);
+    screen.put(y, p.x, p.width, fitted(text, p), over && style != Style::Warn ? Style::Dim : style);
   }
 }
 

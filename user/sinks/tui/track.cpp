@@ -14,17 +14,16 @@ namespace {
 constexpr std::size_t kPoints = 1200, kHappenings = 2000;
 constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
 constexpr std::uint8_t kCongestionLoss = 4;
+constexpr std::uint64_t kBurstNs = 20'000'000;
+constexpr std::string_view kRetransmit = "retransmit";
 
 std::string open_details(const ev_open& open) {
   switch (open.header.kind) {
-    case EV_CONNECT:
-      return "sends a SYN";
-    case EV_ESTABLISHED:
-      return "the handshake is complete";
+    case EV_CONNECT: return "sends a SYN";
+    case EV_ESTABLISHED: return "the handshake is complete";
     case EV_ACCEPT:
       return fmt::format("taken over by {}[{}]", fixed_string(open.conn.comm), open.conn.pid);
-    default:
-      return {};
+    default: return {};
   }
 }
 
@@ -68,12 +67,27 @@ void Track::on(const ev_sample& sample) {
       end == "fin" ? Style::Normal : Style::Warn);
 }
 
+bool Track::joins_burst(const ev_retransmit& event) const {
+  return !happenings_.empty() && burst_.header.time_ns &&
+         happenings_.back().time == time_from_ns(burst_.header.time_ns) &&
+         happenings_.back().what == kRetransmit && burst_.kind == event.kind &&
+         burst_.error == event.error && event.header.time_ns - burst_.header.time_ns < kBurstNs;
+}
+
+// Segments that go out again together are told together.
 void Track::on(const ev_retransmit& event) {
+  if (joins_burst(event)) {
+    burst_.segments += event.segments;
+    burst_.bytes += event.bytes;
+    happenings_.pop_back();
+  } else {
+    burst_ = event;
+  }
   const std::string error = event.error ? fmt::format(", not sent: errno {}", event.error) : "";
-  add(event.header, "retransmit",
-      fmt::format("{}, {} segment{}, {} bytes, sequence {}, in {}{}", retransmit_name(event.kind),
-                  event.segments, event.segments == 1 ? "" : "s", event.bytes, event.sequence,
-                  congestion_state_name(event.ca_state), error),
+  add(burst_.header, std::string(kRetransmit),
+      fmt::format("{}, {} segment{}, {} bytes, sequence {}, in {}{}", retransmit_name(burst_.kind),
+                  burst_.segments, burst_.segments == 1 ? "" : "s", burst_.bytes, burst_.sequence,
+                  congestion_state_name(burst_.ca_state), error),
       Style::Warn);
 }
 

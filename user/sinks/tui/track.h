@@ -47,6 +47,7 @@ class Track {
   void on(const Other&) {}
 
   void on_tick(Time time);
+  bool joins_burst(const ev_retransmit& event) const;
   void note_state(const ev_header& header, std::uint8_t state);
   void add(const ev_header& header, std::string what, std::string details,
            Style style = Style::Normal);
@@ -61,6 +62,7 @@ class Track {
   std::deque<Point> points_;
   std::uint64_t dropped_ = 0;
   std::deque<Happening> happenings_;
+  ev_retransmit burst_{};  // the newest retransmissions, summed up
 };
 
 }  // namespace netsonde

@@ -93,7 +93,7 @@ void Tui::Impl::draw_main(const Snapshot& snapshot) {
   header_.draw(*screen_, snapshot, verdict, moment);
   Items items(snapshot, view_);
   const int y = header_.height(*screen_, snapshot);
-  std::vector<Column> columns = columns_for(chosen_);
+  std::vector<Column> columns = columns_for(chosen_, view_.show);
   if (view_.group != GroupBy::Connection) columns = grouped(view_.group, columns);
   table_.draw(*screen_, {.y = y + 1, .height = screen_->rows() - 1 - (y + 1)}, items, view_,
               columns, names());

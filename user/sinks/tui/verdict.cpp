@@ -64,11 +64,11 @@ std::string figures_of(const Snapshot& snapshot, const Blame::Interval& blame) {
                     : *t.retransmit_percent < 10 ? 1
                                                  : 0));
   if (t.listen_overflow_rate > 0) add(figure(t.listen_overflow_rate) + " listen overflows/s");
-  if (t.drop_rate > 0) add(drops_figure(snapshot, blame));
   const double resets = t.resets_sent_rate + t.resets_received_rate;
   if (resets > 0)
     add(fmt::format("{} resets/s ({} sent, {} received)", figure(resets),
                     figure(t.resets_sent_rate), figure(t.resets_received_rate)));
+  if (t.drop_rate > 0) add(drops_figure(snapshot, blame));
   return text;
 }
 
@@ -87,13 +87,12 @@ std::string worst_of(const Snapshot& snapshot, const Blame::Interval& blame) {
         largest(store, [](const Connection& r) { return known(r.retransmit_rate); });
     if (c) return worst_by_retransmits(*c);
   }
-  for (const auto& [counts, what] :
-       {std::pair(&blame.overflows, "connections refused, accept queue full"),
-        std::pair(&blame.drops, "packets dropped")}) {
-    const auto most = most_frequent(*counts);
-    const Connection* c = most == counts->end() ? nullptr : store.find(most->first);
-    if (c) return fmt::format("worst: {}, {} {}", short_name(*c), most->second, what);
-  }
+  if (const auto most = most_frequent(blame.overflows); most != blame.overflows.end())
+    if (const Connection* c = store.find(most->first))
+      return fmt::format("worst: {}, accept queue full {} times", short_name(*c), most->second);
+  if (const auto most = most_frequent(blame.drops); most != blame.drops.end())
+    if (const Connection* c = store.find(most->first))
+      return fmt::format("worst: {}, {} of the drops", short_name(*c), most->second);
   const Connection* c =
       largest(store, [](const Connection& r) { return known(r.tx_rate) + known(r.rx_rate); });
   if (!c) return {};

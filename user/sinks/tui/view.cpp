@@ -41,20 +41,15 @@ std::string_view group_name(GroupBy by) {
 GroupKey group_key(GroupBy by, const Row& row) {
   const ev_conn& c = conn(row);
   switch (by) {
-    case GroupBy::Connection:
-      return {.number = c.cookie, .address = {}};
-    case GroupBy::Process:
-      return {.number = c.owner ? c.pid : 0, .address = {}};
-    case GroupBy::RemoteHost:
-      return {.number = 0, .address = Address::from(c.remote)};
-    case GroupBy::RemoteSubnet:
-      return {.number = 0, .address = remote_subnet(row)};
+    case GroupBy::Connection: return {.number = c.cookie, .address = {}};
+    case GroupBy::Process: return {.number = c.owner ? c.pid : 0, .address = {}};
+    case GroupBy::RemoteHost: return {.number = 0, .address = Address::from(c.remote)};
+    case GroupBy::RemoteSubnet: return {.number = 0, .address = remote_subnet(row)};
     case GroupBy::Listener:
       if (c.direction != EV_IN && c.direction != EV_LISTENER)
         return {.number = c.direction, .address = {}};
       return {.number = std::uint64_t{c.netns} << 16 | c.local_port, .address = {}};
-    case GroupBy::Cgroup:
-      return {.number = c.cgroup, .address = {}};
+    case GroupBy::Cgroup: return {.number = c.cgroup, .address = {}};
   }
   return {};
 }
@@ -62,17 +57,12 @@ GroupKey group_key(GroupBy by, const Row& row) {
 std::string group_text(GroupBy by, const Row& row) {
   const Address remote = Address::from(conn(row).remote);
   switch (by) {
-    case GroupBy::Connection:
-      return {};
-    case GroupBy::Process:
-      return process_text(conn(row));
-    case GroupBy::RemoteHost:
-      return row.connection.is_listener() ? "(listeners)" : to_text(remote);
+    case GroupBy::Connection: return {};
+    case GroupBy::Process: return process_text(conn(row));
+    case GroupBy::RemoteHost: return to_text(remote);
     case GroupBy::RemoteSubnet:
-      if (row.connection.is_listener()) return "(listeners)";
       return fmt::format("{}/{}", to_text(remote_subnet(row)), remote.is_ipv4() ? 24 : 64);
-    case GroupBy::Listener:
-      return listener_text(conn(row));
+    case GroupBy::Listener: return listener_text(conn(row));
     case GroupBy::Cgroup: {
       const std::string_view path = row.names.cgroup(conn(row).cgroup);
       return path.empty() ? "(unknown cgroup)" : std::string(path);

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// scale SOCKETS   Holds so many established TCP sockets (both ends of half as many loopback connections)
+// that do nothing, in as many processes as the limit of open files asks for. Prints "ready" when all are
+// open and holds them until its standard input ends.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "user/base/fd.h"
+#include "user/base/result.h"
+
+namespace netsonde::bench {
+
+namespace {
+
+constexpr int kOtherFiles = 32;
+constexpr int kMostPairs = 20000;  // each process has one port to connect to, so one range of ports
+
+// How many connections one process can hold both ends of.
+int pairs_per_process() {
+  rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  const auto files = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 2 * kMostPairs + kOtherFiles));
+  return (files - kOtherFiles) / 2;
+}
+
+// The sockets stay open until the process ends.
+Result<> open_pairs(int pairs) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof(address);
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  if (bind(listener, generic, size) || listen(listener, 128) || getsockname(listener, generic, &size))
+    return Error::from_errno("listen on loopback");
+  for (int i = 0; i < pairs; ++i) {
+    const int client = socket(AF_INET, SOCK_STREAM, 0);
+    if (client < 0 || connect(client, generic, size)) return Error::from_errno("connect");
+    if (accept(listener, nullptr, nullptr) < 0) return Error::from_errno("accept");
+  }
+  close(listener);
+  return {};
+}
+
+// Writes one byte to `done` when its connections are open.
+[[noreturn]] void hold(int pairs, int done) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const auto opened = open_pairs(pairs);
+  if (!opened) {
+    std::fprintf(stderr, "scale: %s\n", opened.error().message().c_str());
+    _exit(1);
+  }
+  if (write(done, "", 1) != 1) _exit(1);
+  close(done);
+  while (true) pause();
+}
+
+int run(int sockets) {
+  int ends[2];
+  if (pipe(ends)) return 1;
+  const UniqueFd ready(ends[0]);
+  UniqueFd done(ends[1]);
+  const int most = pairs_per_process();
+  int holders = 0;
+  for (int left = sockets / 2; left > 0; left -= most, ++holders)
+    if (fork() == 0) hold(std::min(left, most), done.get());
+  done.reset();
+  char byte = 0;
+  for (int i = 0; i < holders; ++i)
+    if (read(ready.get(), &byte, 1) != 1) return 1;
+  std::puts("ready");
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+  return 0;
+}
+
+}  // namespace
+
+}  // namespace netsonde::bench
+
+int main(int count, char** arguments) {
+  const int sockets = count > 1 ? std::atoi(arguments[1]) : 0;
+  if (sockets >= 2) return netsonde::bench::run(sockets);
+  std::fputs("usage: scale SOCKETS\n", stderr);
+  return 2;
+}

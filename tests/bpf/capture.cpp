@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/bpf/capture.h"
+
+#include <stdexcept>
+
+#include "tests/bpf/sockets.h"
+
+namespace netsonde::test {
+
+namespace {
+
+void must(const Result<>& result) {
+  if (!result) throw std::runtime_error(result.error().message());
+}
+
+}  // namespace
+
+LiveSettings all_events() {
+  LiveSettings settings;
+  settings.opens = true;
+  return settings;
+}
+
+bool is_of(const Event& event, ev_kind kind, std::uint64_t cookie) {
+  return header_of(event).kind == kind && (cookie == 0 || cookie_of(event) == cookie);
+}
+
+Capture::Capture(const LiveSettings& settings) {
+  namespaces_.insert(Namespace::current().inode());
+  auto live = Live::open(settings, names_);
+  if (!live) throw std::runtime_error(live.error().message());
+  live_ = std::move(live).value();
+  handler_ = [this](const Event& event) { take(event); };
+  must(live_->start());
+}
+
+bool Capture::is_ours(const Event& event) const {
+  if (const auto* count = std::get_if<ev_drop_count>(&event))
+    return namespaces_.contains(count->key.netns);
+  if (const auto* histogram = std::get_if<ev_histogram>(&event))
+    return cookies_.contains(histogram->cookie);
+  const ev_conn* conn = connection_of(event);
+  return !conn || namespaces_.contains(conn->netns);
+}
+
+void Capture::take(const Event& event) {
+  if (!is_ours(event)) return;
+  if (const ev_conn* conn = connection_of(event)) cookies_.insert(conn->cookie);
+  events_.push_back(event);
+  store_.apply(event);
+  for (const Event& derived : store_.take_derived()) events_.push_back(derived);
+}
+
+void Capture::drain() { must(live_->drain(handler_)); }
+
+void Capture::pass() { must(live_->pass({.connections = true, .complete = true}, handler_)); }
+
+bool Capture::wait(const std::function<bool()>& condition) {
+  return wait_until([&] {
+    drain();
+    return condition();
+  });
+}
+
+bool Capture::wait_for(ev_kind kind, std::uint64_t cookie, std::size_t count) {
+  return wait([&] {
+    std::size_t found = 0;
+    for (const Event& event : events_) found += is_of(event, kind, cookie);
+    return found >= count;
+  });
+}
+
+std::string Capture::story(std::uint64_t cookie) const {
+  std::string story;
+  for (const Event& event : events_) {
+    const auto kind = static_cast<ev_kind>(header_of(event).kind);
+    if (cookie_of(event) != cookie || kind == EV_SAMPLE || kind == EV_HISTOGRAM) continue;
+    story += (story.empty() ? "" : " ") + std::string(name_of(kind));
+  }
+  return story;
+}
+
+ev_sample Capture::sample(std::uint64_t cookie) {
+  pass();
+  const std::vector<ev_sample> samples = all<ev_sample>(EV_SAMPLE, cookie);
+  errno = ENOENT;
+  test::must(!samples.empty(), "find a sample of the socket");
+  return samples.back();
+}
+
+ev_sample Capture::close(std::uint64_t cookie) {
+  errno = ETIMEDOUT;
+  test::must(wait_for(EV_CLOSE, cookie), "wait for the close");
+  return only<ev_sample>(EV_CLOSE, cookie);
+}
+
+}  // namespace netsonde::test

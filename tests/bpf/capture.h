@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/bpf/sandbox.h"
+#include "user/capture/live.h"
+#include "user/model/store.h"
+
+namespace netsonde::test {
+
+// The settings that most tests want: every event there is.
+LiveSettings all_events();
+
+// The running kernel's events of chosen network namespaces, and what the model makes of them. The
+// programs are global, and other processes make traffic meanwhile: what is theirs is left out.
+class Capture {
+ public:
+  // Starts at once, with the thread's namespace alone.
+  explicit Capture(const LiveSettings& settings = all_events());
+
+  void also(const Namespace& space) { namespaces_.insert(space.inode()); }
+
+  // Takes what is there.
+  void drain();
+  // Reads all sockets, also unchanged ones.
+  void pass();
+  // Drains until the condition holds; false at the deadline.
+  bool wait(const std::function<bool()>& condition);
+  // Drains until so many events of the kind belong to the cookie (0: to any).
+  bool wait_for(ev_kind kind, std::uint64_t cookie = 0, std::size_t count = 1);
+
+  const std::vector<Event>& events() const { return events_; }
+  // All events of T, in their order, of one kind and cookie (0: of any).
+  template <typename T>
+  std::vector<T> all(ev_kind kind, std::uint64_t cookie = 0) const;
+  // The only such event; ends the test when there are others or none.
+  template <typename T>
+  T only(ev_kind kind, std::uint64_t cookie = 0) const;
+  // The names of the events of a cookie in their order, without samples: "connect established".
+  std::string story(std::uint64_t cookie) const;
+  // The newest sample of a live socket, after a pass().
+  ev_sample sample(std::uint64_t cookie);
+  ev_sample close(std::uint64_t cookie);
+
+  const Store& store() const { return store_; }
+  const Names& names() const { return names_; }
+  Live& live() { return *live_; }
+  // Since the start, by cause; of the whole host. As of the last pass().
+  const ev_tick& tick() const { return store_.tick(); }
+
+ private:
+  void take(const Event& event);
+  bool is_ours(const Event& event) const;
+
+  Names names_;
+  Store store_{&names_};
+  std::set<std::uint32_t> namespaces_;
+  std::set<std::uint64_t> cookies_;  // ours; histograms carry nothing else
+  std::unique_ptr<Live> live_;
+  Live::Handler handler_;
+  std::vector<Event> events_;
+};
+
+bool is_of(const Event& event, ev_kind kind, std::uint64_t cookie);
+
+template <typename T>
+std::vector<T> Capture::all(ev_kind kind, std::uint64_t cookie) const {
+  std::vector<T> found;
+  for (const Event& event : events_)
+    if (is_of(event, kind, cookie)) found.push_back(std::get<T>(event));
+  return found;
+}
+
+template <typename T>
+T Capture::only(ev_kind kind, std::uint64_t cookie) const {
+  const std::vector<T> found = all<T>(kind, cookie);
+  errno = ENOENT;
+  must(found.size() == 1, "exactly one event \"" + std::string(name_of(kind)) + "\", not " +
+                              std::to_string(found.size()));
+  return found[0];
+}
+
+}  // namespace netsonde::test
