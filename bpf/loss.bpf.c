@@ -90,7 +90,8 @@ static __always_inline void fill_request(struct ev_conn *conn, struct tcp_sock *
 	const struct sock_common *c = &request->__req_common;
 
 	fill_conn(conn, listener, state);
-	conn->cookie = c->skc_cookie.counter;
+	/* The request's, which the connection will inherit. */
+	conn->cookie = bpf_get_socket_cookie((void *)&request->__req_common);
 	fill_addresses(conn, c);
 	conn->remote_port = bpf_ntohs(c->skc_dport);
 	conn->local_port = c->skc_num;

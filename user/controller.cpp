@@ -179,7 +179,7 @@ int print_fields(const Options& options) {
     if (options.json)
       fmt::print("{}\n", to_line(to_json(field)));
     else
-      fmt::print("{:<36} {}\n", names_of(field), field.help);
+      fmt::print("{:<40} {}\n", names_of(field), field.help);
   }
   return 0;
 }

@@ -40,6 +40,7 @@ struct Session::State {
   Live::Handler handler;
   std::optional<Error> failed;  // a sink's, on its way through the handler
   int tick_timer = -1;
+  bool stopped = false;          // perhaps by the first pass, before the loop runs
   std::uint64_t ticks_left = 0;  // 0: no limit
   Time complete_due{};
   std::uint64_t records_lost = 0;
@@ -119,14 +120,16 @@ struct Session::State {
     malloc_trim(0);  // loading needed megabytes that running does not
     TRY(loop.watch(live->fd(), [this] { return drain(); }));
     TRY(loop.every(kDrainEvery, [this] { return drain(); }));
-    tick_timer = TRY(loop.every(settings.interval, [this] { return tick(); }));
     if (settings.measure_cost) TRY(loop.after(kMeasureFor, [this] { return measure(); }));
     if (settings.duration)
       TRY(loop.after(*settings.duration, [this]() -> Result<> {
         loop.stop();
         return {};
       }));
-    return pass();
+    TRY(pass());
+    // The first interval begins where that pass ended, however long it took.
+    tick_timer = TRY(loop.every(settings.interval, [this] { return tick(); }));
+    return {};
   }
 };
 
@@ -180,7 +183,7 @@ Result<> Session::run() {
   TRY(state_->start());
   const Snapshot snapshot(state_->store);
   if (state_->tui) TRY(state_->tui->on_snapshot(snapshot));
-  TRY(state_->loop.run());
+  if (!state_->stopped) TRY(state_->loop.run());
   return state_->pass();
 }
 
@@ -191,6 +194,7 @@ Result<> Session::run_ticks(std::uint64_t ticks) {
 }
 
 void Session::stop() {
+  state_->stopped = true;
   state_->loop.stop();
 }
 Live& Session::live() {

@@ -53,6 +53,8 @@ class Load:
         units, cpu = self.done()
         time.sleep(seconds)
         units_after, cpu_after = self.done()
+        if cpu_after <= cpu:
+            raise SystemExit("bench: the workload has ended")
         return (units_after - units) / (cpu_after - cpu)
 
     def stop(self):

@@ -14,6 +14,7 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -76,7 +77,7 @@ class Peer {
     }
     while (true)
       each_ready([this](int fd) {
-        if (read(fd, buffer_.data(), kMessage) <= 0) _exit(1);
+        if (read(fd, buffer_.data(), kMessage) <= 0) fail("read an answer");
         ++progress_.units;
         send_message(fd);
       });
@@ -87,7 +88,7 @@ class Peer {
     while (true) {
       const int fd = connected();
       send_message(fd);
-      if (read(fd, buffer_.data(), kMessage) <= 0) _exit(1);
+      if (read(fd, buffer_.data(), kMessage) <= 0) fail("read an answer");
       close(fd);
       ++progress_.units;
     }
@@ -117,6 +118,11 @@ class Peer {
  private:
   static constexpr std::size_t kMessage = 64;
 
+  [[noreturn]] static void fail(const char* doing) {
+    std::fprintf(stderr, "bench workload: %s: %s\n", doing, std::strerror(errno));
+    _exit(1);
+  }
+
   static int no_delay(int fd) {
     const int yes = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
@@ -125,15 +131,12 @@ class Peer {
 
   int connected() {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, reinterpret_cast<sockaddr*>(&server_), sizeof(server_))) {
-      perror("bench workload: connect");
-      _exit(1);
-    }
+    if (connect(fd, reinterpret_cast<sockaddr*>(&server_), sizeof(server_))) fail("connect");
     return no_delay(fd);
   }
 
   void send_message(int fd) {
-    if (write(fd, buffer_.data(), kMessage) < 0) _exit(1);
+    if (write(fd, buffer_.data(), kMessage) < 0) fail("write a request");
   }
 
   void watch(int fd) {
@@ -191,7 +194,7 @@ class Workload {
         client_(std::exchange(other.client_, 0)) {}
   Workload& operator=(Workload&&) = delete;
   ~Workload() {
-    for (const pid_t process : {server_, client_})
+    for (const pid_t process : {client_, server_})
       if (process > 0 && kill(process, SIGKILL) == 0) waitpid(process, nullptr, 0);
     if (progress_) munmap(progress_, sizeof(Progress));
   }
@@ -223,7 +226,11 @@ class Workload {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     pin(core);
-    Peer peer(*progress_, server, listener_.get());
+    // Anything else that our parent has open, attached programs above all, must not live on in us.
+    constexpr int kListener = STDERR_FILENO + 1;
+    dup2(listener_.get(), kListener);
+    close_range(kListener + 1, ~0U, 0);
+    Peer peer(*progress_, server, kListener);
     std::invoke(function, peer);
     _exit(0);
   }

@@ -16,12 +16,13 @@
 namespace netsonde::test {
 
 // How long anything in a test may take before it counts as not happening.
-inline constexpr std::chrono::seconds kDeadline{20};
+inline constexpr std::chrono::seconds kDeadline{8};
 
 // Waits until the condition holds, asking again and again; false at the deadline.
 bool wait_until(const std::function<bool()>& condition);
 
 // tcpi_state of TCP_INFO.
+inline constexpr int kEstablished = 1;
 inline constexpr int kFinWait2 = 5;
 
 // Where a socket is bound or connected.

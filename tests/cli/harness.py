@@ -37,6 +37,8 @@ def one_line(error):
 
 def outcome_of(function):
     name = function.__name__
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(int(3 * DEADLINE))
     try:
         function()
         return f"ok {name}"
@@ -45,7 +47,12 @@ def outcome_of(function):
     except Exception as error:
         return f"not ok {name}: {one_line(error)}"
     finally:
+        signal.alarm(0)
         end_all()
+
+
+def too_long(*_):
+    raise AssertionError(f"still running after {3 * DEADLINE}s")
 
 
 def expect(actual, wanted, what):

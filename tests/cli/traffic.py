@@ -191,9 +191,10 @@ def summary(events):
 
 @contextlib.contextmanager
 def losing(rule):
-    """While it lasts, what matches this nft rule is dropped before it leaves."""
-    tool("nft", "add table inet loss; add chain inet loss out { type filter hook output priority 0; };"
-         f"add rule inet loss out {rule} drop")
+    """While it lasts, what matches this nft rule is dropped where it arrives. (What is dropped where
+    it leaves was never sent, so it is not sent again either.)"""
+    tool("nft", "add table inet loss; add chain inet loss in { type filter hook input priority 0; };"
+         f"add rule inet loss in {rule} drop")
     try:
         yield
     finally:

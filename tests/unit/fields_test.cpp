@@ -49,6 +49,10 @@ TEST(FieldTableTest, EveryFieldIsFoundByItsIdAndAlias) {
   }
 }
 
+TEST(FieldTableTest, EveryFieldHasAGetter) {
+  for (const Field& field : fields()) EXPECT_NE(field.get, nullptr) << field.id;
+}
+
 TEST(FieldTableTest, AnUnknownOrEmptyNameIsNoField) {
   EXPECT_EQ(find_field("quux"), nullptr);
   EXPECT_EQ(find_field(""), nullptr);
@@ -61,22 +65,14 @@ TEST(FieldTableTest, EveryTitleFitsItsColumn) {
 
 std::string_view suffix_of(Unit unit) {
   switch (unit) {
-    case Unit::Microseconds:
-      return "_us";
-    case Unit::Milliseconds:
-      return "_ms";
-    case Unit::Seconds:
-      return "_s";
-    case Unit::Bytes:
-      return "_bytes";
-    case Unit::BytesPerSecond:
-      return "_bytes_per_s";
-    case Unit::PerSecond:
-      return "_per_s";
-    case Unit::Percent:
-      return "_percent";
-    default:
-      return "";
+    case Unit::Microseconds: return "_us";
+    case Unit::Milliseconds: return "_ms";
+    case Unit::Seconds: return "_s";
+    case Unit::Bytes: return "_bytes";
+    case Unit::BytesPerSecond: return "_bytes_per_s";
+    case Unit::PerSecond: return "_per_s";
+    case Unit::Percent: return "_percent";
+    default: return "";
   }
 }
 
@@ -244,6 +240,12 @@ TEST_F(FieldsTest, AConnectionFromTheFutureHasNoAge) {
 TEST_F(FieldsTest, OpenedAtIsWallClockTime) {
   connection_.last.conn.start_ns = kSecond;
   EXPECT_EQ(value("opened_at"), Value(Timestamp{kSecond - 5}));
+}
+
+TEST_F(FieldsTest, AWallClockThatNothingHoldsWraps) {
+  connection_.last.conn.start_ns = INT64_MAX;
+  const Row row = {connection_, names_, Time(), 1};
+  EXPECT_EQ(find_field("opened_at")->get(row), Value(Timestamp{INT64_MIN}));
 }
 
 TEST_F(FieldsTest, TheHandshakeIsTimedOnTheConnectingSide) {

@@ -237,6 +237,14 @@ TEST_F(StoreTest, AClosedListenerDoesNotLinger) {
 
 // What a view selects.
 
+TEST_F(StoreTest, AWallClockThatNothingHoldsWraps) {
+  auto tick = event<ev_tick>(EV_TICK, 0);
+  tick.header.time_ns = INT64_MAX;
+  tick.realtime_offset_ns = 1;
+  store_.apply(tick);
+  EXPECT_EQ(Snapshot(store_).realtime_ns(), INT64_MIN);
+}
+
 TEST_F(StoreTest, ASnapshotSelectsByKind) {
   send(0.5, 0);
   ev_sample other = listener(0.5, 0);

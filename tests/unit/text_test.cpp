@@ -31,6 +31,11 @@ TEST(PrintableTest, EscapesC1ControlsAndBidirectionalOverrides) {
   EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");
   EXPECT_EQ(printable("\u202e"), "\\xe2\\x80\\xae");
   EXPECT_EQ(printable("\u2067"), "\\xe2\\x81\\xa7");
+  EXPECT_EQ(printable("\u200f"), "\\xe2\\x80\\x8f");
+}
+
+TEST(PrintableTest, EscapesLineSeparators) {
+  EXPECT_EQ(printable("\u2028\u2029"), "\\xe2\\x80\\xa8\\xe2\\x80\\xa9");
 }
 
 TEST(PrintableTest, EscapesInvalidUtf8ByteByByte) {
@@ -183,8 +188,8 @@ TEST(ParseDurationTest, IsInSecondsWithoutAUnit) {
 }
 
 TEST(ParseDurationTest, MissesNoWholeNumber) {
-  EXPECT_EQ(parse_duration("4.35us").value(), Nanos(4350));
-  EXPECT_EQ(parse_duration("0.000000057s").value(), Nanos(57));
+  EXPECT_EQ(parse_duration("1.001us").value(), Nanos(1001));
+  EXPECT_EQ(parse_duration("0.000000015s").value(), Nanos(15));
 }
 
 TEST(ParseDurationTest, FailsOnAMissingNumberAnUnknownUnitOrOverflow) {

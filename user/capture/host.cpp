@@ -4,8 +4,9 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
-#include <filesystem>
+#include <array>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -32,18 +33,26 @@ void add_modules(const std::string& list, std::set<std::string>& qdiscs) {
   }
 }
 
-// Every queueing discipline has an operations table named after it.
+// The name before a suffix, or nothing.
+std::string stem(const std::string& name, std::string_view suffix) {
+  return name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : std::string();
+}
+
+// Every queueing discipline has functions named after it; no other code has all four.
 void add_loaded(std::set<std::string>& qdiscs) {
-  static constexpr std::string_view kSuffix = "_qdisc_ops";
+  static constexpr std::array<std::string_view, 4> kFunctions = {"_enqueue", "_dequeue", "_dump",
+                                                                 "_reset"};
+  std::map<std::string, std::set<std::string_view>> found;
   std::ifstream file("/proc/kallsyms");
-  std::string address, kind, name;
-  std::string line;
+  std::string line, address, kind, name;
   while (std::getline(file, line)) {
-    std::istringstream words(line);
-    words >> address >> kind >> name;
-    if (name.ends_with(kSuffix) && name.find('.') == std::string::npos)
-      qdiscs.insert(name.substr(0, name.size() - kSuffix.size()));
+    std::istringstream(line) >> address >> kind >> name;
+    for (const std::string_view suffix : kFunctions)
+      if (const std::string before = stem(name, suffix); !before.empty())
+        found[before].insert(suffix);
   }
+  for (const auto& [qdisc, functions] : found)
+    if (functions.size() == kFunctions.size()) qdiscs.insert(qdisc);
 }
 
 }  // namespace

@@ -451,7 +451,7 @@ constexpr std::array kFields = {
 
 consteval bool well_formed() {
   for (std::size_t i = 0; i < kFields.size(); ++i) {
-    if (kFields[i].id.empty() || kFields[i].help.empty() || !kFields[i].get) return false;
+    if (kFields[i].id.empty() || kFields[i].help.empty()) return false;
     for (std::size_t j = 0; j < kFields.size(); ++j) {
       if (i != j && kFields[i].id == kFields[j].id) return false;
       if (kFields[i].alias.empty()) continue;
@@ -461,7 +461,7 @@ consteval bool well_formed() {
   }
   return true;
 }
-static_assert(well_formed(), "every field needs a unique id and alias, a help text and a getter");
+static_assert(well_formed(), "every field needs a unique id and alias and a help text");
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);

@@ -16,16 +16,11 @@ namespace {
 template <typename T>
 bool stands(Comparator comparator, const T& left, const T& right) {
   switch (comparator) {
-    case Comparator::Less:
-      return left < right;
-    case Comparator::LessEqual:
-      return left <= right;
-    case Comparator::Greater:
-      return left > right;
-    case Comparator::GreaterEqual:
-      return left >= right;
-    default:
-      return left == right;
+    case Comparator::Less: return left < right;
+    case Comparator::LessEqual: return left <= right;
+    case Comparator::Greater: return left > right;
+    case Comparator::GreaterEqual: return left >= right;
+    default: return left == right;
   }
 }
 
@@ -86,10 +81,8 @@ bool holds(const FilterNode& node, const Row& row) {
       return std::all_of(node.children.begin(), node.children.end(), holds_too);
     case FilterNode::Kind::Any:
       return std::any_of(node.children.begin(), node.children.end(), holds_too);
-    case FilterNode::Kind::Not:
-      return !holds(node.children.front(), row);
-    case FilterNode::Kind::Comparison:
-      break;
+    case FilterNode::Kind::Not: return !holds(node.children.front(), row);
+    case FilterNode::Kind::Comparison: break;
   }
   return holds(node.comparison, row);
 }

@@ -51,14 +51,11 @@ struct KindTraits {
 
 KindTraits traits_of(FieldKind kind) {
   switch (kind) {
-    case FieldKind::Text:
-      return {.name = "text", .operators = "= != in ~ !~", .matched = true};
+    case FieldKind::Text: return {.name = "text", .operators = "= != in ~ !~", .matched = true};
     case FieldKind::Number:
       return {.name = "a number", .operators = "= != in < <= > >=", .ordered = true};
-    case FieldKind::Flag:
-      return {.name = "yes or no", .operators = "= !="};
-    case FieldKind::Address:
-      return {.name = "an address", .operators = "= != in"};
+    case FieldKind::Flag: return {.name = "yes or no", .operators = "= !="};
+    case FieldKind::Address: return {.name = "an address", .operators = "= != in"};
     case FieldKind::Time:
       return {.name = "a time", .operators = "= != in < <= > >=", .ordered = true};
   }

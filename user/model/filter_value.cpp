@@ -83,25 +83,17 @@ std::optional<double> rate_factor(std::string_view name) {
 // How many of the field's own unit one of the named unit is.
 std::optional<double> factor_of(Unit unit, std::string_view name) {
   switch (unit) {
-    case Unit::Microseconds:
-      return time_factor(name, 1e3);
-    case Unit::Milliseconds:
-      return time_factor(name, 1e6);
-    case Unit::Seconds:
-      return time_factor(name, 1e9);
-    case Unit::Bytes:
-      return factor_in(kBytes, name);
-    case Unit::BytesPerSecond:
-      return rate_factor(name);
-    case Unit::Percent:
-      return factor_in(kPercents, name);
+    case Unit::Microseconds: return time_factor(name, 1e3);
+    case Unit::Milliseconds: return time_factor(name, 1e6);
+    case Unit::Seconds: return time_factor(name, 1e9);
+    case Unit::Bytes: return factor_in(kBytes, name);
+    case Unit::BytesPerSecond: return rate_factor(name);
+    case Unit::Percent: return factor_in(kPercents, name);
     case Unit::PerSecond:
       return name == "/s" ? std::optional(1.0) : factor_in(kCounts, without_per_second(name));
     case Unit::Count:
-    case Unit::Segments:
-      return factor_in(kCounts, name);
-    case Unit::None:
-      return std::nullopt;
+    case Unit::Segments: return factor_in(kCounts, name);
+    case Unit::None: return std::nullopt;
   }
   return std::nullopt;
 }
@@ -110,21 +102,15 @@ std::string_view units_of(Unit unit) {
   switch (unit) {
     case Unit::Microseconds:
     case Unit::Milliseconds:
-    case Unit::Seconds:
-      return "ns, us, ms, s, m, h, d";
-    case Unit::Bytes:
-      return "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB";
+    case Unit::Seconds: return "ns, us, ms, s, m, h, d";
+    case Unit::Bytes: return "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB";
     case Unit::BytesPerSecond:
       return "B, kB, MB, GB, KiB, MiB, GiB, bit, kbit, Mbit, Gbit, each also with /s";
-    case Unit::Percent:
-      return "%";
-    case Unit::PerSecond:
-      return "k, M, G, /s";
+    case Unit::Percent: return "%";
+    case Unit::PerSecond: return "k, M, G, /s";
     case Unit::Count:
-    case Unit::Segments:
-      return "k, M, G";
-    case Unit::None:
-      break;
+    case Unit::Segments: return "k, M, G";
+    case Unit::None: break;
   }
   return "no unit";
 }
@@ -304,16 +290,11 @@ void Regex::Free::operator()(regex_t* compiled) const {
 
 Result<Operand> parse_operand(const Target& target, const std::string& text) {
   switch (target.kind) {
-    case FieldKind::Number:
-      return parse_number(target, text);
-    case FieldKind::Flag:
-      return parse_flag(target, text);
-    case FieldKind::Address:
-      return parse_network(text);
-    case FieldKind::Time:
-      return parse_time(target, text);
-    case FieldKind::Text:
-      break;
+    case FieldKind::Number: return parse_number(target, text);
+    case FieldKind::Flag: return parse_flag(target, text);
+    case FieldKind::Address: return parse_network(text);
+    case FieldKind::Time: return parse_time(target, text);
+    case FieldKind::Text: break;
   }
   return Operand(text);
 }

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint8_t kClosed = 7;
 constexpr std::uint8_t kListen = 10;
+constexpr std::uint8_t kNewSynRecv = 12;
 
 bool same_end(const ev_conn& a, const ev_conn& b) {
   return a.netns == b.netns && a.local_port == b.local_port && a.remote_port == b.remote_port &&
@@ -112,9 +113,10 @@ std::vector<DropCount> Store::drops() const {
 }
 
 // Events that are no samples tell who, not how much. What happens to a socket after its close (a
-// reset that it still sends, say) does not bring it back.
+// reset that it still sends, say) does not bring it back, and a handshake is no connection yet.
 void Store::remember(const ev_conn& conn) {
-  if (conn.cookie && conn.state != kClosed) connections_[conn.cookie].last.conn = conn;
+  if (!conn.cookie || conn.state == kClosed || conn.state == kNewSynRecv) return;
+  connections_[conn.cookie].last.conn = conn;
 }
 
 void Store::on(const ev_open& open) {

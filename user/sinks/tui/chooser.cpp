@@ -124,9 +124,7 @@ void Chooser::draw(Screen& screen) const {
     const std::string mark = !marks_ ? "" : entry.marked ? "[x] " : "[ ] ";
     const int y = box.y + static_cast<int>(i - top);
     screen.put(y, box.x, width, fmt::format("{}{:<26} {}", mark, entry.name, entry.help),
-               i == cursor_   ? Style::Cursor
-               : entry.marked ? Style::Strong
-                              : Style::Normal);
+               entry.marked ? Style::Strong : Style::Normal, i == cursor_);
   }
 }
 

@@ -30,7 +30,7 @@ void Tui::Impl::on_key(const Input& input) {
   if (input.key == kIgnored) return;
   message_.clear();
   if (input.key == kControlC) return actions_.quit();
-  if (!live_) return action_of(input.key) == Action::Quit ? actions_.quit() : void();
+  if (!live_ || too_small()) return action_of(input.key) == Action::Quit ? actions_.quit() : void();
   if (page_) {
     if (!page_->on_key(input.key)) page_.reset();
   } else if (chooser_) {

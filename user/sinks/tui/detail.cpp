@@ -236,7 +236,7 @@ void Detail::draw_timeline(Screen& screen, Area area, const Snapshot& snapshot) 
                          scrolled_       ? ", Down: newer"
                          : count > lines ? ", Up: older"
                                          : ""),
-             Style::Bar);
+             Style::Title);
   if (count == 0)
     screen.put(area.y + 1, area.x, area.width, "Nothing but data since netsonde looks.",
                Style::Dim);

@@ -37,6 +37,7 @@ struct Tui::Impl {
     std::string error;  // why the text is not in force
   };
   enum class Choice { Columns, Sort };
+  static constexpr int kLeastRows = 10, kLeastColumns = 40;
 
   // Keys, by what is open.
   void on_filter_key(char32_t key);
@@ -69,6 +70,7 @@ struct Tui::Impl {
   void draw_bottom();
   void draw_hints(int y);
   void tell_histograms();
+  bool too_small() const;
 
   View view_;
   std::vector<const Field*> chosen_;

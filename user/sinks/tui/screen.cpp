@@ -43,8 +43,8 @@ attr_t attributes(Style style, bool colors) {
     case Style::Good: return colors ? COLOR_PAIR(kGreen) : A_NORMAL;
     case Style::Warn: return (colors ? COLOR_PAIR(kYellow) : A_NORMAL) | A_BOLD;
     case Style::Bad: return (colors ? COLOR_PAIR(kRed) : A_UNDERLINE) | A_BOLD;
-    case Style::Bar:
-    case Style::Cursor: return A_REVERSE;
+    case Style::Title: return A_BOLD | A_UNDERLINE;
+    case Style::Bar: return A_REVERSE;
   }
   return A_NORMAL;
 }
@@ -193,20 +193,14 @@ void Screen::clear() {
   terminal_->cursor_y = -1;
 }
 
-void Screen::put(int y, int x, int width, std::string_view text, Style style) {
+void Screen::put(int y, int x, int width, std::string_view text, Style style, bool under_cursor) {
   width = std::min(width, columns() - x);
   if (y < 0 || y >= rows() || x < 0 || width <= 0) return;
   const std::string cell = fit(clean(text), width);
-  wattrset(stdscr, static_cast<int>(attributes(style, terminal_->colors)));
+  const attr_t reverse = under_cursor ? A_REVERSE : A_NORMAL;
+  wattrset(stdscr, static_cast<int>(attributes(style, terminal_->colors) | reverse));
   mvwaddnstr(stdscr, y, x, cell.data(), static_cast<int>(cell.size()));
   wattrset(stdscr, A_NORMAL);
-}
-
-void Screen::restyle(int y, int x, int width, Style style) {
-  if (y < 0 || y >= rows() || x < 0 || x >= columns()) return;
-  const attr_t attribute = attributes(style, terminal_->colors);
-  mvwchgat(stdscr, y, x, width, attribute & ~A_COLOR, static_cast<short>(PAIR_NUMBER(attribute)),
-           nullptr);
 }
 
 void Screen::flush() {

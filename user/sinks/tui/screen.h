@@ -13,7 +13,7 @@
 namespace netsonde {
 
 // Colour says how bad something is and nothing else.
-enum class Style : std::uint8_t { Normal, Strong, Dim, Good, Warn, Bad, Bar, Cursor };
+enum class Style : std::uint8_t { Normal, Strong, Dim, Good, Warn, Bad, Title, Bar };
 
 struct Input {
   char32_t key = 0;  // a character, or one of the special keys
@@ -42,9 +42,9 @@ class Screen {
   // Draws into a frame that shows with flush(). The text is cleaned, and cut or padded to the
   // width.
   void clear();
-  void put(int y, int x, int width, std::string_view text, Style style = Style::Normal);
-  // Restyles what was put there.
-  void restyle(int y, int x, int width, Style style);
+  // Where the cursor of a list is, it is also shown in reverse.
+  void put(int y, int x, int width, std::string_view text, Style style = Style::Normal,
+           bool under_cursor = false);
   void flush();
   // Forgets what the terminal shows, for when another program wrote over it.
   void forget();

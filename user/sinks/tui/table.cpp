@@ -103,24 +103,27 @@ std::vector<Column> Table::widened(const Screen& screen, std::span<const Column>
 }
 
 void Table::draw_titles(Screen& screen, const View& view) const {
-  screen.put(area_.y, 0, screen.columns(), "", Style::Bar);
+  screen.put(area_.y, 0, screen.columns(), "", Style::Title);
   for (const PlacedColumn& p : placed_) {
     const bool sorted = view.sort.field && p.column.field == view.sort.field;
     std::string title(p.column.title);
     if (sorted)
       title += screen.unicode() ? (view.sort.descending ? "▼" : "▲")
                                 : (view.sort.descending ? "v" : "^");
-    screen.put(area_.y, p.x, p.width, fit(title, p.width, right_aligned(p.column), ""), Style::Bar);
+    screen.put(area_.y, p.x, p.width, fit(title, p.width, right_aligned(p.column), ""),
+               Style::Title);
   }
 }
 
-void Table::draw_line(Screen& screen, int y, const Item& item, const View& view,
-                      NameCache* names) const {
+void Table::draw_line(Screen& screen, int y, const Item& item, const View& view, NameCache* names,
+                      bool under_cursor) const {
   const bool over = is_over(item);
+  if (under_cursor) screen.put(y, 0, screen.columns(), "", Style::Normal, true);
   for (const PlacedColumn& p : placed_) {
     const std::string text = screen.clean(cell_text(p.column, item, view.group, names));
     const Style style = cell_style(p.column, item);
-    screen.put(y, p.x, p.width, fitted(text, p), over && style != Style::Warn ? Style::Dim : style);
+    screen.put(y, p.x, p.width, fitted(text, p), over && style != Style::Warn ? Style::Dim : style,
+               under_cursor);
   }
 }
 
@@ -148,11 +151,9 @@ void Table::draw(Screen& screen, Area area, Items& items, const View& view,
   lines_.clear();
   int y = area.y + 1;
   for (const Item& item : lines) {
-    draw_line(screen, y, item, view, names);
-    if (top_ + lines_.size() == position_) {
-      screen.restyle(y, 0, -1, Style::Cursor);
-      cursor_ = item.id;
-    }
+    const bool under_cursor = top_ + lines_.size() == position_;
+    draw_line(screen, y, item, view, names, under_cursor);
+    if (under_cursor) cursor_ = item.id;
     lines_.push_back(item.id);
     ++y;
   }

@@ -49,7 +49,8 @@ class Table {
   std::vector<Column> widened(const Screen& screen, std::span<const Column> columns,
                               std::span<const Item> lines, const View& view, NameCache* names);
   void draw_titles(Screen& screen, const View& view) const;
-  void draw_line(Screen& screen, int y, const Item& item, const View& view, NameCache* names) const;
+  void draw_line(Screen& screen, int y, const Item& item, const View& view, NameCache* names,
+                 bool under_cursor) const;
   void collect_histograms(std::span<const Item> lines, const View& view);
 
   Area area_;

@@ -12,8 +12,6 @@ namespace netsonde {
 
 namespace {
 
-constexpr int kLeastRows = 10, kLeastColumns = 40;
-
 constexpr std::array kMainHints = {
     Action::Help,   Action::Quit,      Action::Filter,    Action::Freeze,     Action::StepBack,
     Action::Open,   Action::Group,     Action::SortRight, Action::SortChoose, Action::Columns,
@@ -25,10 +23,6 @@ constexpr std::array kFrozenHints = {Action::Freeze,   Action::StepBack,    Acti
 constexpr std::array kDetailHints = {Action::Back,   Action::Up,       Action::Down,
                                      Action::Freeze, Action::StepBack, Action::StepForward,
                                      Action::Help,   Action::Quit};
-
-bool too_small(const Screen& screen) {
-  return screen.rows() < kLeastRows || screen.columns() < kLeastColumns;
-}
 
 std::string sort_text(const Sort& sort) {
   if (!sort.field) return sort.descending ? "worst first" : "worst last";
@@ -62,9 +56,13 @@ void Tui::Impl::on_snapshot(const Snapshot& snapshot) {
   draw();
 }
 
+bool Tui::Impl::too_small() const {
+  return screen_->rows() < kLeastRows || screen_->columns() < kLeastColumns;
+}
+
 void Tui::Impl::draw() {
   screen_->clear();
-  if (too_small(*screen_)) {
+  if (too_small()) {
     screen_->put(0, 0, screen_->columns(),
                  fmt::format("terminal too small: need {}x{}", kLeastColumns, kLeastRows));
   } else if (!live_) {

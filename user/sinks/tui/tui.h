@@ -18,7 +18,7 @@ struct TuiSettings {
   std::size_t history_bytes = 64 << 20;
   Filter filter;                      // what the view starts with
   std::vector<const Field*> columns;  // empty: the default set
-  const Field* sort = nullptr;        // null: worst first (retransmits, then rate)
+  const Field* sort = nullptr;        // null: worst first (retransmits, drops, rate)
   bool numeric = true;                // addresses are not resolved to names
   bool ascii = false;                 // no braille and no box drawing, whatever the locale
 };
@@ -34,7 +34,8 @@ struct TuiActions {
 };
 
 // The live view. Draws on snapshots and keys; nothing else moves it. The terminal is restored when
-// it is destroyed.
+// it is destroyed. Between two snapshots it looks at the store of the newest one, which must
+// outlive it.
 class Tui : public Sink {
  public:
   // Fails when standard input or output is no terminal, or the terminal cannot position its cursor.

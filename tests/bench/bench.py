@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bench.py BUILD [PART...]   Measures what netsonde costs and how fast it is, beside the tools that people
+use today; prints tables and writes BUILD/bench.json. Run by run.sh, in namespaces of its own.
+
+Parts: work (programs on and off, nanoseconds per run), peers, scale, start, events. QUICK=1: fewer pairs.
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import peers
+import report
+from measure import Holders, Load, Terminal, cpu_of_runs, cpu_s, rss_kib
+
+QUICK = bool(os.environ.get("QUICK"))
+SS = ["ss", "-tinem"]
+
+
+class Bench:
+    def __init__(self, build):
+        self.netsonde = os.path.abspath(f"{build}/netsonde")
+        self.tools = os.path.abspath(f"{build}/tests/bench")
+        self.results = {"ratios": [], "costs": [], "readers": [], "peers": [], "scale": [], "start": [], "events": []}
+
+    def work(self):
+        for workload in ("bulk", "rr", "churn"):
+            arguments = [f"{self.tools}/work", workload, "25" if QUICK else "50"] + ([] if QUICK else ["all"])
+            lines = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=True).stdout
+            for row in map(json.loads, lines.splitlines()):
+                self.results[{"ratio": "ratios", "cost": "costs", "reader": "readers"}[row.pop("kind")]].append(row)
+
+    def peers(self):
+        for workload in ("rr", "churn"):
+            rows = peers.measure(self.tools, self.netsonde, workload, 3 if QUICK else 8)
+            self.results["peers"] += rows
+
+    def scale(self):
+        for sockets in (1000, 10000, 100000):
+            holders = Holders(f"{self.tools}/scale", sockets)
+            row = {"sockets": sockets, **self.view_cost(sockets)}
+            row["batch_cpu_ms"] = self.batch_cost()
+            row["ss_cpu_ms"] = cpu_of_runs(SS, 3 if QUICK else 7, 1.0) * 1000
+            row["ss_over_view"] = row["ss_cpu_ms"] / row["view_cpu_ms"]
+            self.results["scale"].append(row)
+            holders.stop()
+
+    def view_cost(self, sockets):
+        """Of the live view, from when it has settled."""
+        span = 5 if QUICK else 20
+        view = Terminal([self.netsonde, "top"])
+        view.wait_first_frame()
+        time.sleep(2 + sockets / 50000)
+        ms = self.cpu_ms_per_s(view.pid, span)
+        row = {"view_cpu_ms": ms, "rss_mib": rss_kib(view.pid) / 1024, "rss_peak_mib": rss_kib(view.pid, "VmHWM") / 1024}
+        row["lost"] = int(view.last(rb"lost (\d+)") or -1)
+        view.stop()
+        return row
+
+    def batch_cost(self):
+        batch = subprocess.Popen([self.netsonde, "top", "--batch", "--limit", "20"], stdout=subprocess.DEVNULL)
+        time.sleep(3)
+        ms = self.cpu_ms_per_s(batch.pid, 5 if QUICK else 10)
+        batch.send_signal(signal.SIGTERM)
+        batch.wait()
+        return ms
+
+    @staticmethod
+    def cpu_ms_per_s(pid, span):
+        cpu, begin = cpu_s(pid), time.monotonic()
+        time.sleep(span)
+        return (cpu_s(pid) - cpu) * 1000 / (time.monotonic() - begin)
+
+    def start(self):
+        runs = 3 if QUICK else 7
+        for sockets in (0, 1000, 10000):
+            holders = Holders(f"{self.tools}/scale", sockets)
+            screens, overheads = [], []
+            for _ in range(runs):
+                view = Terminal([self.netsonde, "top"])
+                screens.append((view.wait_first_frame() or 10) * 1000)
+                view.stop()
+                begin = time.monotonic()
+                subprocess.run([self.netsonde, "top", "--once", "--interval", "100ms"], check=True,
+                               stdout=subprocess.DEVNULL)
+                overheads.append((time.monotonic() - begin) * 1000 - 100)
+            self.results["start"].append({"sockets": sockets, "first_screen_ms": sorted(screens)[runs // 2],
+                                          "once_ms": sorted(overheads)[runs // 2]})
+            holders.stop()
+
+    def events(self):
+        span = 4 if QUICK else 15
+        for loads in (["churn"], ["refused"], ["reset"], ["refused", "reset"]):
+            self.results["events"].append(self.trace_under(loads, span))
+
+    def trace_under(self, loads, span):
+        """Loads take one core each, so the last of two shares its core with netsonde."""
+        trace = subprocess.Popen([self.netsonde, "trace", "--json"], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        running = [Load(f"{self.tools}/load", load, core) for core, load in enumerate(loads)]
+        time.sleep(0.5)
+        cpu, begin = cpu_s(trace.pid), time.monotonic()
+        time.sleep(span)
+        cpu, span = cpu_s(trace.pid) - cpu, time.monotonic() - begin
+        for load in running:
+            load.stop()
+        trace.send_signal(signal.SIGINT)
+        summary = trace.communicate()[1]
+        # Counted from the first event of the load to its last, half a second more than CPU time is.
+        events = int(re.search(r"^(\d+) events", summary, re.M).group(1)) * span / (span + 0.5)
+        lost = summary.rsplit("lost: ", 1)[1].strip()
+        return {"load": " + ".join(loads), "events_per_s": events / span, "cpu": cpu / span,
+                "events_per_cpu_s": events / cpu, "lost": 0 if lost == "none" else lost}
+
+
+def main():
+    build, parts = sys.argv[1], sys.argv[2:] or ["work", "peers", "scale", "start", "events"]
+    bench = Bench(build)
+    bench.results["machine"] = {"kernel": os.uname().release, "cores": os.cpu_count(),
+                                "load_before": os.getloadavg()[0]}
+    for part in parts:
+        print(f"bench: {part} ...", file=sys.stderr)
+        getattr(bench, part)()
+    report.print_all(bench.results)
+    with open(f"{build}/bench.json", "w", encoding="utf-8") as file:
+        json.dump(bench.results, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <linux/ip.h>
+
+#include <algorithm>
+#include <cstring>
+#include <list>
+
+#include "tests/bpf/capture.h"
+#include "tests/bpf/path.h"
+#include "tests/bpf/sockets.h"
+#include "user/base/text.h"
+
+namespace netsonde::test {
+namespace {
+
+class DropTest : public testing::Test {
+ protected:
+  DropTest() { capture_.also(path_.far()); }
+
+  Socket listen_far() const {
+    const Inside inside(path_.far());
+    return listen_on({.address = Path::kFar});
+  }
+
+  std::string reason_of(const ev_drop& drop) const {
+    return capture_.names().drop_reason(drop.reason);
+  }
+  std::string_view place_of(const ev_drop& drop) const {
+    return capture_.names().symbol(drop.location);
+  }
+  bool is_harmful(const ev_drop& drop) const {
+    return !benign_drop(reason_of(drop), place_of(drop));
+  }
+
+  std::vector<ev_drop> drops(std::string_view reason) const {
+    std::vector<ev_drop> found = capture_.all<ev_drop>(EV_DROP);
+    std::erase_if(found, [&](const ev_drop& drop) { return reason_of(drop) != reason; });
+    return found;
+  }
+  bool wait_for_drops(std::string_view reason, std::size_t count = 1) {
+    return capture_.wait([&] { return drops(reason).size() >= count; });
+  }
+
+  // What the model holds of one reason in one namespace, after a pass.
+  std::uint64_t counted(std::string_view reason, const Namespace& space) {
+    capture_.pass();
+    std::uint64_t sum = 0;
+    for (const DropCount& drop : capture_.store().drops())
+      if (capture_.names().drop_reason(drop.key.reason) == reason &&
+          drop.key.netns == space.inode())
+        sum += drop.count;
+    return sum;
+  }
+
+  Path path_;
+  Inside inside_{path_.near()};
+  Capture capture_;
+};
+
+TEST_F(DropTest, AFirewallsVictimsAreCountedLikeTheFirewallDoes) {
+  const Socket listener = listen_far();
+  const Pair pair = connected_pair(listener, Path::kFar);
+  const Rule rule(path_.far(), "input", "tcp dport " + std::to_string(listener.port()));
+  pair.client.set(IPPROTO_TCP, TCP_NODELAY, 1);
+  for (int i = 0; i < 5; ++i) pair.client.send("x");
+  ASSERT_TRUE(wait_for_drops("NETFILTER_DROP", 5));
+  std::uint64_t before = 0, counted_now = 0;
+  ASSERT_TRUE(wait_until([&] {  // a retransmission may come between the two counts
+    before = rule.packets();
+    counted_now = counted("NETFILTER_DROP", path_.far());
+    return rule.packets() == before;
+  }));
+  EXPECT_EQ(counted_now, before);
+  EXPECT_EQ(drops("NETFILTER_DROP").size(), before);
+}
+
+TEST_F(DropTest, AFirewallsVictimBelongsToItsConnection) {
+  const Socket listener = listen_far();
+  const Pair pair = connected_pair(listener, Path::kFar);
+  const Rule rule(path_.far(), "input", "tcp dport " + std::to_string(listener.port()));
+  pair.client.send("x");
+  ASSERT_TRUE(wait_for_drops("NETFILTER_DROP"));
+  const ev_drop drop = drops("NETFILTER_DROP")[0];
+  EXPECT_EQ(drop.conn.cookie, pair.server.cookie());
+  EXPECT_EQ(drop.conn.local_port, listener.port());
+  EXPECT_EQ(drop.conn.remote_port, pair.client.port());
+  EXPECT_EQ(to_text(Address::from(drop.conn.remote)), Path::kNear);
+  EXPECT_TRUE(drop.incoming);
+  EXPECT_TRUE(is_harmful(drop));
+  EXPECT_TRUE(place_of(drop) == "nft_do_chain" || place_of(drop) == "nf_hook_slow")
+      << place_of(drop);
+  EXPECT_GE(capture_.sample(pair.server.cookie()).drops, 1U);
+}
+
+TEST_F(DropTest, AFirewallOnTheWayOutHitsTheSender) {
+  const Socket listener = listen_far();
+  const Pair pair = connected_pair(listener, Path::kFar);
+  const Rule rule(path_.near(), "output", "tcp dport " + std::to_string(listener.port()));
+  pair.client.send("x");
+  ASSERT_TRUE(wait_for_drops("NETFILTER_DROP"));
+  const ev_drop drop = drops("NETFILTER_DROP")[0];
+  EXPECT_EQ(drop.conn.cookie, pair.client.cookie());
+  EXPECT_EQ(drop.conn.local_port, pair.client.port());
+  EXPECT_EQ(drop.conn.netns, path_.near().inode());
+  EXPECT_FALSE(drop.incoming);
+}
+
+TEST_F(DropTest, AClosedPortHasNoSocket) {
+  const std::uint16_t port = Socket(listen_far()).port();
+  const Socket client = Socket::make();
+  EXPECT_EQ(client.try_connect({.address = Path::kFar, .port = port}), ECONNREFUSED);
+  ASSERT_TRUE(wait_for_drops("NO_SOCKET"));
+  const ev_drop drop = drops("NO_SOCKET")[0];
+  EXPECT_EQ(place_of(drop), "tcp_v4_rcv");
+  EXPECT_EQ(drop.conn.cookie, 0U);
+  EXPECT_EQ(drop.conn.local_port, port);
+  EXPECT_EQ(drop.conn.netns, path_.far().inode());
+  EXPECT_EQ(drop.flags, 0x02);  // SYN
+  EXPECT_EQ(counted("NO_SOCKET", path_.far()), 1U);
+}
+
+TEST_F(DropTest, AFullReceiveBufferDropsWhatTheKernelCounts) {
+  const Socket listener = listen_far();
+  const Pair pair = connected_pair(listener, Path::kFar);
+  pair.server.set(SOL_SOCKET, SO_RCVBUF, 1);  // less than the window already promised
+  pair.client.set(IPPROTO_TCP, TCP_NODELAY, 1);
+  pair.client.make_nonblocking();
+  const auto dropped = [&] {
+    return kernel_counter_in(path_.far(), "TcpExtTCPRcvQDrop") +
+           kernel_counter_in(path_.far(), "TcpExtTCPZeroWindowDrop");
+  };
+  ASSERT_TRUE(wait_until([&] {
+    const std::string bytes(1000, 'x');
+    ::send(pair.client.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    return dropped() > 0;
+  }));
+  ASSERT_TRUE(capture_.wait([&] {
+    return drops("PROTO_MEM").size() + drops("TCP_ZEROWINDOW").size() >= dropped();
+  }));
+  auto found = drops("PROTO_MEM");
+  if (found.empty()) found = drops("TCP_ZEROWINDOW");
+  EXPECT_EQ(found[0].conn.cookie, pair.server.cookie());
+  EXPECT_TRUE(is_harmful(found[0]));
+}
+
+TEST_F(DropTest, ABadChecksumIsSeenAtTheReceiver) {
+  const Socket listener = listen_far();
+  const Pair pair = connected_pair(listener, Path::kFar);
+  struct Segment {
+    iphdr ip{};
+    tcphdr tcp{};
+  } segment;
+  segment.ip.version = 4;
+  segment.ip.ihl = 5;
+  segment.ip.ttl = 64;
+  segment.ip.protocol = IPPROTO_TCP;
+  inet_pton(AF_INET, Path::kNear, &segment.ip.saddr);
+  inet_pton(AF_INET, Path::kFar, &segment.ip.daddr);
+  segment.tcp.source = htons(pair.client.port());
+  segment.tcp.dest = htons(listener.port());
+  segment.tcp.doff = 5;
+  segment.tcp.ack = 1;
+  segment.tcp.check = htons(0x4242);
+  const UniqueFd raw(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+  sockaddr_in to = {};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = segment.ip.daddr;
+  for (int i = 0; i < 3; ++i)
+    ASSERT_EQ(sendto(raw.get(), &segment, sizeof(segment), 0, reinterpret_cast<sockaddr*>(&to),
+                     sizeof(to)),
+              static_cast<ssize_t>(sizeof(segment)));
+  ASSERT_TRUE(wait_for_drops("TCP_CSUM", 3));
+  EXPECT_EQ(kernel_counter_in(path_.far(), "TcpInCsumErrors"), 3U);
+  EXPECT_EQ(drops("TCP_CSUM").size(), 3U);
+  EXPECT_EQ(place_of(drops("TCP_CSUM")[0]), "tcp_v4_rcv");
+  EXPECT_EQ(drops("TCP_CSUM")[0].conn.cookie, pair.server.cookie());
+}
+
+TEST_F(DropTest, AnExpiredTtlIsSeenAtTheRouter) {
+  run_in(path_.far(), "/sbin/ip link add onward type veth peer name end");
+  run_in(path_.far(), "/sbin/ip address add 10.78.0.1/24 dev onward");
+  run_in(path_.far(), "/sbin/ip link set onward up");
+  run_in(path_.far(), "/sbin/ip link set end up");
+  run("/sbin/ip route add 10.78.0.0/24 via 10.77.0.2");
+  {
+    const Inside inside(path_.far());
+    set_ipv4("ip_forward", "1");
+  }
+  const Socket client = Socket::make();
+  client.make_nonblocking();
+  client.set(IPPROTO_IP, IP_TTL, 1);
+  client.try_connect({.address = "10.78.0.9", .port = 4242});
+  ASSERT_TRUE(wait_for_drops("IP_INHDR"));
+  const ev_drop drop = drops("IP_INHDR")[0];
+  EXPECT_EQ(kernel_counter_in(path_.far(), "IpInHdrErrors"), drops("IP_INHDR").size());
+  EXPECT_EQ(place_of(drop), "ip_forward");
+  EXPECT_EQ(drop.conn.netns, path_.far().inode());
+  EXPECT_EQ(to_text(Address::from(drop.conn.local)), "10.78.0.9");
+  EXPECT_EQ(drop.conn.local_port, 4242U);
+  EXPECT_TRUE(is_harmful(drop));
+}
+
+TEST_F(DropTest, AQueueThatIsFullDropsWhatItCounts) {
+  run("/sbin/tc qdisc add dev near root tbf rate 8mbit burst 4kb limit 8kb");
+  run("/sbin/ip link set near gso_max_segs 1");
+  const Socket listener = listen_far();
+  std::list<Pair> pairs;
+  for (int i = 0; i < 8; ++i) pairs.push_back(connected_pair(listener, Path::kFar));
+  const std::string bytes(30'000, 'x');
+  for (const Pair& pair : pairs) pair.client.send(bytes);
+  ASSERT_TRUE(wait_for_drops("QDISC_DROP"));
+  for (const Pair& pair : pairs) pair.server.receive(bytes.size());
+  const std::string text = output_of("/sbin/tc -s qdisc show dev near");
+  const std::uint64_t dropped = std::stoull(text.substr(text.find("dropped ") + 8));
+  EXPECT_GT(dropped, 0U);
+  EXPECT_EQ(counted("QDISC_DROP", path_.near()), dropped);
+  const std::uint64_t victim = drops("QDISC_DROP")[0].conn.cookie;
+  EXPECT_TRUE(std::ranges::any_of(pairs, [&](const Pair& pair) {
+    return pair.client.cookie() == victim;
+  }));
+}
+
+TEST_F(DropTest, NormalConnectionsHaveNoHarmfulDrops) {
+  const Socket listener = listen_far();
+  for (int i = 0; i < 200; ++i) {
+    Pair pair = connected_pair(listener, Path::kFar);
+    exchange(pair.client, pair.server, 100, 100);
+    close_in_order(pair);
+  }
+  ASSERT_TRUE(capture_.wait_for(EV_CLOSE, 0, 400));
+  capture_.pass();
+  EXPECT_EQ(kernel_counter("TcpPassiveOpens") + kernel_counter_in(path_.far(), "TcpPassiveOpens"),
+            200U);
+  for (const DropCount& drop : capture_.store().drops())
+    EXPECT_FALSE(drop.harmful) << capture_.names().drop_reason(drop.key.reason) << " in "
+                               << capture_.names().symbol(drop.key.location);
+  for (const ev_drop& drop : capture_.all<ev_drop>(EV_DROP))
+    EXPECT_FALSE(is_harmful(drop)) << reason_of(drop) << " in " << place_of(drop);
+}
+
+TEST_F(DropTest, ConnectionsThatAreAbortedHaveNoHarmfulDrops) {
+  const Socket listener = listen_far();
+  for (int i = 0; i < 20; ++i) {
+    Pair pair = connected_pair(listener, Path::kFar);
+    exchange(pair.client, pair.server, 100, 100);
+    pair.client.reset();
+    EXPECT_EQ(pair.server.wait_for_end(), ECONNRESET);
+  }
+  ASSERT_TRUE(capture_.wait_for(EV_CLOSE, 0, 40));
+  for (const ev_drop& drop : capture_.all<ev_drop>(EV_DROP))
+    EXPECT_FALSE(is_harmful(drop)) << reason_of(drop) << " in " << place_of(drop);
+}
+
+}  // namespace
+}  // namespace netsonde::test

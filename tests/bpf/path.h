@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "tests/bpf/sandbox.h"
+
+namespace netsonde::test {
+
+// Two network namespaces and a veth between them: "near" at 10.77.0.1, "far" at 10.77.0.2.
+class Path {
+ public:
+  static constexpr const char* kNear = "10.77.0.1";
+  static constexpr const char* kFar = "10.77.0.2";
+
+  Path();
+
+  const Namespace& near() const { return near_; }
+  const Namespace& far() const { return far_; }
+
+ private:
+  Namespace near_ = Namespace::create();
+  Namespace far_ = Namespace::create();
+};
+
+// A counter and a verdict for packets that match, in the table "inet test" of the thread's
+// namespace, as long as this object lives. The hook is input, output or forward.
+class Rule {
+ public:
+  Rule(const Namespace& space, const std::string& hook, const std::string& match,
+       const std::string& verdict = "drop");
+  ~Rule();
+  Rule(const Rule&) = delete;
+  Rule& operator=(const Rule&) = delete;
+
+  std::uint64_t packets() const;
+
+ private:
+  const Namespace& space_;
+};
+
+// What ip, nft and tc do elsewhere.
+void run_in(const Namespace& space, const std::string& command);
+std::uint64_t kernel_counter_in(const Namespace& space, const std::string& name);
+
+}  // namespace netsonde::test

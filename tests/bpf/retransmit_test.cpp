@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <iostream>
+#include <list>
+#include <map>
+#include <unistd.h>
+
+#include "tests/bpf/capture.h"
+#include "tests/bpf/path.h"
+#include "tests/bpf/process.h"
+#include "tests/bpf/sockets.h"
+
+namespace netsonde::test {
+namespace {
+
+constexpr const char* kOnlyTheFirst = " limit rate 1/hour burst 1 packets";
+
+class RetransmitTest : public testing::Test {
+ protected:
+  RetransmitTest() {
+    capture_.also(path_.far());
+    const Inside inside(path_.far());
+    listener_ = listen_on({.address = Path::kFar});
+  }
+
+  Pair connected() const { return connected_pair(listener_, Path::kFar); }
+  // A handshake that takes long enough for the ring to want draining meanwhile.
+  Pair connected_late() {
+    Pair pair;
+    pair.client = Socket::make();
+    pair.client.make_nonblocking();
+    EXPECT_EQ(pair.client.try_connect({.address = Path::kFar, .port = listener_.port()}),
+              EINPROGRESS);
+    EXPECT_TRUE(capture_.wait_for(EV_ESTABLISHED, pair.client.cookie()));
+    pair.server = listener_.accept();
+    capture_.drain();
+    return pair;
+  }
+  std::string to_server() const { return "tcp dport " + std::to_string(listener_.port()); }
+  std::string to_client() const { return "tcp sport " + std::to_string(listener_.port()); }
+
+  std::uint64_t near(const std::string& counter) const {
+    return kernel_counter_in(path_.near(), counter);
+  }
+  std::uint64_t far(const std::string& counter) const {
+    return kernel_counter_in(path_.far(), counter);
+  }
+
+  // Segments by kind, of the events of one cookie (0: of all).
+  std::map<int, std::uint64_t> segments(std::uint64_t cookie = 0) const {
+    std::map<int, std::uint64_t> by_kind;
+    for (const auto& event : capture_.all<ev_retransmit>(EV_RETRANSMIT, cookie))
+      by_kind[event.kind] += event.segments;
+    return by_kind;
+  }
+
+  bool wait_for_kind(int kind, std::uint64_t count) {
+    return capture_.wait([&] { return segments()[kind] >= count; });
+  }
+
+  Path path_;
+  Inside inside_{path_.near()};
+  Capture capture_;
+  Socket listener_;
+};
+
+// Several flows at once over a lossy and narrow path, once for all tests of this suite.
+class LossyPathTest : public testing::Test {
+ protected:
+  static constexpr int kFlows = 4;
+  static constexpr std::size_t kBytes = 4'000'000;
+
+  static void SetUpTestSuite() {
+    path_ = new Path();
+    const Inside inside(path_->near());
+    capture_ = new Capture();
+    capture_->also(path_->far());
+    run("/sbin/tc qdisc add dev near root tbf rate 400mbit burst 128kb limit 150kb");
+    const Rule there(path_->far(), "input", "numgen random mod 100 < 3");
+    const Rule back(path_->near(), "input", "numgen random mod 100 < 3");
+    Socket listener;
+    {
+      const Inside far(path_->far());
+      listener = listen_on({.address = Path::kFar});
+    }
+    std::list<Child> ends;
+    for (int i = 0; i < kFlows; ++i) {
+      ends.emplace_back([&] { listener.accept().receive_all(); });
+      ends.emplace_back([&] {
+        connect_to({.address = Path::kFar, .port = listener.port()}).send(std::string(kBytes, 's'));
+      });
+    }
+    capture_->wait_for(EV_CLOSE, 0, 2 * kFlows);
+    for (Child& end : ends) EXPECT_TRUE(end.join());
+    capture_->pass();
+  }
+
+  static void TearDownTestSuite() {
+    delete capture_;
+    delete path_;
+  }
+
+  static std::uint64_t of_both(const std::string& counter) {
+    return kernel_counter_in(path_->near(), counter) + kernel_counter_in(path_->far(), counter);
+  }
+
+  static std::uint64_t in_events(int kind = 0) {
+    std::uint64_t sum = 0;
+    for (const auto& event : capture_->all<ev_retransmit>(EV_RETRANSMIT))
+      if (kind == 0 || event.kind == kind) sum += event.segments;
+    return sum;
+  }
+
+  static std::uint64_t in_closes(std::uint32_t ev_sample::*counter) {
+    std::uint64_t sum = 0;
+    for (const auto& close : capture_->all<ev_sample>(EV_CLOSE)) sum += close.*counter;
+    return sum;
+  }
+
+  static inline Path* path_ = nullptr;
+  static inline Capture* capture_ = nullptr;
+};
+
+TEST_F(LossyPathTest, EventsAddUpToTheKernelsCount) {
+  std::cout << "  " << of_both("TcpRetransSegs") << " segments retransmitted: rto "
+            << in_events(EV_RETRANSMIT_RTO) << ", fast " << in_events(EV_RETRANSMIT_FAST)
+            << ", tlp " << in_events(EV_RETRANSMIT_TLP) << ", syn " << in_events(EV_RETRANSMIT_SYN)
+            << ", synack " << in_events(EV_RETRANSMIT_SYNACK) << " in "
+            << capture_->all<ev_retransmit>(EV_RETRANSMIT).size() << " events\n";
+  EXPECT_GT(of_both("TcpRetransSegs"), 10U);
+  EXPECT_EQ(in_events(), of_both("TcpRetransSegs"));
+}
+
+TEST_F(LossyPathTest, CountersAddUpToTheKernelsCount) {
+  EXPECT_EQ(in_closes(&ev_sample::retransmitted), of_both("TcpRetransSegs"));
+}
+
+TEST_F(LossyPathTest, KindsOfEachConnectionAddUpToItsTotal) {
+  for (const auto& close : capture_->all<ev_sample>(EV_CLOSE))
+    EXPECT_EQ(close.retransmits_rto + close.retransmits_fast + close.retransmits_tlp +
+                  close.retransmits_syn,
+              close.retransmitted);
+}
+
+TEST_F(LossyPathTest, FastRetransmitsAreThoseThatTheKernelCountsAsSuch) {
+  EXPECT_EQ(in_events(EV_RETRANSMIT_FAST), of_both("TcpExtTCPFastRetrans"));
+  EXPECT_EQ(in_closes(&ev_sample::retransmits_fast), of_both("TcpExtTCPFastRetrans"));
+}
+
+TEST_F(LossyPathTest, RecoveriesAreThoseThatTheKernelCounts) {
+  EXPECT_EQ(in_closes(&ev_sample::recoveries),
+            of_both("TcpExtTCPSackRecovery") + of_both("TcpExtTCPRenoRecovery"));
+}
+
+TEST_F(LossyPathTest, ReceivedDuplicatesAreThoseThatTheKernelCounts) {
+  EXPECT_EQ(in_closes(&ev_sample::dsack_dups), of_both("TcpExtTCPDSACKRecvSegs"));
+}
+
+TEST_F(LossyPathTest, PayloadIsWhatTheApplicationsMoved) {
+  for (const auto& close : capture_->all<ev_sample>(EV_CLOSE))
+    EXPECT_EQ(close.conn.direction == EV_OUT ? close.tx_bytes : close.rx_bytes, kBytes);
+}
+
+TEST_F(LossyPathTest, NoEventIsLost) { EXPECT_EQ(capture_->tick().lost[EV_LOST_EVENTS], 0U); }
+
+TEST_F(RetransmitTest, ALostTailIsProbed) {
+  const Pair pair = connected();
+  exchange(pair.client, pair.server, 1000, 1000);
+  pair.client.set(IPPROTO_TCP, TCP_NODELAY, 1);
+  {
+    const Rule rule(path_.far(), "input", to_server());
+    for (int i = 0; i < 3; ++i) pair.client.send("tail");
+    ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_TLP, 1));
+  }
+  pair.server.receive(12);
+  capture_.drain();
+  EXPECT_EQ(segments(pair.client.cookie())[EV_RETRANSMIT_TLP], near("TcpExtTCPLossProbes"));
+  EXPECT_EQ(capture_.sample(pair.client.cookie()).retransmits_tlp, near("TcpExtTCPLossProbes"));
+}
+
+TEST_F(RetransmitTest, SilenceEndsInTimeouts) {
+  const Pair pair = connected();
+  exchange(pair.client, pair.server, 1000, 1000);
+  {
+    const Rule rule(path_.far(), "input", to_server());
+    pair.client.send("once");
+    ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_RTO, 2));
+    EXPECT_EQ(capture_.sample(pair.client.cookie()).ca_state, 4);  // loss
+  }
+  pair.server.receive(4);
+  capture_.drain();
+  EXPECT_EQ(segments(pair.client.cookie())[EV_RETRANSMIT_RTO], near("TcpExtTCPTimeouts"));
+  EXPECT_EQ(capture_.sample(pair.client.cookie()).retransmits_rto, near("TcpExtTCPTimeouts"));
+}
+
+TEST_F(RetransmitTest, AnEventHasItsSequenceAndSize) {
+  const Pair pair = connected();
+  exchange(pair.client, pair.server, 1000, 1000);
+  const Rule rule(path_.far(), "input", to_server());
+  pair.client.send("seven b");
+  ASSERT_TRUE(capture_.wait_for(EV_RETRANSMIT, pair.client.cookie(), 2));
+  const auto events = capture_.all<ev_retransmit>(EV_RETRANSMIT, pair.client.cookie());
+  EXPECT_EQ(events[0].bytes, 7U);
+  EXPECT_EQ(events[0].segments, 1U);
+  EXPECT_EQ(events[0].sequence, events[1].sequence);
+  EXPECT_EQ(events[0].conn.remote_port, listener_.port());
+}
+
+TEST_F(RetransmitTest, ALostSynIsSentAgain) {
+  const Rule rule(path_.far(), "input", to_server() + kOnlyTheFirst);
+  const Pair pair = connected_late();
+  EXPECT_EQ(segments(pair.client.cookie())[EV_RETRANSMIT_SYN], near("TcpExtTCPSynRetrans"));
+  EXPECT_EQ(capture_.sample(pair.client.cookie()).retransmits_syn, near("TcpExtTCPSynRetrans"));
+  EXPECT_EQ(near("TcpExtTCPSynRetrans"), 1U);
+}
+
+TEST_F(RetransmitTest, ALostSynAckIsSentAgain) {
+  const Rule rule(path_.near(), "input",
+                  to_client() + " tcp flags syn" + kOnlyTheFirst);
+  const Pair pair = connected_late();
+  const std::uint64_t cookie = pair.server.cookie();
+  EXPECT_GE(far("TcpExtTCPSynRetrans"), 1U);
+  EXPECT_EQ(segments()[EV_RETRANSMIT_SYNACK], far("TcpExtTCPSynRetrans"));
+  EXPECT_EQ(segments(cookie)[EV_RETRANSMIT_SYNACK], far("TcpExtTCPSynRetrans"));
+  EXPECT_EQ(capture_.sample(cookie).retransmits_syn, pair.server.info().tcpi_total_retrans);
+}
+
+TEST_F(RetransmitTest, LostAcksShowAsNeedlessRetransmissions) {
+  const Pair pair = connected();
+  exchange(pair.client, pair.server, 1000, 1000);
+  {
+    const Rule rule(path_.near(), "input", to_client());
+    pair.client.send("arrives");
+    pair.server.receive(7);
+    ASSERT_TRUE(wait_until([&] { return near("TcpRetransSegs") >= 2; }));
+  }
+  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
+  const ev_sample sample = capture_.sample(pair.client.cookie());
+  EXPECT_GT(near("TcpExtTCPDSACKRecv"), 0U);
+  EXPECT_EQ(sample.dsack_dups, near("TcpExtTCPDSACKRecvSegs"));
+  EXPECT_EQ(sample.dsack_dups, pair.client.info().tcpi_dsack_dups);
+}
+
+TEST_F(RetransmitTest, ATimeoutThatTheKernelTakesBackIsAnUndo) {
+  set_ipv4("tcp_early_retrans", "0");
+  const Pair pair = connected();
+  exchange(pair.client, pair.server, 1000, 1000);
+  ASSERT_TRUE(wait_until([&] { return pair.server.info().tcpi_unacked == 0; }));
+  const Rule rule(path_.near(), "input", to_client() + kOnlyTheFirst);
+  pair.client.send("arrives");
+  ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_RTO, 1));
+  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
+  const std::uint64_t undone = near("TcpExtTCPLossUndo") + near("TcpExtTCPFullUndo") +
+                               near("TcpExtTCPDSACKUndo");
+  EXPECT_EQ(undone, 1U);
+  EXPECT_EQ(capture_.sample(pair.client.cookie()).undos, undone);
+}
+
+TEST_F(RetransmitTest, ATimeoutThatWasNeededIsNoUndo) {
+  set_ipv4("tcp_timestamps", "0");
+  const Pair pair = connected();
+  exchange(pair.client, pair.server, 1000, 1000);
+  {
+    const Rule rule(path_.far(), "input", to_server());
+    pair.client.send("lost");
+    ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_RTO, 1));
+  }
+  pair.server.receive(4);
+  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
+  EXPECT_EQ(near("TcpExtTCPLossUndo") + near("TcpExtTCPFullUndo"), 0U);
+  EXPECT_EQ(capture_.sample(pair.client.cookie()).undos, 0U);
+  EXPECT_EQ(capture_.sample(pair.client.cookie()).losses, 1U);
+}
+
+TEST_F(RetransmitTest, OneThatCouldNotLeaveCarriesItsErrno) {
+  if (!KernelFeatures::read().value().retransmit_skb_has_error)
+    GTEST_SKIP() << "this kernel tells of successful retransmissions alone";
+  const Pair pair = connected();
+  exchange(pair.client, pair.server, 1000, 1000);
+  const Rule lost(path_.far(), "input", to_server());
+  pair.client.send("stays here from the second time on");
+  const Rule refused(path_.near(), "output", to_server());
+  ASSERT_TRUE(capture_.wait_for(EV_RETRANSMIT, pair.client.cookie()));
+  EXPECT_EQ(capture_.all<ev_retransmit>(EV_RETRANSMIT, pair.client.cookie())[0].error, EPERM);
+}
+
+TEST_F(RetransmitTest, WhatHappenedBeforeWeLookedIsOfUnknownKind) {
+  const Pair pair = connected();
+  exchange(pair.client, pair.server, 1000, 1000);
+  {
+    const Rule rule(path_.far(), "input", to_server());
+    pair.client.send("once");
+    ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_RTO, 1));
+  }
+  pair.server.receive(4);
+  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
+  Capture later;
+  const ev_sample sample = later.sample(pair.client.cookie());
+  EXPECT_GT(sample.retransmitted, 0U);
+  EXPECT_EQ(sample.retransmitted, pair.client.info().tcpi_total_retrans);
+  EXPECT_EQ(sample.retransmitted_before, sample.retransmitted);
+  EXPECT_EQ(sample.retransmits_rto + sample.retransmits_tlp, 0U);
+}
+
+}  // namespace
+}  // namespace netsonde::test

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""However netsonde ends, nothing of it stays: programs, pins, a terminal in disorder. And an output
+that cannot be written ends it."""
+
+import errno
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+from harness import DEADLINE, Lines, Skip, eventually, expect, fact, finish, free_port, one_error, start
+from traffic import Connection, Trace, here, refused
+
+
+def bpf_objects(pid):
+    """("prog" | "map" | "link", id) of what a process holds open."""
+    found = set()
+    for number in os.listdir(f"/proc/{pid}/fdinfo"):
+        with open(f"/proc/{pid}/fdinfo/{number}") as file:
+            info = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        for kind in ["prog", "map", "link"]:
+            if f"{kind}_id" in info and f"{kind}_type" in info:
+                found.add((kind, int(info[f"{kind}_id"])))
+    return found
+
+
+def alive(objects):
+    """Those that the kernel still knows."""
+    return {(kind, number) for kind, number in objects
+            if subprocess.run(["bpftool", kind, "show", "id", str(number)], capture_output=True).returncode == 0}
+
+
+def pins():
+    return {os.path.join(place, name) for place, _, names in os.walk("/sys/fs/bpf") for name in names}
+
+
+def check_nothing_stays(process, end, wanted_status):
+    """Ends a running netsonde and looks for what it had in the kernel."""
+    objects, before = bpf_objects(process.pid), pins()
+    assert {kind for kind, _ in objects} >= {"prog", "map"}, f"it held only {objects}"
+    try:
+        expect(alive(objects), objects, "objects before the end")
+    except FileNotFoundError:
+        raise Skip("bpftool is not installed") from None
+    end(process)
+    done = finish(process)
+    expect((done.status, done.err.count("\n") <= 1), (wanted_status, True), f"status, and at most a line: {done.err!r}")
+    eventually(lambda: not alive(objects), lambda: f"gone: {alive(objects)}")
+    expect(pins() - before, set(), "pins below /sys/fs/bpf")
+
+
+def running_table():
+    process = start("top", "--batch", "--interval", "0.2s", "--filter", here())
+    assert process.stdout.readline()
+    return process
+
+
+@fact
+def nothing_stays_after_a_signal_to_a_trace():
+    for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
+        check_nothing_stays(Trace().process, lambda process: process.send_signal(number), 0)
+
+
+@fact
+def nothing_stays_after_a_signal_to_a_table():
+    for number in [signal.SIGINT, signal.SIGTERM]:
+        check_nothing_stays(running_table(), lambda process: process.send_signal(number), 0)
+
+
+@fact
+def nothing_stays_after_a_kill():
+    check_nothing_stays(Trace().process, lambda process: process.kill(), -signal.SIGKILL)
+    check_nothing_stays(running_table(), lambda process: process.kill(), -signal.SIGKILL)
+
+
+@fact
+def an_interrupt_is_heeded_under_a_flood_of_events():
+    trace = Trace()
+    flood = os.fork()
+    if flood == 0:
+        while os.getppid() != 1:
+            refused(trace.knock)
+    try:
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            trace.lines.next()
+        trace.process.send_signal(signal.SIGINT)
+        expect(finish(trace.process, within=10).status, 0, "status")
+    finally:
+        os.kill(flood, signal.SIGKILL)
+        os.waitpid(flood, 0)
+
+
+# --- the terminal ------------------------------------------------------------------------------
+
+
+class Terminal:
+    """A pseudo-terminal, a netsonde on it, and every byte that it has written there."""
+
+    def __init__(self, *arguments, environment=None, rows=24, columns=100):
+        self.ours, self.theirs = pty.openpty()
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.before = termios.tcgetattr(self.theirs)
+        environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8"} | (environment or {})
+        self.process = start(*arguments, stdin=self.theirs, stdout=self.theirs, stderr=self.theirs, env=environment)
+        self.bytes = b""
+
+    def read(self):
+        while select.select([self.ours], [], [], 0.02)[0]:
+            try:
+                self.bytes += os.read(self.ours, 65536)
+            except OSError as error:
+                if error.errno != errno.EIO:  # nobody holds the other end any more
+                    raise
+                break
+        return self.bytes
+
+    def wait_for(self, words):
+        eventually(lambda: words in self.read(), lambda: f"{words} in {self.bytes[-300:]}")
+
+    def end(self):
+        eventually(lambda: self.read() is not None and self.process.poll() is not None, "the end of netsonde")
+        return self.process.returncode
+
+    def close(self):
+        os.close(self.ours)
+        os.close(self.theirs)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.close()
+
+
+LEAVE_SCREEN, SHOW_CURSOR, MOUSE_OFF = b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l"
+
+
+def check_terminal_restored(end, status):
+    with Terminal("top", "--interval", "0.2s", "--filter", here()) as terminal:
+        terminal.wait_for(b"sort:")
+        assert termios.tcgetattr(terminal.theirs) != terminal.before, "the view left the terminal as it was"
+        end(terminal)
+        expect(terminal.end(), status, "status")
+        expect(termios.tcgetattr(terminal.theirs), terminal.before, "settings of the terminal")
+        tail = terminal.bytes[terminal.bytes.rindex(b"\x1b[?1049h"):]
+        for sequence in [LEAVE_SCREEN, SHOW_CURSOR, MOUSE_OFF]:
+            assert sequence in tail, f"{sequence} is missing"
+
+
+@fact
+def the_view_restores_the_terminal_when_it_quits():
+    check_terminal_restored(lambda terminal: os.write(terminal.ours, b"q"), 0)
+    check_terminal_restored(lambda terminal: os.write(terminal.ours, b"\x03"), 0)
+
+
+@fact
+def the_view_restores_the_terminal_after_a_signal():
+    for number in [signal.SIGTERM, signal.SIGINT]:
+        check_terminal_restored(lambda terminal: terminal.process.send_signal(number), 0)
+
+
+@fact
+def nothing_stays_after_the_view():
+    with Terminal("top", "--interval", "0.2s", "--filter", here()) as terminal:
+        terminal.wait_for(b"sort:")
+        objects = bpf_objects(terminal.process.pid)
+        assert objects, "the view holds no BPF objects"
+        os.write(terminal.ours, b"q")
+        expect(terminal.end(), 0, "status")
+        eventually(lambda: not alive(objects), lambda: f"gone: {alive(objects)}")
+
+
+@fact
+def the_view_writes_no_colours_under_no_color():
+    colour = re.compile(rb"\x1b\[[0-9;]*[34][0-9][;m]")
+    for environment, coloured in [({}, True), ({"NO_COLOR": "1"}, False)]:
+        with Terminal("top", "--interval", "0.2s", "--filter", here(), environment=environment) as terminal:
+            terminal.wait_for(b"in the last")
+            expect(bool(colour.search(terminal.bytes)), coloured, f"colours with {environment}")
+
+
+@fact
+def the_view_writes_only_ascii_where_the_locale_or_the_user_says_so():
+    for arguments, environment, ascii_only in [([], {}, False), ([], {"LANG": "C"}, True), (["--ascii"], {}, True)]:
+        with Terminal("top", "--interval", "0.2s", "--filter", here(), *arguments, environment=environment) as terminal, Connection() as connection:
+            for _ in range(3):
+                connection.exchange()
+                terminal.wait_for(b"in the last")
+            os.write(terminal.ours, b"?")
+            terminal.wait_for(b"any")
+            expect(all(byte < 0x80 for byte in terminal.bytes), ascii_only, f"ASCII with {arguments} {environment}")
+
+
+@fact
+def the_view_ends_with_its_terminal():
+    with Terminal("top", "--interval", "0.2s", "--filter", here()) as terminal:
+        terminal.wait_for(b"sort:")
+        os.close(terminal.theirs)
+        os.close(terminal.ours)
+        terminal.ours, terminal.theirs = pty.openpty()
+        terminal.process.wait(DEADLINE)
+
+
+@fact
+def a_terminal_without_cursor_motion_is_refused():
+    for name in ["dumb", "nosuchterminal"]:
+        with Terminal("top", environment={"TERM": name}) as terminal:
+            expect(terminal.end(), 1, "status")
+            expect(terminal.bytes.count(b"netsonde: "), 1, f"messages in {terminal.bytes}")
+            assert name.encode() in terminal.bytes, terminal.bytes
+
+
+@fact
+def a_table_may_be_asked_for_on_a_terminal():
+    for arguments in [["connections"], ["top", "--once"], ["top", "--json"], ["top", "--batch", "--count", "1"]]:
+        with Terminal(*arguments, "--interval", "0.2s", "--filter", here()) as terminal:
+            expect(terminal.end(), 0, f"status of {arguments}")
+            assert b"\x1b" not in terminal.bytes, terminal.bytes
+
+
+# --- output that fails -------------------------------------------------------------------------
+
+
+@fact
+def a_full_disk_ends_a_table_with_one_line():
+    for arguments in [["--once"], ["--batch"], ["--once", "--json"]]:
+        with open("/dev/full", "wb") as full:
+            done = finish(start("top", *arguments, "--interval", "0.2s", "--filter", here(), stdout=full))
+        message = one_error(done, 1)
+        assert "No space left" in message, message
+
+
+@fact
+def a_full_disk_ends_a_trace_with_one_line():
+    for arguments in [[], ["--json"]]:
+        port = free_port()
+        with open("/dev/full", "wb") as full:
+            process = start("trace", *arguments, "--filter", here(), stdout=full)
+            end = time.monotonic() + DEADLINE
+            while process.poll() is None and time.monotonic() < end:
+                refused(port)
+        message = one_error(finish(process), 1)
+        assert "No space left" in message, message
+
+
+@fact
+def a_full_disk_ends_help_fields_and_doctor_with_a_failure():
+    for arguments in [["--help"], ["--version"], ["fields"], ["fields", "--json"], ["doctor"], ["doctor", "--json"]]:
+        with open("/dev/full", "wb") as full:
+            done = finish(start(*arguments, stdout=full))
+        assert done.status != 0, f"{arguments}: status 0, {done.err!r}"
+
+
+@fact
+def a_reader_that_left_ends_a_table_without_a_word():
+    process = start("top", "--batch", "--interval", "0.1s", "--filter", here())
+    lines = Lines(process.stdout)
+    lines.next()
+    process.stdout.close()
+    process.stdout = None
+    expect(finish(process).err, "", "standard error")

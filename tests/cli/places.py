@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Surroundings that lack what a host usually has."""
+
+import json
+import os
+import tempfile
+
+from harness import Lines, expect, fact, netns, run, start, succeed, tool
+from traffic import Connection, here, owner_of_connection
+
+
+def rtt_samples_of_a_busy_connection(*wrap):
+    """Row of the client of a connection with many RTT samples, seen by a netsonde behind wrap."""
+    with Connection() as connection:
+        process = start("top", "--batch", "--json", "--interval", "0.2s", "--filter", f"{here()} and rport = {connection.port}", wrap=wrap)
+        lines = Lines(process.stdout)
+        assert lines.next(), process.stderr.read().decode(errors="replace")
+        for _ in range(20):
+            connection.exchange(50)
+            row = json.loads(lines.next())["connections"][0]
+            if (row["rtt_samples"] or 0) > 50 and row["rtt_p99_us"]:
+                break
+        assert row["rtt_samples"] > 50, f"{row['rtt_samples']} samples"
+        assert 0 < row["rtt_p50_us"] <= row["rtt_p90_us"] <= row["rtt_p99_us"], f"{row['rtt_p50_us']} {row['rtt_p99_us']}"
+        assert row["cgroup"], "its cgroup is unknown"
+        expect(row["pid"], os.getpid(), "owner")
+        process.kill()
+
+
+@fact
+def it_sees_all_below_ip_netns_exec():
+    tool("ip", "netns", "add", "elsewhere")
+    try:
+        rtt_samples_of_a_busy_connection("ip", "netns", "exec", "elsewhere")
+    finally:
+        tool("ip", "netns", "delete", "elsewhere")
+
+
+@fact
+def it_sees_all_without_sys_fs():
+    hide = "mount -t tmpfs none /sys/fs && exec \"$@\""
+    rtt_samples_of_a_busy_connection("unshare", "-m", "sh", "-c", hide, "sh")
+
+
+@fact
+def it_sees_all_without_sys_kernel_tracing_and_debug():
+    hide = "for d in /sys/kernel/debug /sys/kernel/tracing; do [ ! -d $d ] || mount -t tmpfs none $d; done; exec \"$@\""
+    rtt_samples_of_a_busy_connection("unshare", "-m", "sh", "-c", hide, "sh")
+
+
+@fact
+def it_sees_connections_of_other_namespaces_that_are_older():
+    with owner_of_connection(b"elsewhere", elsewhere=True) as owner:
+        port, space = owner.hear().split()
+        rows = succeed("top", "--once", "--json", "--interval", "0.2s", "--filter", f"netns = {int(space)}").json()[0]["connections"]
+        expect([(row["pid"], row["comm"]) for row in rows], [(owner.pid, "elsewhere")] * 2, "owners")
+        assert int(space) != netns()
+
+
+@fact
+def it_runs_without_locale_home_or_terminal_in_its_environment():
+    done = run("top", "--once", "--interval", "0.2s", "--filter", here(), env={})
+    expect((done.status, done.err), (0, ""), "status and errors")
+
+
+@fact
+def it_runs_in_a_directory_that_is_gone_and_with_closed_standard_input():
+    place = tempfile.mkdtemp()
+    process = start("top", "--once", "--interval", "0.2s", "--filter", here(),
+                    wrap=["sh", "-c", f"cd {place} && rmdir {place} && exec \"$@\" <&-", "sh"])
+    out, err = process.communicate()
+    expect((process.returncode, err), (0, b""), "status and errors")
+
+
+@fact
+def two_at_a_time_see_the_same():
+    with Connection():
+        words = ["top", "--once", "--json", "--interval", "0.2s", "--fields", "cookie,pid,state", "--by", "cookie", "--filter", here()]
+        first, second = start(*words), start(*words)
+        tables = [json.loads(process.communicate()[0])["connections"] for process in (first, second)]
+        expect(tables[0], tables[1], "rows")
+        expect(len(tables[0]), 2, "rows")
+
+
+@fact
+def doctor_says_that_it_can_run():
+    done = succeed("doctor", "--json")
+    told = done.json()[0]
+    expect((told["can_run"], told["problem"], told["missing_capabilities"]), (True, None, []), "verdict")
+    assert told["release"] == os.uname().release, told["release"]
+    expect([hook["what"] for hook in told["sees"] if not hook["programs"]], [], "not seen here")

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live view as it looks in tmux, key by key. (What it writes, byte by byte: ending.py.)"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import harness
+from harness import Skip, eventually, expect, fact, free_port, launch, tool
+from traffic import Connection, here, owner_of_connection, refused
+
+
+class View:
+    """A netsonde top in a tmux of its own that knows nothing of the user's."""
+
+    def __init__(self, *arguments, columns=80, rows=24, filter_text=None, environment=()):
+        if not shutil.which("tmux"):
+            raise Skip("tmux is not installed")
+        self.folder = tempfile.mkdtemp()
+        self.server = launch(["tmux", "-D", "-S", f"{self.folder}/socket", "-f", "/dev/null"], start_new_session=True)
+        eventually(lambda: os.path.exists(f"{self.folder}/socket"), "a tmux server")
+        words = [harness.BINARY, "top", "--interval", "0.3s", "--filter", filter_text or here(), *arguments]
+        # The shell stays, so that what the view leaves behind can be looked at.
+        script = 'echo BEFORE; stty -a >settings; "$@"; echo $? >status; stty -a >>settings; echo AFTER; exec sleep 1000'
+        self.tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), "-c", self.folder,
+                  *[word for pair in environment for word in ("-e", pair)], "sh", "-c", script, "sh", *words)
+
+    def tmux(self, *words):
+        command = ["tmux", "-S", f"{self.folder}/socket", *words]
+        environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        done = subprocess.run(command, capture_output=True, timeout=harness.DEADLINE, env=environment)
+        assert done.returncode == 0, f"{' '.join(words)}: {done.stderr.decode()}"
+        return done.stdout.decode()
+
+    def screen(self):
+        return self.tmux("capture-pane", "-p")
+
+    def keys(self, *keys):
+        self.tmux("send-keys", *keys)
+
+    def type(self, text):
+        self.tmux("send-keys", "-l", text)
+
+    def shows(self, *words, but=()):
+        """The screen once it shows all of these words and none of the others."""
+
+        def right():
+            screen = self.screen()
+            return screen if all(word in screen for word in words) and not any(word in screen for word in but) else None
+
+        return eventually(right, lambda: f"{words} without {but} on\n{self.screen()}")
+
+    def rows(self):
+        """The lines below the titles."""
+        lines = self.screen().splitlines()
+        titles = next(number for number, line in enumerate(lines) if "COMMAND" in line)
+        return [line for line in lines[titles + 1:-1] if line.strip()]
+
+    def process(self):
+        """The pid of the view."""
+        shell = self.tmux("display-message", "-p", "#{pane_pid}").strip()
+        with open(f"/proc/{shell}/task/{shell}/children") as file:
+            return int(file.read().split()[0])
+
+    def ended(self):
+        """What it left: its status, and the settings of the terminal before and after."""
+        self.shows("AFTER")
+        with open(f"{self.folder}/status") as file:
+            status = int(file.read())
+        with open(f"{self.folder}/settings") as file:
+            settings = file.read().splitlines()
+        return status, settings[:len(settings) // 2], settings[len(settings) // 2:]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.terminate()
+        self.server.wait()
+
+
+@fact
+def it_starts_in_terminals_of_many_sizes():
+    with Connection() as connection:
+        for columns, rows in [(80, 24), (200, 50), (40, 10)]:
+            with View(columns=columns, rows=rows) as view:
+                screen = view.shows("netsonde", "COMMAND" if columns > 40 else "REMOTE", "2 sockets", str(connection.port))
+                lines = screen.splitlines()
+                expect(len(lines), rows, "lines")
+                assert lines[-1].strip() and "help" in lines[-1], f"last line: {lines[-1]!r}"
+        for columns, rows in [(39, 24), (80, 9), (12, 3), (1, 1)]:
+            with View(columns=columns, rows=rows) as view:
+                view.shows("terminal too small"[:columns])
+                view.keys("q")
+                view.tmux("resize-window", "-x", "80", "-y", "24")
+                expect(view.ended()[0], 0, "status")
+
+
+@fact
+def another_sort_column_is_named_in_the_status_line():
+    with View() as view:
+        view.shows("sort: worst first")
+        view.keys(">")
+        view.shows("sort: comm (a first)")
+        view.keys("r")
+        view.shows("sort: comm (z first)")
+        view.keys("s")
+        view.shows("Sort by", "cookie")
+        view.type("srtt_us")
+        view.keys("Enter")
+        view.shows("sort: srtt_us (largest first)")
+        view.keys("w")
+        view.shows("sort: worst first")
+
+
+@fact
+def rows_follow_the_sort_column():
+    with owner_of_connection(b"zzz") as last, owner_of_connection(b"aaa") as first, View() as view:
+        last.hear(), first.hear()
+        view.shows("4 sockets", "aaa", "zzz")
+        for keys, wanted in [([">"], ["aaa", "aaa", "zzz", "zzz"]), (["r"], ["zzz", "zzz", "aaa", "aaa"])]:
+            view.keys(*keys)
+            eventually(lambda: [row.split()[0] for row in view.rows()] == wanted, lambda: f"{wanted} in {view.rows()}")
+
+
+@fact
+def a_filter_hides_rows_while_it_is_typed():
+    with Connection() as one, Connection() as other, View(columns=120) as view:
+        view.shows("4 sockets", str(one.port), str(other.port))
+        view.keys("/", "C-u")
+        view.type(f"port = {one.port}")
+        view.shows("Filter: ", f"filter: port = {one.port}", f":{one.port} ", but=[f":{other.port}"])
+        view.keys("Enter")
+        view.shows(f"filter: port = {one.port}", but=["Filter: "])
+        view.keys("Escape")
+        view.shows(f":{one.port}", f":{other.port}", but=["filter: "])
+
+
+@fact
+def a_bad_filter_says_why_and_keeps_the_rows():
+    with Connection() as connection, View(columns=120) as view:
+        view.shows("2 sockets", str(connection.port))
+        view.keys("/", "C-u")
+        view.type("nosuch = 1")
+        screen = view.shows("Filter: nosuch = 1", "'nosuch'", "^", f":{connection.port}")
+        text, caret = ([line for line in screen.splitlines() if mark in line][0] for mark in ["  nosuch = 1", "^"])
+        expect(caret.index("^"), text.index("nosuch"), "column of the caret")
+        view.keys("C-c")
+        expect(view.ended()[0], 0, "status")
+
+
+@fact
+def groups_add_up_the_connections_of_a_process():
+    with owner_of_connection(b"grouped") as owner, View(columns=120) as view:
+        owner.hear()
+        view.shows("2 sockets", "grouped")
+        view.keys("g")
+        view.shows("2 sockets in 1 groups by process", f"grouped[{owner.pid}]")
+        expect(len(view.rows()), 1, "rows")
+        view.keys("Enter")
+        view.shows(f"process: grouped[{owner.pid}]", "ESTABLISHED")
+        view.keys("Escape")
+        view.shows("in 1 groups by process")
+        view.keys("g")
+        view.shows("groups by remote host")
+
+
+CLOCK = re.compile(r"\d\d:\d\d:\d\d")
+
+
+def clock(view):
+    return CLOCK.search(view.screen().splitlines()[0])[0]
+
+
+@fact
+def freezing_stops_the_clock_and_stepping_back_shows_an_earlier_time():
+    with View(columns=120) as view:
+        view.shows("live 0.3s", "sort:")
+        first = clock(view)
+        eventually(lambda: clock(view) != first, "another second")
+        view.keys("Space")
+        view.shows("FROZEN", "tick")
+        frozen, ago = clock(view), view.screen()
+        eventually(lambda: view.screen() != ago and "ago" in view.screen(), "how long ago that was")
+        expect(clock(view), frozen, "the clock")
+        view.keys("{")
+        eventually(lambda: clock(view) < frozen, lambda: f"a time before {frozen}")
+        view.keys("Space")
+        view.shows("live 0.3s", but=["FROZEN"])
+        eventually(lambda: clock(view) > frozen, lambda: f"a time after {frozen}")
+
+
+@fact
+def a_closed_connection_can_be_seen_by_stepping_back():
+    with View(columns=120) as view:
+        with Connection() as connection:
+            view.shows("2 sockets", f":{connection.port}", "ESTABLISHED")
+        view.shows("fin")
+        view.keys("{")
+        view.shows("FROZEN")
+        eventually(lambda: view.keys("[") or "ESTABLISHED" in "\n".join(view.rows()), "the connection as it was")
+
+
+@fact
+def enter_opens_a_connection_and_escape_leaves_it():
+    with Connection() as connection, View(columns=120, rows=40) as view:
+        view.shows("2 sockets")
+        view.keys("Enter")
+        view.shows("State", "Limited by", "What happened", f":{connection.port}", str(os.getpid()))
+        connection.client.close()
+        view.shows("close")
+        view.keys("Escape")
+        view.shows("COMMAND", "sort:")
+
+
+@fact
+def the_question_mark_shows_all_keys():
+    with View(rows=60, columns=120) as view:
+        view.shows("sort:")
+        view.keys("?")
+        view.shows("netsonde keys", "This help.", "Redraw the screen.", "any key: back")
+        view.keys("x")
+        view.shows("sort:", but=["netsonde keys"])
+
+
+@fact
+def it_follows_the_size_of_the_terminal():
+    with Connection() as connection, View() as view:
+        view.shows("2 sockets")
+        for columns, rows in [(200, 50), (40, 10), (20, 5), (100, 30)]:
+            view.tmux("resize-window", "-x", str(columns), "-y", str(rows))
+            small = columns < 40
+            screen = view.shows(*(["terminal too smal"] if small else ["2 sockets", str(connection.port)]))
+            if not small:
+                eventually(lambda: "help" in view.screen().splitlines()[-1], "the hints in the last line")
+
+
+@fact
+def it_leaves_the_terminal_as_it_was():
+    for key in ["q", "C-c", "F10"]:
+        with View() as view:
+            view.shows("sort:", but=["BEFORE"])
+            view.keys(key)
+            status, before, after = view.ended()
+            expect((status, after), (0, before), f"status and settings after {key}")
+            view.shows("BEFORE", "AFTER", but=["sort:"])
+            flags = view.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag} #{keypad_cursor_flag}")
+            expect(flags.strip(), "0 1 0 0", "alternate screen, cursor, mouse, cursor keys")
+
+
+@fact
+def it_shows_hostile_names_escaped():
+    with owner_of_connection(b"\x1b[31mX\x07\xff\n\xc2\x9bY") as owner, View(columns=200) as view:
+        owner.hear()
+        view.shows("2 sockets", r"\x1b[31mX\x07")
+        view.keys("g")
+        view.shows(rf"\x1b[31mX\x07\xff\x0a\xc2\x9bY[{owner.pid}]")
+        view.keys("G", "Enter")
+        view.shows(rf"\x1b[31mX\x07\xff\x0a\xc2\x9bY[{owner.pid}]", "Limited by")
+        expect([c for c in view.screen() if ord(c) < 0x20 and c != "\n" or 0x7f <= ord(c) < 0xa0], [], "control characters")
+
+
+@fact
+def it_ends_when_its_terminal_is_lost():
+    with View() as view:
+        view.shows("sort:")
+        pid = view.process()
+        view.tmux("kill-session")
+        eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the end of the view")
+
+
+@fact
+def columns_and_order_may_be_given_on_the_command_line():
+    with Connection(), View("--fields", "comm,rport,srtt", "--by", "srtt") as view:
+        screen = view.shows("sort: srtt_us (largest first)", "2 sockets")
+        titles = next(line for line in screen.splitlines() if line.startswith("COMMAND"))
+        expect([title.strip("^v▲▼") for title in titles.split()], ["COMMAND", "RPORT", "RTT"], "titles")
+
+
+@fact
+def faults_listeners_and_closed_rows_can_be_hidden():
+    with View(columns=120) as view:
+        port = free_port()
+        view.shows("0 sockets")
+        with Connection() as connection:
+            view.shows("3 sockets", "LISTEN") if "no listeners" not in view.screen() else view.shows("2 sockets")
+            refused(port)
+            view.shows("refused")
+            view.keys("e")
+            view.shows("faults only", "refused", but=[f":{connection.port}"])
+            view.keys("e", "x")
+            view.shows("no closed", but=["refused"])

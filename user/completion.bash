@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of netsonde for bash.
+
+_netsonde_fields() {
+    netsonde fields 2>/dev/null | awk '{ if (sub(/,$/, "", $1)) print $2; print $1 }'
+}
+
+_netsonde() {
+    local current=$2 option=$3 command='' word choice='' list=''
+    local looking='--filter --deep --json --ring-size --help'
+    # "=" is a word of its own.
+    [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
+    [ "$current" != = ] || current=
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        case $word in top | connections | trace | doctor | fields) command=$word; break ;; esac
+    done
+    case $option in
+        --by) choice=$(_netsonde_fields) ;;
+        --fields) choice=$(_netsonde_fields) list=1 ;;
+        --events)
+            choice='connect established accept listen close listen_close retransmit reset drop
+                congestion_state listen_overflow rtt' list=1 ;;
+        --config)
+            compopt -o default
+            return ;;
+        --filter | --deep | --ring-size | --interval | --count | --limit | --history | --duration) return ;;
+        *)
+            case $command in
+                '') choice='top connections trace doctor fields --config --version --help' ;;
+                top | connections)
+                    choice="$looking --once --batch --interval --count --by --limit --fields
+                        --listeners --history --resolve --ascii" ;;
+                trace) choice="$looking --events --duration --count" ;;
+                doctor) choice='--json --ring-size --help' ;;
+                fields) choice='--json --man --ring-size --help' ;;
+            esac ;;
+    esac
+    COMPREPLY=()
+    if [ -n "$list" ]; then
+        compopt -o nospace
+        local before=
+        case $current in *,*) before=${current%,*}, current=${current##*,} ;; esac
+        while read -r word; do COMPREPLY+=("$before$word"); done < <(compgen -W "$choice" -- "$current")
+    else
+        while read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$choice" -- "$current")
+    fi
+}
+complete -F _netsonde netsonde

@@ -1,0 +1,55 @@
+#compdef netsonde
+# SPDX-License-Identifier: Apache-2.0
+# Completion of netsonde for zsh.
+
+_netsonde_fields() {
+  local -a names
+  names=(${(f)"$(netsonde fields 2>/dev/null | awk '{ if (sub(/,$/, "", $1)) print $2; print $1 }')"})
+  _values "$@" field $names
+}
+
+_netsonde() {
+  local -a looking=(
+    '--filter[only what this expression accepts]:expression:'
+    '--deep[look at every ACK of these connections]:expression:'
+    '--json[JSON instead of text]'
+    '--ring-size[buffer between kernel and netsonde]:size (8MiB):'
+    '(-h --help)'{-h,--help}'[the options of the command]'
+  )
+  local -a table=(
+    '--once[one table]'
+    '--batch[a table per interval]'
+    '--interval[time between two looks]:time (1s):'
+    '--count[end after so many tables]:number:'
+    '--by[sort by this field]:field:_netsonde_fields'
+    '--limit[at most so many rows]:number:'
+    '--fields[columns]:fields:_netsonde_fields -s ,'
+    '--listeners[also listening sockets]'
+    '--history[memory for stepping back in time]:size (64MiB):'
+    '--resolve[names instead of addresses]'
+    '--ascii[no characters beyond ASCII]'
+  )
+  local -a trace=(
+    '--events[only these kinds]:events:_values -s , event connect established accept listen close
+      listen_close retransmit reset drop congestion_state listen_overflow rtt'
+    '--duration[end after this time]:time:'
+    '--count[end after so many events]:number:'
+  )
+  local context state line
+  _arguments -C '--config[defaults for options]:file:_files' '--version[version]' \
+    '(-h --help)'{-h,--help}'[help]' '1:command:->command' '*::option:->option'
+  case $state in
+    command)
+      _values command 'top[live view of every TCP connection]' 'connections[one table]' \
+        'trace[events as they happen]' 'doctor[what this host can show]' 'fields[the fields]' ;;
+    option)
+      case $line[1] in
+        top | connections) _arguments $looking $table ;;
+        trace) _arguments $looking $trace ;;
+        doctor) _arguments '--json[one JSON object]' $looking[4,-1] ;;
+        fields) _arguments '--json[one JSON object per field]' '--man[internal]' $looking[4,-1] ;;
+      esac ;;
+  esac
+}
+
+_netsonde "$@"
