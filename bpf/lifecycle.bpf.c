@@ -86,7 +86,8 @@ static __always_inline void established(struct sock *sk, struct tcp_sock *tp, __
 	if (!state)
 		return;
 	if (old_state == TCP_SYN_RECV && state->direction != EV_OUT) {
-		inherit_state(state);
+		if (state->direction != EV_IN)
+			inherit_state(state);
 		/* The request's SYN-ACK retransmissions become the connection's. */
 		state->retransmits_syn = tp->total_retrans;
 	}
@@ -122,7 +123,11 @@ static __always_inline void closed(struct sock *sk, struct tcp_sock *tp, __u8 ol
 	if (old_state == TCP_SYN_RECV && !tp->fastopen_rsk)
 		return;
 	state = new_state(sk);
-	if (!state || !wanted(tp, state))
+	if (!state)
+		return;
+	if (old_state == TCP_SYN_RECV && state->direction == EV_LISTENER)
+		inherit_state(state);
+	if (!wanted(tp, state))
 		return;
 	if (send_open && was_accepted(sk))
 		accepted(tp, state);
@@ -162,7 +167,12 @@ static __always_inline void take_over(struct sock *sk)
 	struct conn_state *state = bpf_sk_storage_get(&states, sk, 0, 0);
 	struct tcp_sock *tp;
 
-	if (!state || (state->owner == EV_OWNER_EXACT && (!send_open || state->accepted)))
+	if (!state)
+		return;
+	/* TCP Fast Open: in use before its handshake is complete. */
+	if (sk->__sk_common.skc_state == TCP_SYN_RECV && state->direction == EV_LISTENER)
+		inherit_state(state);
+	if (state->owner == EV_OWNER_EXACT && (!send_open || state->accepted))
 		return;
 	if (state->owner != EV_OWNER_EXACT)
 		set_owner(state, EV_OWNER_EXACT);
@@ -245,8 +255,10 @@ static __always_inline struct conn_state *adopt(struct sock *sk, struct tcp_sock
 	if (state)
 		return state;
 	state = new_state(sk);
-	if (state)
+	if (state) {
 		state->retransmitted_before = tp->total_retrans;
+		state->accepted = 1;
+	}
 	return state;
 }
 

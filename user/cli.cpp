@@ -70,7 +70,8 @@ class Arguments {
     add_top("top",
             "Live view of every TCP connection; one table where standard output is no terminal",
             Command::Top);
-    add_top("connections", "The same as top --once", Command::Connections);
+    add_table(add("connections", "One table, as top --once prints it", Command::Connections),
+              options_of(Command::Connections));
     add_trace();
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
     doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
@@ -78,7 +79,7 @@ class Arguments {
         add("fields", "The fields that tables, JSON and filters know", Command::Fields);
     Options& options = options_of(Command::Fields);
     fields->add_flag("--json", options.json, "One JSON object per field");
-    fields->add_flag("--man", options.man, "As the manual page has them");
+    fields->add_flag("--man", options.man, "As the manual page has them")->group("");
   }
 
   std::variant<Options, Answer> parse(int count, const char* const* arguments) {
@@ -106,35 +107,49 @@ class Arguments {
     Options& options = options_of(command);
     options.command = command;
     sub->callback([this, command] { command_ = command; });
-    sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (8MiB)")
-        ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
+    sub->fallthrough();  // --config may stand behind the command
     return sub;
   }
 
   void add_watching(CLI::App* sub, Options& options) {
+    sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (8MiB)")
+        ->option_text("SIZE")
+        ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
     sub->add_flag("--json", options.json, "JSON instead of text");
     sub->add_option("--filter", options.filter,
-                    "Only what this expression accepts, e.g. 'rport = 443 and srtt > 50ms'");
+                    "Only what this expression accepts, e.g. 'rport = 443 and srtt > 50ms'")
+        ->option_text("EXPR");
     sub->add_option("--deep", options.deep,
-                    "Look at every ACK of the connections that this expression accepts");
+                    "Look at every ACK of the connections that this expression accepts")
+        ->option_text("EXPR");
+  }
+
+  void add_table(CLI::App* sub, Options& options) {
+    add_watching(sub, options);
+    sub->add_option("--interval", interval_, "Time between two looks (1s)")
+        ->option_text("TIME")
+        ->check(duration_into(options.interval));
+    sub->add_option("--by", options.by, "Sort by this field, greatest first (worst first)")
+        ->option_text("FIELD");
+    sub->add_option("--limit", limit_, "At most so many rows (all)")
+        ->option_text("N")
+        ->check(count_into(options.limit));
+    sub->add_option("--fields", options.fields, "Columns; see netsonde fields")
+        ->option_text("FIELD,...");
+    sub->add_flag("--listeners", options.listeners, "Also listening sockets");
   }
 
   void add_top(const char* name, const char* help, Command command) {
     CLI::App* sub = add(name, help, command);
     Options& options = options_of(command);
-    add_watching(sub, options);
+    add_table(sub, options);
     sub->add_flag("--once", options.once, "Print one table and end");
     sub->add_flag("--batch", options.batch, "Print a table per interval");
-    sub->add_option("--interval", interval_, "Time between two looks (1s)")
-        ->check(duration_into(options.interval));
-    sub->add_option("--count", count_, "End after so many tables")
+    sub->add_option("--count", count_, "With --batch: end after so many tables (never)")
+        ->option_text("N")
         ->check(count_into(options.count));
-    sub->add_option("--by", options.by, "Sort by this field, greatest first (worst first)");
-    sub->add_option("--limit", limit_, "At most so many rows")->check(count_into(options.limit));
-    sub->add_option("--fields", options.fields,
-                    "Columns, separated by commas; see netsonde fields");
-    sub->add_flag("--listeners", options.listeners, "Also listening sockets");
     sub->add_option("--history", history_, "Memory for stepping back in time (64MiB)")
+        ->option_text("SIZE")
         ->check(bytes_into(options.history_bytes, 0, 1ULL << 40));
     sub->add_flag("--resolve", options.resolve, "Names instead of addresses");
     sub->add_flag("--ascii", options.ascii, "No characters beyond ASCII");
@@ -144,9 +159,10 @@ class Arguments {
     CLI::App* sub = add("trace", "Events as they happen, one line each", Command::Trace);
     Options& options = options_of(Command::Trace);
     add_watching(sub, options);
-    sub->add_option("--events", options.events,
-                    "Only these, separated by commas: connect, close, retransmit, ...");
-    sub->add_option("--duration", duration_, "End after this time")
+    sub->add_option("--events", options.events, "Only these: connect, close, retransmit, ... (all)")
+        ->option_text("EVENT,...");
+    sub->add_option("--duration", duration_, "End after this time (never)")
+        ->option_text("TIME")
         ->check(CLI::Validator(
             [&options](std::string& text) -> std::string {
               auto parsed = parse_duration(text);
@@ -155,7 +171,8 @@ class Arguments {
               return {};
             },
             "TIME"));
-    sub->add_option("--count", count_, "End after so many events")
+    sub->add_option("--count", count_, "End after so many events (never)")
+        ->option_text("N")
         ->check(count_into(options.count));
   }
 

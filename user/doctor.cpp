@@ -119,7 +119,7 @@ void print(const Report& report) {
       report.unreachable ? fmt::format(" ({} could not be entered)", report.unreachable) : "");
   fmt::print("congestion controls  {}\n", joined(report.congestion_controls));
   fmt::print("qdiscs               {}\n\n", joined(report.qdiscs));
-  fmt::print("{:<40} {:<28} {}\n", "WHAT IS SEEN", "BY", "WHY NOT BETTER");
+  fmt::print("{:<40} {:<28} {}\n", "WHAT IS SEEN", "BY", "NOT USABLE HERE");
   for (const HookOutcome& hook : report.outcomes)
     fmt::print("{}\n", fmt::format("{:<40} {:<28} {}", hook.sees,
                                    hook.programs.empty() ? "not seen here" : joined(hook.programs),

@@ -33,7 +33,7 @@ struct Session::State {
                         }};
   Names names;
   std::unique_ptr<Live> live;
-  Store store{&names};
+  Store store{&names, {.realtime_offset_ns = realtime_offset_ns()}};
   std::vector<Sink*> sinks;
   std::unique_ptr<Tui> tui;
   std::function<Result<>()> after_drain;
@@ -93,6 +93,9 @@ struct Session::State {
   }
 
   Result<> tick() {
+    // A host too busy to keep the beat gets longer intervals, not two ticks in a row.
+    const Time now = kernel_now();
+    if (now - time_from_ns(store.tick().header.time_ns) < settings.interval / 2) return {};
     TRY(pass());
     const Snapshot snapshot(store);
     for (Sink* sink : sinks) TRY(sink->on_snapshot(snapshot));
@@ -164,6 +167,7 @@ Result<> Session::show(TuiSettings settings) {
   TuiActions actions;
   actions.quit = [state] { state->loop.stop(); };
   actions.set_interval = [state](Nanos interval) {
+    state->settings.interval = interval;
     return state->loop.set_interval(state->tick_timer, interval);
   };
   actions.want_histograms = [state](const std::vector<std::uint64_t>& cookies) {

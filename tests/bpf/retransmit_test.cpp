@@ -69,13 +69,14 @@ class RetransmitTest : public testing::Test {
 class LossyPathTest : public testing::Test {
  protected:
   static constexpr int kFlows = 4;
-  static constexpr std::size_t kBytes = 4'000'000;
+  static constexpr std::size_t kBytes = 2'000'000;
 
   static void SetUpTestSuite() {
     path_ = new Path();
     const Inside inside(path_->near());
     capture_ = new Capture();
     capture_->also(path_->far());
+    run("/sbin/ip link set near gso_max_segs 2");
     run("/sbin/tc qdisc add dev near root tbf rate 400mbit burst 128kb limit 150kb");
     const Rule there(path_->far(), "input", "numgen random mod 100 < 3");
     const Rule back(path_->near(), "input", "numgen random mod 100 < 3");
@@ -112,6 +113,12 @@ class LossyPathTest : public testing::Test {
     return sum;
   }
 
+  // Segments that the kernel counts but could not send; before 6.18 it does not tell of them.
+  static std::uint64_t untold() {
+    const bool told = KernelFeatures::read().value().retransmit_skb_has_error;
+    return told ? 0 : of_both("TcpExtTCPRetransFail");
+  }
+
   static std::uint64_t in_closes(std::uint32_t ev_sample::*counter) {
     std::uint64_t sum = 0;
     for (const auto& close : capture_->all<ev_sample>(EV_CLOSE)) sum += close.*counter;
@@ -129,23 +136,34 @@ TEST_F(LossyPathTest, EventsAddUpToTheKernelsCount) {
             << ", synack " << in_events(EV_RETRANSMIT_SYNACK) << " in "
             << capture_->all<ev_retransmit>(EV_RETRANSMIT).size() << " events\n";
   EXPECT_GT(of_both("TcpRetransSegs"), 10U);
-  EXPECT_EQ(in_events(), of_both("TcpRetransSegs"));
+  EXPECT_EQ(in_events() + untold(), of_both("TcpRetransSegs"));
 }
 
 TEST_F(LossyPathTest, CountersAddUpToTheKernelsCount) {
   EXPECT_EQ(in_closes(&ev_sample::retransmitted), of_both("TcpRetransSegs"));
 }
 
-TEST_F(LossyPathTest, KindsOfEachConnectionAddUpToItsTotal) {
+TEST_F(LossyPathTest, KindsOfTheConnectionsAddUpToTheirTotals) {
+  std::uint64_t unknown = 0;
   for (const auto& close : capture_->all<ev_sample>(EV_CLOSE))
-    EXPECT_EQ(close.retransmits_rto + close.retransmits_fast + close.retransmits_tlp +
-                  close.retransmits_syn,
-              close.retransmitted);
+    unknown += close.retransmitted - close.retransmits_rto - close.retransmits_fast -
+               close.retransmits_tlp - close.retransmits_syn;
+  EXPECT_EQ(unknown, untold());
 }
 
 TEST_F(LossyPathTest, FastRetransmitsAreThoseThatTheKernelCountsAsSuch) {
-  EXPECT_EQ(in_events(EV_RETRANSMIT_FAST), of_both("TcpExtTCPFastRetrans"));
-  EXPECT_EQ(in_closes(&ev_sample::retransmits_fast), of_both("TcpExtTCPFastRetrans"));
+  std::uint64_t sent = 0;
+  for (const auto& event : capture_->all<ev_retransmit>(EV_RETRANSMIT))
+    if (event.kind == EV_RETRANSMIT_FAST && event.error == 0) sent += event.segments;
+  EXPECT_EQ(sent, of_both("TcpExtTCPFastRetrans"));
+}
+
+TEST_F(LossyPathTest, RetransmissionsThatCouldNotLeaveAreThoseThatTheKernelCounts) {
+  if (untold() > 0) GTEST_SKIP() << "this kernel tells of successful retransmissions alone";
+  std::uint64_t failed = 0;
+  for (const auto& event : capture_->all<ev_retransmit>(EV_RETRANSMIT))
+    if (event.error) failed += event.segments;
+  EXPECT_EQ(failed, of_both("TcpExtTCPRetransFail"));
 }
 
 TEST_F(LossyPathTest, RecoveriesAreThoseThatTheKernelCounts) {

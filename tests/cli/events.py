@@ -4,12 +4,13 @@
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import time
 
 from harness import Lines, expect, fact, finish, free_port, netns, start
-from traffic import HOST, Connection, Peer, Trace, here, listener, losing, received, refused
+from traffic import HOST, Connection, Peer, Trace, here, knock_until_end, listener, losing, received, refused
 
 
 def reset_on_close(sock):
@@ -131,11 +132,33 @@ def an_unanswered_connect_is_told_with_its_retransmitted_syn():
 @fact
 def count_ends_after_so_many_events():
     process = start("trace", "--json", "--count", "5", "--filter", here())
-    port = free_port()
-    while process.poll() is None:
-        refused(port)
+    knock_until_end(process, free_port())
     done = finish(process)
     expect((done.status, len(done.json())), (0, 5), "status and events")
+
+
+@fact
+def count_ends_a_trace_that_is_full_before_it_has_quite_begun():
+    with Peer(flood):
+        done = finish(start("trace", "--json", "--count", "5", "--filter", here()))
+    expect((done.status, len(done.json())), (0, 5), "status and events")
+
+
+def flood(_):
+    port = free_port()
+    while True:
+        refused(port)
+
+
+@fact
+def an_interrupt_is_heeded_under_a_flood_of_events():
+    trace = Trace()
+    with Peer(flood):
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            trace.lines.next()
+        trace.process.send_signal(signal.SIGINT)
+        expect(finish(trace.process, within=5).status, 0, "status")
 
 
 @fact
@@ -163,8 +186,7 @@ def filter_leaves_the_events_it_accepts():
         refused(other)
         refused(wanted)
     process.terminate()
-    told = [json.loads(line)["remote_port"] for line in lines.seen] + [e["remote_port"] for e in finish(process).json()]
-    expect(set(told), {wanted}, "remote ports")
+    expect({e["remote_port"] for e in lines.finish(process).json()}, {wanted}, "remote ports")
 
 
 @fact
@@ -215,8 +237,7 @@ def a_reader_that_leaves_ends_the_trace_without_a_word():
         trace = Trace(form=form)
         trace.process.stdout.close()
         trace.process.stdout = None
-        while trace.process.poll() is None:
-            refused(trace.knock)
+        knock_until_end(trace.process, trace.knock)
         expect(finish(trace.process).err, "", "standard error")
 
 

@@ -33,7 +33,7 @@ def options_of(*command):
 
 def make(target, destination):
     build = os.path.dirname(harness.BINARY)
-    done = subprocess.run(["make", "-C", REPOSITORY, "-o", "all", target, f"BUILD={build}", f"DESTDIR={destination}", "PREFIX=/usr"],
+    done = subprocess.run(["make", "-C", REPOSITORY, "-o", "all", "-o", f"{build}/netsonde.8", target, f"BUILD={build}", f"DESTDIR={destination}", "PREFIX=/usr"],
                           capture_output=True, timeout=harness.DEADLINE)
     expect(done.returncode, 0, f"make {target}: {done.stderr.decode(errors='replace')}")
 

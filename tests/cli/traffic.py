@@ -11,8 +11,7 @@ import socket
 import struct
 import time
 
-from harness import (DEADLINE, Lines, Done, NEW_NETWORK, die_with_parent, enter_own_network, eventually, expect, finish,
-                     free_port, netns, set_name, start, tool, unshare)
+from harness import DEADLINE, Lines, die_with_parent, enter_own_network, eventually, free_port, netns, set_name, start, tool
 
 HOST = "127.0.0.1"
 
@@ -74,6 +73,11 @@ def refused(port, host=HOST):
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
         with contextlib.suppress(ConnectionRefusedError):
             sock.connect((host, port))
+
+
+def knock_until_end(process, port):
+    """Attempts to connect where nobody listens, until the process has ended."""
+    eventually(lambda: refused(port) or process.poll() is not None, "the end of netsonde")
 
 
 class Peer:
@@ -178,11 +182,9 @@ class Trace:
     def end(self, number=signal.SIGINT):
         """The rest after a signal; what was printed in all is in out_bytes and lines."""
         self.process.send_signal(number)
-        done = finish(self.process)
-        before = b"".join(line + b"\n" for line in self.lines.seen) + self.lines.rest
-        whole = Done(self.process, before + done.out_bytes, done.err_bytes)
-        self.lines.seen = whole.out_bytes.splitlines()
-        return whole
+        done = self.lines.finish(self.process)
+        self.lines.seen = done.out_bytes.splitlines()
+        return done
 
 
 def summary(events):

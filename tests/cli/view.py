@@ -15,17 +15,17 @@ from traffic import Connection, here, owner_of_connection, refused
 class View:
     """A netsonde top in a tmux of its own that knows nothing of the user's."""
 
-    def __init__(self, *arguments, columns=80, rows=24, filter_text=None, environment=()):
+    def __init__(self, *arguments, columns=80, rows=24):
         if not shutil.which("tmux"):
             raise Skip("tmux is not installed")
         self.folder = tempfile.mkdtemp()
         self.server = launch(["tmux", "-D", "-S", f"{self.folder}/socket", "-f", "/dev/null"], start_new_session=True)
         eventually(lambda: os.path.exists(f"{self.folder}/socket"), "a tmux server")
-        words = [harness.BINARY, "top", "--interval", "0.3s", "--filter", filter_text or here(), *arguments]
+        words = [harness.BINARY, "top", "--interval", "0.3s", "--filter", f"{here()} and state != LISTEN", *arguments]
         # The shell stays, so that what the view leaves behind can be looked at.
-        script = 'echo BEFORE; stty -a >settings; "$@"; echo $? >status; stty -a >>settings; echo AFTER; exec sleep 1000'
+        script = 'trap : INT; echo BEFORE; stty -a >settings; "$@"; echo $? >status; stty -a >>settings; echo AFTER; exec sleep 1000'
         self.tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), "-c", self.folder,
-                  *[word for pair in environment for word in ("-e", pair)], "sh", "-c", script, "sh", *words)
+                  "sh", "-c", script, "sh", *words)
 
     def tmux(self, *words):
         command = ["tmux", "-S", f"{self.folder}/socket", *words]
@@ -44,19 +44,22 @@ class View:
         self.tmux("send-keys", "-l", text)
 
     def shows(self, *words, but=()):
-        """The screen once it shows all of these words and none of the others."""
+        """The screen once it shows all of these words (a number: so many rows) and none of the others."""
+
+        def has(screen, word):
+            return word in screen if isinstance(word, str) else re.search(rf"^{word} (of \d+ )?sockets", screen, re.M)
 
         def right():
             screen = self.screen()
-            return screen if all(word in screen for word in words) and not any(word in screen for word in but) else None
+            return screen if all(has(screen, word) for word in words) and not any(has(screen, word) for word in but) else None
 
         return eventually(right, lambda: f"{words} without {but} on\n{self.screen()}")
 
     def rows(self):
         """The lines below the titles."""
         lines = self.screen().splitlines()
-        titles = next(number for number, line in enumerate(lines) if "COMMAND" in line)
-        return [line for line in lines[titles + 1:-1] if line.strip()]
+        status = next(number for number, line in enumerate(lines) if "| sort: " in line)
+        return [line for line in lines[status + 2:-1] if line.strip()]
 
     def process(self):
         """The pid of the view."""
@@ -86,13 +89,13 @@ def it_starts_in_terminals_of_many_sizes():
     with Connection() as connection:
         for columns, rows in [(80, 24), (200, 50), (40, 10)]:
             with View(columns=columns, rows=rows) as view:
-                screen = view.shows("netsonde", "COMMAND" if columns > 40 else "REMOTE", "2 sockets", str(connection.port))
+                screen = view.shows("netsonde", "COMMAND" if columns > 40 else "REMOTE", 2, str(connection.port))
                 lines = screen.splitlines()
                 expect(len(lines), rows, "lines")
                 assert lines[-1].strip() and "help" in lines[-1], f"last line: {lines[-1]!r}"
         for columns, rows in [(39, 24), (80, 9), (12, 3), (1, 1)]:
             with View(columns=columns, rows=rows) as view:
-                view.shows("terminal too small"[:columns])
+                view.shows(*["terminal"] * (columns > 1))
                 view.keys("q")
                 view.tmux("resize-window", "-x", "80", "-y", "24")
                 expect(view.ended()[0], 0, "status")
@@ -119,7 +122,7 @@ def another_sort_column_is_named_in_the_status_line():
 def rows_follow_the_sort_column():
     with owner_of_connection(b"zzz") as last, owner_of_connection(b"aaa") as first, View() as view:
         last.hear(), first.hear()
-        view.shows("4 sockets", "aaa", "zzz")
+        view.shows(4, "aaa", "zzz")
         for keys, wanted in [([">"], ["aaa", "aaa", "zzz", "zzz"]), (["r"], ["zzz", "zzz", "aaa", "aaa"])]:
             view.keys(*keys)
             eventually(lambda: [row.split()[0] for row in view.rows()] == wanted, lambda: f"{wanted} in {view.rows()}")
@@ -128,24 +131,28 @@ def rows_follow_the_sort_column():
 @fact
 def a_filter_hides_rows_while_it_is_typed():
     with Connection() as one, Connection() as other, View(columns=120) as view:
-        view.shows("4 sockets", str(one.port), str(other.port))
+        view.shows(4, str(one.port), str(other.port))
         view.keys("/", "C-u")
         view.type(f"port = {one.port}")
         view.shows("Filter: ", f"filter: port = {one.port}", f":{one.port} ", but=[f":{other.port}"])
         view.keys("Enter")
         view.shows(f"filter: port = {one.port}", but=["Filter: "])
+        view.keys("/", "C-u")
+        view.type(here() + " and rport > 0")
+        view.keys("Enter")
+        view.shows(4, f":{one.port}", f":{other.port}")
         view.keys("Escape")
-        view.shows(f":{one.port}", f":{other.port}", but=["filter: "])
+        view.shows("sort: worst first", but=["filter: "])
 
 
 @fact
 def a_bad_filter_says_why_and_keeps_the_rows():
     with Connection() as connection, View(columns=120) as view:
-        view.shows("2 sockets", str(connection.port))
-        view.keys("/", "C-u")
-        view.type("nosuch = 1")
-        screen = view.shows("Filter: nosuch = 1", "'nosuch'", "^", f":{connection.port}")
-        text, caret = ([line for line in screen.splitlines() if mark in line][0] for mark in ["  nosuch = 1", "^"])
+        view.shows(2, str(connection.port))
+        view.keys("/")
+        view.type(" and nosuch = 1")
+        screen = view.shows("Filter: ", "'nosuch'", "^", f":{connection.port}", "filter: ", 2)
+        text, caret = screen.splitlines()[-3:-1]
         expect(caret.index("^"), text.index("nosuch"), "column of the caret")
         view.keys("C-c")
         expect(view.ended()[0], 0, "status")
@@ -155,9 +162,9 @@ def a_bad_filter_says_why_and_keeps_the_rows():
 def groups_add_up_the_connections_of_a_process():
     with owner_of_connection(b"grouped") as owner, View(columns=120) as view:
         owner.hear()
-        view.shows("2 sockets", "grouped")
+        view.shows(2, "grouped")
         view.keys("g")
-        view.shows("2 sockets in 1 groups by process", f"grouped[{owner.pid}]")
+        view.shows(2, "in 1 groups by process", f"grouped[{owner.pid}]")
         expect(len(view.rows()), 1, "rows")
         view.keys("Enter")
         view.shows(f"process: grouped[{owner.pid}]", "ESTABLISHED")
@@ -165,6 +172,15 @@ def groups_add_up_the_connections_of_a_process():
         view.shows("in 1 groups by process")
         view.keys("g")
         view.shows("groups by remote host")
+
+
+@fact
+def keys_typed_at_once_act_one_after_the_other():
+    with owner_of_connection(b"grouped") as owner, View(columns=120) as view:
+        owner.hear()
+        view.shows(2, "grouped")
+        view.keys("g", "Enter")
+        view.shows(f"process: grouped[{owner.pid}]", "ESTABLISHED")
 
 
 CLOCK = re.compile(r"\d\d:\d\d:\d\d")
@@ -196,8 +212,8 @@ def freezing_stops_the_clock_and_stepping_back_shows_an_earlier_time():
 def a_closed_connection_can_be_seen_by_stepping_back():
     with View(columns=120) as view:
         with Connection() as connection:
-            view.shows("2 sockets", f":{connection.port}", "ESTABLISHED")
-        view.shows("fin")
+            view.shows(2, f":{connection.port}", "ESTABLISHED")
+        view.shows("live", but=["ESTABLISHED "])
         view.keys("{")
         view.shows("FROZEN")
         eventually(lambda: view.keys("[") or "ESTABLISHED" in "\n".join(view.rows()), "the connection as it was")
@@ -206,11 +222,11 @@ def a_closed_connection_can_be_seen_by_stepping_back():
 @fact
 def enter_opens_a_connection_and_escape_leaves_it():
     with Connection() as connection, View(columns=120, rows=40) as view:
-        view.shows("2 sockets")
+        view.shows(2)
         view.keys("Enter")
         view.shows("State", "Limited by", "What happened", f":{connection.port}", str(os.getpid()))
-        connection.client.close()
-        view.shows("close")
+        connection.close()
+        view.shows("closed      fin")
         view.keys("Escape")
         view.shows("COMMAND", "sort:")
 
@@ -228,11 +244,11 @@ def the_question_mark_shows_all_keys():
 @fact
 def it_follows_the_size_of_the_terminal():
     with Connection() as connection, View() as view:
-        view.shows("2 sockets")
+        view.shows(2)
         for columns, rows in [(200, 50), (40, 10), (20, 5), (100, 30)]:
             view.tmux("resize-window", "-x", str(columns), "-y", str(rows))
             small = columns < 40
-            screen = view.shows(*(["terminal too smal"] if small else ["2 sockets", str(connection.port)]))
+            screen = view.shows(*(["terminal too smal"] if small else [2, str(connection.port)]))
             if not small:
                 eventually(lambda: "help" in view.screen().splitlines()[-1], "the hints in the last line")
 
@@ -254,10 +270,12 @@ def it_leaves_the_terminal_as_it_was():
 def it_shows_hostile_names_escaped():
     with owner_of_connection(b"\x1b[31mX\x07\xff\n\xc2\x9bY") as owner, View(columns=200) as view:
         owner.hear()
-        view.shows("2 sockets", r"\x1b[31mX\x07")
+        view.shows(2, r"\x1b[31mX\x07")
         view.keys("g")
         view.shows(rf"\x1b[31mX\x07\xff\x0a\xc2\x9bY[{owner.pid}]")
-        view.keys("G", "Enter")
+        view.keys("G")
+        view.shows(2, "ESTABLISHED")
+        view.keys("Enter")
         view.shows(rf"\x1b[31mX\x07\xff\x0a\xc2\x9bY[{owner.pid}]", "Limited by")
         expect([c for c in view.screen() if ord(c) < 0x20 and c != "\n" or 0x7f <= ord(c) < 0xa0], [], "control characters")
 
@@ -274,20 +292,19 @@ def it_ends_when_its_terminal_is_lost():
 @fact
 def columns_and_order_may_be_given_on_the_command_line():
     with Connection(), View("--fields", "comm,rport,srtt", "--by", "srtt") as view:
-        screen = view.shows("sort: srtt_us (largest first)", "2 sockets")
+        screen = view.shows("sort: srtt_us (largest first)", 2)
         titles = next(line for line in screen.splitlines() if line.startswith("COMMAND"))
         expect([title.strip("^v▲▼") for title in titles.split()], ["COMMAND", "RPORT", "RTT"], "titles")
 
 
 @fact
-def faults_listeners_and_closed_rows_can_be_hidden():
+def rows_without_faults_and_closed_rows_can_be_hidden():
     with View(columns=120) as view:
         port = free_port()
-        view.shows("0 sockets")
+        view.shows(0)
         with Connection() as connection:
-            view.shows("3 sockets", "LISTEN") if "no listeners" not in view.screen() else view.shows("2 sockets")
-            refused(port)
-            view.shows("refused")
+            view.shows(2)
+            eventually(lambda: refused(port) or "refused" in view.screen(), "the refused connection")
             view.keys("e")
             view.shows("faults only", "refused", but=[f":{connection.port}"])
             view.keys("e", "x")

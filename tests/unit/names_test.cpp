@@ -112,9 +112,14 @@ TEST(BenignDropTest, SomeReasonsAreBenignInSomePlacesAlone) {
   EXPECT_EQ(benign_drop("NOT_SPECIFIED", ""), nullptr);
 }
 
+TEST(BenignDropTest, ASegmentForNobodyIsBenignWhereAResetTellsSo) {
+  EXPECT_NE(benign_drop("NO_SOCKET", "tcp_v4_rcv"), nullptr);
+  EXPECT_EQ(benign_drop("NO_SOCKET", "__udp4_lib_rcv"), nullptr);
+}
+
 TEST(BenignDropTest, WhatHurtsIsNotInTheTable) {
-  for (const char* reason : {"NETFILTER_DROP", "SOCKET_RCVBUFF", "TCP_CSUM", "NO_SOCKET",
-                             "SOCKET_BACKLOG", "NOMEM", "QDISC_DROP", "CPU_BACKLOG", "#17", ""})
+  for (const char* reason : {"NETFILTER_DROP", "SOCKET_RCVBUFF", "TCP_CSUM", "SOCKET_BACKLOG",
+                             "NOMEM", "QDISC_DROP", "CPU_BACKLOG", "#17", ""})
     EXPECT_EQ(benign_drop(reason, "tcp_v4_rcv"), nullptr) << reason;
 }
 

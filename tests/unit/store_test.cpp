@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/unit/store_fixture.h"
 #include "user/model/snapshot.h"
 
@@ -19,6 +21,15 @@ TEST_F(StoreTest, AClosedConnectionLingers) {
   EXPECT_TRUE(connection().is_closed());
   tick(10.9);
   EXPECT_EQ(store_.closed().size(), 1U);
+}
+
+TEST_F(StoreTest, AClosedConnectionHasNoRates) {
+  send(0.5, 1000);
+  tick(1);
+  send(1.5, 2000);
+  tick(2);
+  store_.apply(sample(2.5, EV_CLOSE));
+  EXPECT_TRUE(std::isnan(connection().tx_rate));
 }
 
 TEST_F(StoreTest, AClosedConnectionIsForgottenAfterItsTime) {
@@ -80,7 +91,7 @@ TEST_F(StoreTest, TheSameSocketMayConnectAgain) {
 
   ev_sample s = sample(0.9);
   s.conn.start_ns = at(0.7);
-  s.tx_bytes = 50;
+  s.tx_bytes = 45;
   store_.apply(s);
   tick(1);
   EXPECT_FLOAT_EQ(connection().tx_rate, 50);
@@ -110,6 +121,14 @@ TEST_F(StoreTest, AnEventChangesTheIdentityAndKeepsTheCounters) {
   store_.apply(accept);
   EXPECT_EQ(connection().last.conn.pid, 77U);
   EXPECT_EQ(connection().last.tx_bytes, 1000U);
+}
+
+TEST_F(StoreTest, AHandshakeIsNoConnectionYet) {
+  auto retransmit = event<ev_retransmit>(EV_RETRANSMIT, 0.5);
+  retransmit.conn = sample(0.5).conn;
+  retransmit.conn.state = 12;  // TCP_NEW_SYN_RECV
+  store_.apply(retransmit);
+  EXPECT_TRUE(store_.connections().empty());
 }
 
 TEST_F(StoreTest, AnEventWithoutASocketLeavesNoRow) {

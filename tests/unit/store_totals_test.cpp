@@ -19,10 +19,10 @@ TEST_F(StoreTest, RatesAreUnknownUntilTwoTicksSawAnOldConnection) {
   EXPECT_FALSE(std::isnan(connection().tx_rate));
 }
 
-TEST_F(StoreTest, RatesAreWhatChangedBetweenTicksBySecond) {
+TEST_F(StoreTest, RatesAreWhatChangedBetweenTwoSamplesBySecond) {
   send(0.5, 1000);
   tick(1);
-  ev_sample s = sample(2);
+  ev_sample s = sample(2.5);
   s.tx_bytes = 5000;
   s.rx_bytes = 600;
   s.retransmitted = 8;
@@ -45,11 +45,11 @@ TEST_F(StoreTest, RatesFallToZeroWithoutNews) {
 TEST_F(StoreTest, AConnectionThatBeganSinceTheLastTickCountsFromZero) {
   ev_sample s = sample(0.9);
   s.conn.start_ns = at(0.5);
-  s.tx_bytes = 3000;
+  s.tx_bytes = 2700;
   store_.apply(s);
   tick(1);
   EXPECT_FLOAT_EQ(connection().tx_rate, 3000);
-  EXPECT_DOUBLE_EQ(totals().tx_rate, 3000);
+  EXPECT_DOUBLE_EQ(totals().tx_rate, 2700);
   EXPECT_DOUBLE_EQ(totals().opened_rate, 1);
 }
 
@@ -80,6 +80,7 @@ TEST_F(StoreTest, CountersOf32BitsMayWrap) {
   s.retransmitted = 0xfffffffe;
   store_.apply(s);
   tick(1);
+  s.header.time_ns = at(1.5);
   s.retransmitted = 3;
   store_.apply(s);
   tick(2);
@@ -135,9 +136,17 @@ TEST_F(LimitTest, TheCongestionWindowWhereItWasFull) {
   EXPECT_EQ(limit_after(s), Limit::CongestionWindow);
 }
 
+TEST_F(LimitTest, TheCongestionWindowWhereASegmentStandsUnsent) {
+  ev_sample s = sample(1.5);
+  s.busy_ms = 900;
+  s.mss = s.not_sent = 1460;
+  EXPECT_EQ(limit_after(s), Limit::CongestionWindow);
+}
+
 TEST_F(LimitTest, TheApplicationWhereTheCongestionWindowWasNotFull) {
   ev_sample s = sample(1.5);
   s.busy_ms = 900;
+  s.mss = 1460;
   EXPECT_EQ(limit_after(s), Limit::Application);
 }
 

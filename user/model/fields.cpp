@@ -536,7 +536,7 @@ Result<std::vector<const Field*>> parse_fields(std::string_view list) {
     const Field* field = find_field(name);
     if (!field) {
       const std::string_view nearest = nearest_field(name);
-      return Error(fmt::format("unknown field '{}'{}; the manual and --help-fields list them", printable(name),
+      return Error(fmt::format("unknown field '{}'{}; netsonde fields lists them", printable(name),
                                nearest.empty() ? "" : fmt::format(", did you mean '{}'?", nearest)));
     }
     chosen.push_back(field);

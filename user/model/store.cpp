@@ -35,13 +35,14 @@ Connection::Base base_of(const ev_sample& s) {
           .busy_ms = s.busy_ms,
           .rwnd_ms = s.rwnd_limited_ms,
           .sndbuf_ms = s.sndbuf_limited_ms,
+          .time_ns = s.header.time_ns,
           .known = true};
 }
 
 // A sender with unacknowledged data is busy; the kernel says for how much of that time the
-// receiver's window or the send buffer held it back. The rest was the congestion window's doing if
-// that was in use to the brim, and otherwise nobody's but the application's, which had no more to
-// send.
+// receiver's window or the send buffer held it back. The rest was the congestion window's doing (or
+// that of the pacing that follows it) if that was in use to the brim or a segment stands unsent,
+// and otherwise nobody's but the application's, which had no more to send.
 Limit limit_of(const ev_sample& s, const Connection::Base& base) {
   const std::uint32_t busy = s.busy_ms - base.busy_ms;
   const std::uint32_t rwnd = s.rwnd_limited_ms - base.rwnd_ms;
@@ -49,9 +50,8 @@ Limit limit_of(const ev_sample& s, const Connection::Base& base) {
   if (busy + rwnd + sndbuf == 0) return s.tx_bytes == base.tx ? Limit::None : Limit::Application;
   if (rwnd >= busy && rwnd >= sndbuf) return Limit::ReceiveWindow;
   if (sndbuf >= busy) return Limit::SendBuffer;
-  return s.options & EV_OPT_CWND_LIMITED && !(s.options & EV_OPT_APP_LIMITED)
-             ? Limit::CongestionWindow
-             : Limit::Application;
+  const bool filled = s.options & EV_OPT_CWND_LIMITED && !(s.options & EV_OPT_APP_LIMITED);
+  return filled || s.not_sent >= s.mss ? Limit::CongestionWindow : Limit::Application;
 }
 
 void set_quantiles(Connection& connection) {
@@ -130,6 +130,7 @@ void Store::on(const ev_open& open) {
 void Store::begin(Connection& connection, const ev_sample& sample) {
   if (connection.sampled || !sample.conn.start_ns || sample.conn.start_ns < last_pass_ns_) return;
   connection.base.known = true;
+  connection.base.time_ns = tick_.header.time_ns;
   if (sample.conn.direction != EV_LISTENER) ++sums_.opened;
 }
 
@@ -209,6 +210,7 @@ void Store::close(const ev_sample& sample) {
   connection.last = sample;
   connection.sampled = true;
   connection.closed_ns = sample.header.time_ns;
+  connection.tx_rate = connection.rx_rate = connection.retransmit_rate = kUnknown;
   set_quantiles(connection);
   if (listener) return;
   add(connection);
@@ -217,10 +219,15 @@ void Store::close(const ev_sample& sample) {
 }
 
 // Rates of one connection over the interval that ends.
-void Store::account(Connection& connection, double span) {
+// A pass takes its time, so the span is that between the two samples; without a new sample nothing
+// changed since the last.
+void Store::account(Connection& connection, std::uint64_t tick_ns) {
   const ev_sample& now = connection.last;
-  const Connection::Base& base = connection.base;
+  Connection::Base& base = connection.base;
   if (!connection.sampled) return;
+  const bool news = now.header.time_ns > base.time_ns;
+  const double span =
+      static_cast<double>((news ? now.header.time_ns : tick_ns) - base.time_ns) / 1e9;
   if (base.known && span > 0) {
     connection.tx_rate = static_cast<float>(static_cast<double>(now.tx_bytes - base.tx) / span);
     connection.rx_rate = static_cast<float>(static_cast<double>(now.rx_bytes - base.rx) / span);
@@ -230,7 +237,8 @@ void Store::account(Connection& connection, double span) {
     connection.limit_known = true;
   }
   add(connection);
-  connection.base = base_of(now);
+  base = base_of(now);
+  if (!news) base.time_ns = tick_ns;
 }
 
 void Store::forget_vanished() {
@@ -287,7 +295,7 @@ void Store::on(const ev_tick& tick) {
       Nanos(first ? 0 : static_cast<std::int64_t>(tick.header.time_ns - tick_.header.time_ns));
   sums_.benign += tick.benign_drops - tick_.benign_drops;
   const double span = seconds(interval_);
-  for (auto& [cookie, connection] : connections_) account(connection, span);
+  for (auto& [cookie, connection] : connections_) account(connection, tick.header.time_ns);
   const std::uint64_t previous = tick_.header.time_ns;
   last_pass_ns_ = first ? tick.header.time_ns : previous;
   tick_ = tick;

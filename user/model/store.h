@@ -45,6 +45,7 @@ struct Connection {
     std::uint64_t tx = 0, rx = 0;
     std::uint32_t segs_out = 0, segs_in = 0, retransmitted = 0, sk_drops = 0;
     std::uint32_t busy_ms = 0, rwnd_ms = 0, sndbuf_ms = 0;
+    std::uint64_t time_ns = 0;
     bool known = false;
   } base;
   std::uint64_t sampled_ns = 0;  // when the pass last met it
@@ -84,6 +85,7 @@ struct DropCount {
 struct StoreSettings {
   std::size_t linger_limit = 512;  // closed connections kept, newest first
   Nanos linger = std::chrono::seconds(10);
+  std::int64_t realtime_offset_ns = 0;  // until the first tick tells it
 };
 
 // The only mutable model: fed with events in the order of their arrival, read through snapshots.
@@ -93,7 +95,9 @@ class Store {
   using Settings = StoreSettings;
 
   explicit Store(const Names* names, Settings settings = Settings())
-      : names_(names), settings_(settings) {}
+      : names_(names), settings_(settings) {
+    tick_.realtime_offset_ns = settings.realtime_offset_ns;
+  }
 
   void apply(const Event& event);
 
@@ -131,7 +135,7 @@ class Store {
   void begin(Connection& connection, const ev_sample& sample);
   void close(const ev_sample& sample);
   void check_overflow(Connection& connection, const ev_sample& sample);
-  void account(Connection& connection, double span);
+  void account(Connection& connection, std::uint64_t tick_ns);
   void forget_vanished();
   void forget_closed();
   void finish_totals(double span);

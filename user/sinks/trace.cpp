@@ -23,16 +23,16 @@ bool is_shown(std::uint16_t kind) {
 
 std::string endpoint(const std::uint8_t (&address)[16], std::uint16_t port) {
   const Address a = Address::from(address);
-  return a.is_ipv4() ? fmt::format("{}:{}", to_text(a), port)
-                     : fmt::format("[{}]:{}", to_text(a), port);
+  const std::string number = port ? std::to_string(port) : "*";
+  return fmt::format("{}:{}", a.is_ipv4() ? to_text(a) : "[" + to_text(a) + "]", number);
 }
 
 std::string who(const ev_conn& conn) {
-  std::string owner = "-";
+  std::string owner = "?";
   if (conn.owner) owner = fmt::format("{}[{}]", printable(fixed_string(conn.comm)), conn.pid);
   if (conn.direction == EV_LISTENER)
     return fmt::format("{} {}", owner, endpoint(conn.local, conn.local_port));
-  const char arrow = conn.direction == EV_IN ? '<' : conn.direction == EV_OUT ? '>' : '-';
+  const char arrow = conn.direction == EV_IN ? '<' : conn.direction == EV_OUT ? '>' : '~';
   return fmt::format("{} {} {} {}", owner, endpoint(conn.local, conn.local_port), arrow,
                      endpoint(conn.remote, conn.remote_port));
 }
@@ -166,7 +166,7 @@ std::string to_line(const Event& event, const Store& store) {
       rfc3339(static_cast<std::int64_t>(header.time_ns) + store.tick().realtime_offset_ns);
   const ev_conn* conn = connection_of(event);
   // Of the UTC time the clock alone, in microseconds.
-  return fmt::format("{} {:<16} {}  {}", time.substr(11, 15),
+  return fmt::format("{}Z {:<16} {}  {}", time.substr(11, 15),
                      name_of(static_cast<ev_kind>(header.kind)), conn ? who(*conn) : "",
                      details_of(event, store));
 }

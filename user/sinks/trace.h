@@ -44,7 +44,7 @@ class Trace : public Sink {
   std::uint64_t total_ = 0;
 };
 
-// "13:16:02.123456 retransmit  nginx[812] 10.0.0.1:443 > 10.0.0.7:55120  fast, 3 segments".
+// "13:16:02.123456Z retransmit  nginx[812] 10.0.0.1:443 > 10.0.0.7:55120  fast, 3 segments".
 std::string to_line(const Event& event, const Store& store);
 // What the event tells besides whose it is.
 std::string details_of(const Event& event, const Store& store);
