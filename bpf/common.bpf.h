@@ -41,6 +41,7 @@ struct conn_state {
 	__u32 rtt_samples;
 	__u32 rtt_samples_sent;
 	__u32 first_rtts[EV_FIRST_RTTS];
+	__u32 pass;    /* the last one that met the socket */
 	__u8 accepted; /* EV_ACCEPT was sent */
 	__u8 pad[3];
 };

@@ -251,9 +251,15 @@ static __always_inline void count_drop(const struct ev_drop_key *key)
 	__u64 *count = bpf_map_lookup_elem(&drop_counts, key);
 	__u64 one = 1;
 
+	if (!count) {
+		if (!bpf_map_update_elem(&drop_counts, key, &one, BPF_NOEXIST))
+			return;
+		/* Full, or another processor was faster. */
+		count = bpf_map_lookup_elem(&drop_counts, key);
+	}
 	if (count)
 		__sync_fetch_and_add(count, 1);
-	else if (bpf_map_update_elem(&drop_counts, key, &one, BPF_NOEXIST))
+	else
 		count_loss(EV_LOST_DROP_KEYS);
 }
 

@@ -6,6 +6,7 @@
 #include "bpf/sample.bpf.h"
 
 /* How a pass behaves; user space writes these between passes. */
+__u32 pass_number = 0;
 bool sample_connections = true; /* else listeners alone */
 bool sample_unchanged = false;	/* else only sockets that did something since their last sample */
 bool want_all_histograms = false;
@@ -134,7 +135,9 @@ static __always_inline void follow_wants(struct conn_state *state, struct tcp_so
 
 /* Visits only sockets that have our state, in all network namespaces, without the hash walk and the
  * socket locks of iter/tcp. A full ring ends this read() with EAGAIN: the reader drains and goes on
- * where it was, so a pass never pushes events out and loses no sample.
+ * where it was, so a pass never pushes events out and loses no sample. "Where it was" is a number of
+ * list entries, wrong when sockets closed meanwhile: the reader then goes through all of them again,
+ * and each remembers the pass that met it.
  */
 SEC("iter/bpf_sk_storage_map")
 int sample_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
@@ -145,7 +148,7 @@ int sample_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct ev_sample *e;
 	__u8 tcp_state;
 
-	if (!sk || !state)
+	if (!sk || !state || state->pass == pass_number)
 		return 0;
 	tcp_state = sk->__sk_common.skc_state;
 	if (tcp_state == TCP_CLOSE || tcp_state == TCP_SYN_RECV ||
@@ -156,6 +159,7 @@ int sample_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 		return 0;
 	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > ring_size / 4)
 		return 1;
+	state->pass = pass_number;
 	if (have_wants)
 		follow_wants(state, tp);
 	if (state->rtt_samples != state->rtt_samples_sent &&

@@ -8,6 +8,7 @@ _netsonde_fields() {
 _netsonde() {
     local current=$2 option=$3 command='' word choice='' list=''
     local looking='--filter --deep --json --ring-size --help'
+    local table='--interval --by --limit --fields --listeners'
     # "=" is a word of its own.
     [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
     [ "$current" != = ] || current=
@@ -27,12 +28,11 @@ _netsonde() {
         *)
             case $command in
                 '') choice='top connections trace doctor fields --config --version --help' ;;
-                top | connections)
-                    choice="$looking --once --batch --interval --count --by --limit --fields
-                        --listeners --history --resolve --ascii" ;;
+                top) choice="$looking $table --once --batch --count --history --resolve --ascii" ;;
+                connections) choice="$looking $table" ;;
                 trace) choice="$looking --events --duration --count" ;;
-                doctor) choice='--json --ring-size --help' ;;
-                fields) choice='--json --man --ring-size --help' ;;
+                doctor) choice='--json --help' ;;
+                fields) choice='--json --help' ;;
             esac ;;
     esac
     COMPREPLY=()

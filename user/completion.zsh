@@ -17,14 +17,16 @@ _netsonde() {
     '(-h --help)'{-h,--help}'[the options of the command]'
   )
   local -a table=(
-    '--once[one table]'
-    '--batch[a table per interval]'
     '--interval[time between two looks]:time (1s):'
-    '--count[end after so many tables]:number:'
     '--by[sort by this field]:field:_netsonde_fields'
     '--limit[at most so many rows]:number:'
     '--fields[columns]:fields:_netsonde_fields -s ,'
     '--listeners[also listening sockets]'
+  )
+  local -a view=(
+    '--once[one table]'
+    '--batch[a table per interval]'
+    '--count[end after so many tables]:number:'
     '--history[memory for stepping back in time]:size (64MiB):'
     '--resolve[names instead of addresses]'
     '--ascii[no characters beyond ASCII]'
@@ -44,10 +46,11 @@ _netsonde() {
         'trace[events as they happen]' 'doctor[what this host can show]' 'fields[the fields]' ;;
     option)
       case $line[1] in
-        top | connections) _arguments $looking $table ;;
+        top) _arguments $looking $table $view ;;
+        connections) _arguments $looking $table ;;
         trace) _arguments $looking $trace ;;
-        doctor) _arguments '--json[one JSON object]' $looking[4,-1] ;;
-        fields) _arguments '--json[one JSON object per field]' '--man[internal]' $looking[4,-1] ;;
+        doctor) _arguments '--json[one JSON object]' $looking[5,-1] ;;
+        fields) _arguments '--json[one JSON object per field]' $looking[5,-1] ;;
       esac ;;
   esac
 }

@@ -3,19 +3,33 @@
 #include <cstdio>
 #include <variant>
 
+#include "user/base/result.h"
 #include "user/cli.h"
 #include "user/controller.h"
 
 using namespace netsonde;
 
+// fmt throws when standard output takes no more.
+static Result<int> run_to_end(const Options& options) {
+  try {
+    return run(options);
+  } catch (const std::system_error&) {
+    return Error::from_errno("write to standard output");
+  }
+}
+
 int main(int count, char** arguments) {
   std::setlocale(LC_CTYPE, "");
   auto parsed = parse_arguments(count, arguments);
+  Result<int> status = 0;
   if (const auto* answer = std::get_if<Answer>(&parsed)) {
     std::fputs(answer->text.c_str(), answer->status ? stderr : stdout);
-    return answer->status;
+    status = answer->status;
+  } else {
+    status = run_to_end(std::get<Options>(parsed));
   }
-  auto status = run(std::get<Options>(parsed));
+  if (status && (std::fflush(stdout) || std::ferror(stdout)))
+    status = Error::from_errno("write to standard output");
   if (status) return status.value();
   std::fprintf(stderr, "netsonde: %s\n", status.error().message().c_str());
   return 1;

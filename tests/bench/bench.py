@@ -50,7 +50,7 @@ class Bench:
 
     def view_cost(self, sockets):
         """Of the live view, from when it has settled."""
-        span = 5 if QUICK else 20
+        span = 6 if QUICK else 30  # every 30 s a pass visits also sockets that did nothing
         view = Terminal([self.netsonde, "top"])
         view.wait_first_frame()
         time.sleep(2 + sockets / 50000)
@@ -92,29 +92,44 @@ class Bench:
             holders.stop()
 
     def events(self):
-        span = 4 if QUICK else 15
-        for loads in (["churn"], ["refused"], ["reset"], ["refused", "reset"]):
-            self.results["events"].append(self.trace_under(loads, span))
+        for name in ("churn", "refused", "reset"):
+            self.results["events"] += self.ramp(name)
 
-    def trace_under(self, loads, span):
-        """Loads take one core each, so the last of two shares its core with netsonde."""
+    def ramp(self, name):
+        """More and more events until some are lost, or the load cannot make more."""
+        span, rows = 2 if QUICK else 5, []
+        for rate in (1000, 2000, 4000, 8000, 12000, 16000, 24000, 32000, 48000, 0):
+            row = self.trace_under(name, rate, span)
+            rows.append(row)
+            if row["lost"] or row["units_per_s"] < 0.9 * rate:
+                break
+        kept = [row for row in rows if not row["lost"]]
+        return kept[-1:] + [row for row in rows if row["lost"]]
+
+    def trace_under(self, name, rate, span):
         trace = subprocess.Popen([self.netsonde, "trace", "--json"], stdout=subprocess.DEVNULL,
                                  stderr=subprocess.PIPE, text=True)
         time.sleep(1)
-        running = [Load(f"{self.tools}/load", load, core) for core, load in enumerate(loads)]
+        load = Load(f"{self.tools}/load", name)
+        load.done(rate)
         time.sleep(0.5)
-        cpu, begin = cpu_s(trace.pid), time.monotonic()
+        cpu, begin, units = cpu_s(trace.pid), time.monotonic(), load.done()[0]
         time.sleep(span)
-        cpu, span = cpu_s(trace.pid) - cpu, time.monotonic() - begin
-        for load in running:
-            load.stop()
+        cpu, span, units = cpu_s(trace.pid) - cpu, time.monotonic() - begin, load.done()[0] - units
+        all_units = load.done()[0]
+        load.stop()
         trace.send_signal(signal.SIGINT)
         summary = trace.communicate()[1]
-        # Counted from the first event of the load to its last, half a second more than CPU time is.
-        events = int(re.search(r"^(\d+) events", summary, re.M).group(1)) * span / (span + 0.5)
-        lost = summary.rsplit("lost: ", 1)[1].strip()
-        return {"load": " + ".join(loads), "events_per_s": events / span, "cpu": cpu / span,
-                "events_per_cpu_s": events / cpu, "lost": 0 if lost == "none" else lost}
+        events = int(re.search(r"^(\d+) events", summary, re.M).group(1)) * units / all_units
+        return {"load": name, "units_per_s": units / span, "events_per_s": events / span, "cpu": cpu / span,
+                "events_per_cpu_s": events / cpu, "lost": self.lost(summary)}
+
+    @staticmethod
+    def lost(summary):
+        """Drops are rate-limited on purpose; they are still counted."""
+        causes = summary.rsplit("lost: ", 1)[1].split(",")
+        counts = [re.match(r"\s*(\d+)", cause) for cause in causes if "rate limit" not in cause]
+        return sum(int(count.group(1)) for count in counts if count)
 
 
 def main():

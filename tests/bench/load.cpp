@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// load WORKLOAD [CORE]   Runs bulk, rr, churn, refused or reset, both ends on one core (0), until its
-// standard input ends. Answers every line there with one of its own: units done, CPU nanoseconds spent.
+// load WORKLOAD [CORE]   Runs bulk, rr, churn, refused or reset, both ends on one core (0), until
+// its standard input ends. Answers every line there with one of its own: units done, CPU
+// nanoseconds spent.
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
+#include <string>
 
 #include "tests/bench/workload.h"
 
@@ -18,9 +21,9 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "load: %s\n", started.error().message().c_str());
     return 1;
   }
-  const netsonde::bench::Workload& load = started.value();
-  for (int letter = std::getchar(); letter != EOF; letter = std::getchar()) {
-    if (letter != '\n') continue;
+  netsonde::bench::Workload& load = started.value();
+  for (std::string line; std::getline(std::cin, line);) {
+    if (!line.empty()) load.set_rate(std::strtoull(line.c_str(), nullptr, 10));
     std::printf("%" PRIu64 " %" PRIu64 "\n", load.units(), load.cpu());
     std::fflush(stdout);
   }

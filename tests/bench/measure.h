@@ -27,11 +27,13 @@ inline std::uint64_t cpu_ns(pid_t process) {
   clockid_t clock = 0;
   timespec spent = {};
   if (clock_getcpuclockid(process, &clock) || clock_gettime(clock, &spent)) return 0;
-  return static_cast<std::uint64_t>(spent.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(spent.tv_nsec);
+  return static_cast<std::uint64_t>(spent.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(spent.tv_nsec);
 }
 
 inline void sleep_for(Nanos span) {
-  const timespec wait = {.tv_sec = span.count() / 1'000'000'000, .tv_nsec = span.count() % 1'000'000'000};
+  const timespec wait = {.tv_sec = span.count() / 1'000'000'000,
+                         .tv_nsec = span.count() % 1'000'000'000};
   nanosleep(&wait, nullptr);
 }
 

@@ -43,9 +43,9 @@ class Load:
         self.process = subprocess.Popen([tool, workload, str(core)], text=True, bufsize=1,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def done(self):
-        """Units, CPU seconds."""
-        self.process.stdin.write("\n")
+    def done(self, rate=""):
+        """Units, CPU seconds; sets how many units to do per second from now on."""
+        self.process.stdin.write(f"{rate}\n")
         units, ns = self.process.stdout.readline().split()
         return int(units), int(ns) / 1e9
 

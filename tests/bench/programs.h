@@ -29,8 +29,8 @@ struct Cost {
   std::uint64_t ns = 0;
 };
 
-// netsonde's programs, loaded as `netsonde top` loads them, and beside each one that does nothing on the
-// same hook: what the hook itself costs.
+// netsonde's programs, loaded as `netsonde top` loads them, and beside each one that does nothing
+// on the same hook: what the hook itself costs.
 class Programs {
  public:
   static Result<Programs> load() {
@@ -38,7 +38,8 @@ class Programs {
     const KernelFeatures features = TRY(KernelFeatures::read());
     Programs programs(TRY(BpfObject::open()), TRY(CgroupRoot::open()));
     std::vector<HookOutcome> outcomes = choose_hooks(features, false);
-    for (HookOutcome& outcome : outcomes) std::erase(outcome.programs, "on_probe");  // deep mode only
+    for (HookOutcome& outcome : outcomes)
+      std::erase(outcome.programs, "on_probe");  // deep mode only
     BpfObject& object = programs.object_;
     configure(object, features);
     select_programs(object, outcomes);
@@ -52,8 +53,8 @@ class Programs {
   const std::map<std::string, Program>& all() const { return programs_; }
   BpfObject& object() { return object_; }
 
-  // Accepted sockets start with a copy of the listener's state. Where nothing is attached there must be
-  // none, so it comes and goes with the program that makes it.
+  // Accepted sockets start with a copy of the listener's state. Where nothing is attached there
+  // must be none, so it comes and goes with the program that makes it.
   void keep_listener_state(int listener) {
     listener_ = listener;
     listener_state_.resize(bpf_map__value_size(object_->maps.states));
@@ -65,12 +66,14 @@ class Programs {
     for (const std::string& name : names) {
       Program& program = programs_.at(name);
       const bool sockops = program.hook == "sockops";
-      program.link = UniqueFd(sockops ? bpf_link_create(program.fd, cgroups_.fd(), BPF_CGROUP_SOCK_OPS, nullptr)
-                                      : bpf_raw_tracepoint_open(nullptr, program.fd));
+      program.link = UniqueFd(
+          sockops ? bpf_link_create(program.fd, cgroups_.fd(), BPF_CGROUP_SOCK_OPS, nullptr)
+                  : bpf_raw_tracepoint_open(nullptr, program.fd));
       if (!program.link) return Error::from_errno("attach " + name);
     }
     if (names.contains("on_state") && listener_ >= 0)
-      bpf_map_update_elem(bpf_map__fd(object_->maps.states), &listener_, listener_state_.data(), BPF_ANY);
+      bpf_map_update_elem(bpf_map__fd(object_->maps.states), &listener_, listener_state_.data(),
+                          BPF_ANY);
     return {};
   }
 
@@ -94,18 +97,25 @@ class Programs {
   }
 
  private:
-  Programs(BpfObject object, CgroupRoot cgroups) : object_(std::move(object)), cgroups_(std::move(cgroups)) {}
+  Programs(BpfObject object, CgroupRoot cgroups)
+      : object_(std::move(object)), cgroups_(std::move(cgroups)) {}
 
   Result<> collect() {
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, object_->obj) {
-      if (!bpf_program__autoload(program) || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
+      if (!bpf_program__autoload(program) ||
+          bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
         continue;
       const std::string name = bpf_program__name(program);
       const std::string hook = bpf_program__section_name(program);
-      programs_[name] = {.name = name, .hook = hook, .fd = bpf_program__fd(program), .owned = {}, .link = {}};
+      programs_[name] = {
+          .name = name, .hook = hook, .fd = bpf_program__fd(program), .owned = {}, .link = {}};
       Program& empty = programs_["empty " + name];
-      empty = {.name = "empty " + name, .hook = hook, .fd = -1, .owned = TRY(load_empty(program)), .link = {}};
+      empty = {.name = "empty " + name,
+               .hook = hook,
+               .fd = -1,
+               .owned = TRY(load_empty(program)),
+               .link = {}};
       empty.fd = empty.owned.get();
     }
     return {};
@@ -113,7 +123,8 @@ class Programs {
 
   static Result<UniqueFd> load_empty(const bpf_program* like) {
     static constexpr std::array kReturnOne = {
-        bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 1},
+        bpf_insn{
+            .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 1},
         bpf_insn{.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
     bpf_prog_load_opts options = {};
     options.sz = sizeof(options);
@@ -125,8 +136,8 @@ class Programs {
       if (id < 0) return Error::from_errno("find tracepoint " + point, -id);
       options.attach_btf_id = static_cast<__u32>(id);
     }
-    UniqueFd fd(bpf_prog_load(bpf_program__type(like), "empty", "GPL", kReturnOne.data(), kReturnOne.size(),
-                              &options));
+    UniqueFd fd(bpf_prog_load(bpf_program__type(like), "empty", "GPL", kReturnOne.data(),
+                              kReturnOne.size(), &options));
     if (!fd) return Error::from_errno("load an empty program for " + std::string(section));
     return fd;
   }
@@ -144,15 +155,17 @@ class Reader {
  public:
   static Result<std::unique_ptr<Reader>> start(Programs& programs, int core) {
     std::unique_ptr<Reader> reader(new Reader);
-    reader->ring_ = TRY(RingBuffer::open(bpf_map__fd(programs.object()->maps.events),
-                                         [reader = reader.get()](auto bytes) { reader->take(bytes); }));
+    reader->ring_ =
+        TRY(RingBuffer::open(bpf_map__fd(programs.object()->maps.events),
+                             [reader = reader.get()](auto bytes) { reader->take(bytes); }));
     bpf_iter_link_info info = {};
     info.map.map_fd = static_cast<__u32>(bpf_map__fd(programs.object()->maps.states));
     bpf_iter_attach_opts options = {};
     options.sz = sizeof(options);
     options.link_info = &info;
     options.link_info_len = sizeof(info);
-    reader->sampler_.reset(bpf_program__attach_iter(programs.object()->progs.sample_sockets, &options));
+    reader->sampler_.reset(
+        bpf_program__attach_iter(programs.object()->progs.sample_sockets, &options));
     if (!reader->sampler_) return Error::from_errno("attach sample_sockets");
     reader->thread_ = std::thread([reader = reader.get(), core] { reader->run(core); });
     return reader;
@@ -170,6 +183,7 @@ class Reader {
  private:
   static constexpr Nanos kDrainEvery = std::chrono::milliseconds(50);
   static constexpr int kDrainsPerPass = 20;
+  static constexpr std::size_t kAll = 100'000;
 
   Reader() = default;
 
@@ -180,7 +194,7 @@ class Reader {
     for (Time due = kernel_now() + kDrainEvery; !stop_;) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - kernel_now());
       const bool early = left.count() > 0 && poll(&ready, 1, static_cast<int>(left.count())) > 0;
-      (void)ring_->drain();
+      (void)ring_->drain(kAll);
       if (early) continue;
       due = kernel_now() + kDrainEvery;
       if (sampling_ && ++drains % kDrainsPerPass == 0) pass();
@@ -190,8 +204,9 @@ class Reader {
   void pass() {
     const UniqueFd iterator(bpf_iter_create(bpf_link__fd(sampler_.get())));
     char nothing = 0;
-    while (iterator && read(iterator.get(), &nothing, 1) < 0 && errno == EAGAIN) (void)ring_->drain();
-    (void)ring_->drain();
+    while (iterator && read(iterator.get(), &nothing, 1) < 0 && errno == EAGAIN)
+      (void)ring_->drain(kAll);
+    (void)ring_->drain(kAll);
   }
 
   void take(std::span<const std::byte> bytes) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// scale SOCKETS   Holds so many established TCP sockets (both ends of half as many loopback connections)
-// that do nothing, in as many processes as the limit of open files asks for. Prints "ready" when all are
-// open and holds them until its standard input ends.
+// scale SOCKETS   Holds so many established TCP sockets (both ends of half as many loopback
+// connections) that do nothing, in as many processes as the limit of open files asks for. Prints
+// "ready" when all are open and holds them until its standard input ends.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -30,7 +30,8 @@ int pairs_per_process() {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  const auto files = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 2 * kMostPairs + kOtherFiles));
+  const auto files =
+      static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 2 * kMostPairs + kOtherFiles));
   return (files - kOtherFiles) / 2;
 }
 
@@ -42,7 +43,8 @@ Result<> open_pairs(int pairs) {
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   socklen_t size = sizeof(address);
   const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  if (bind(listener, generic, size) || listen(listener, 128) || getsockname(listener, generic, &size))
+  if (bind(listener, generic, size) || listen(listener, 128) ||
+      getsockname(listener, generic, &size))
     return Error::from_errno("listen on loopback");
   for (int i = 0; i < pairs; ++i) {
     const int client = socket(AF_INET, SOCK_STREAM, 0);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// work WORKLOAD PAIRS [all]   What netsonde's programs take from a workload. Run it in a network namespace
-// of its own (run.sh does). Prints one JSON object per line:
+// work WORKLOAD PAIRS [all]   What netsonde's programs take from a workload. Run it in a network
+// namespace of its own (run.sh does). Prints one JSON object per line:
 //   {"kind":"cost", ...}   ns per run of each program, and of an empty one on the same hook
 //   {"kind":"ratio", ...}  work per CPU-second with programs attached / without
 // One workload runs all the time on core 0. Programs are attached and detached every few hundred
-// milliseconds in random order, and slices next to each other are compared: whatever else the machine
-// does falls on both alike. "all" adds each program alone and the empty programs.
+// milliseconds in random order, and slices next to each other are compared: whatever else the
+// machine does falls on both alike. "all" adds each program alone and the empty programs.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -102,6 +102,8 @@ class Bench {
           work[on] = work_per_cpu_second();
           if (on) detach();
         }
+        if (work[true] <= 0 || work[false] <= 0)
+          continue;  // something else had the core all the time
         row->ratios.push_back(work[true] / work[false]);
         base_.push_back(work[false]);
       }
@@ -110,16 +112,19 @@ class Bench {
   }
 
   void print(const Speed& speed) const {
-    fmt::print("{{\"kind\":\"cost\",\"workload\":\"{}\",\"program\":\"{}\",\"runs_per_s\":{:.0f},"
-               "\"ns_min\":{:.1f},\"ns_median\":{:.1f}}}\n",
-               name_, speed.program, speed.runs_per_second, speed.ns_min, speed.ns_median);
+    fmt::print(
+        "{{\"kind\":\"cost\",\"workload\":\"{}\",\"program\":\"{}\",\"runs_per_s\":{:.0f},"
+        "\"ns_min\":{:.1f},\"ns_median\":{:.1f}}}\n",
+        name_, speed.program, speed.runs_per_second, speed.ns_min, speed.ns_median);
   }
 
   void print(const Row& row) {
     const Interval interval = median_interval(row.ratios, random_);
-    fmt::print("{{\"kind\":\"ratio\",\"workload\":\"{}\",\"row\":\"{}\",\"ratio\":{:.4f},\"low\":{:.4f},"
-               "\"high\":{:.4f},\"pairs\":{},\"units_per_cpu_s\":{:.0f}}}\n",
-               name_, row.name, median(row.ratios), interval.low, interval.high, row.ratios.size(), median(base_));
+    fmt::print(
+        "{{\"kind\":\"ratio\",\"workload\":\"{}\",\"row\":\"{}\",\"ratio\":{:.4f},\"low\":{:.4f},"
+        "\"high\":{:.4f},\"pairs\":{},\"units_per_cpu_s\":{:.0f}}}\n",
+        name_, row.name, median(row.ratios), interval.low, interval.high, row.ratios.size(),
+        median(base_));
   }
 
  private:
@@ -139,7 +144,8 @@ class Bench {
     const std::uint64_t cpu = load_.cpu();
     sleep_for(kSlice);
     const std::uint64_t spent = load_.cpu() - cpu;
-    return spent ? static_cast<double>(load_.units() - units) * 1e9 / static_cast<double>(spent) : 0;
+    return spent ? static_cast<double>(load_.units() - units) * 1e9 / static_cast<double>(spent)
+                 : 0;
   }
 
   std::string name_;
@@ -151,11 +157,13 @@ class Bench {
 };
 
 std::set<std::string> without_owner(std::set<std::string> names) {
-  for (const char* name : {"on_accept", "on_accept_before_6_10", "on_receive", "on_send"}) names.erase(name);
+  for (const char* name : {"on_accept", "on_accept_before_6_10", "on_receive", "on_send"})
+    names.erase(name);
   return names;
 }
 
-std::vector<Row> rows_for(const std::set<std::string>& real, const std::vector<Speed>& speeds, bool all) {
+std::vector<Row> rows_for(const std::set<std::string>& real, const std::vector<Speed>& speeds,
+                          bool all) {
   std::vector<Row> rows = {{.name = "nothing (A/A)", .programs = {}},
                            {.name = "netsonde", .programs = real},
                            {.name = "without exact owner", .programs = without_owner(real)}};
@@ -173,7 +181,8 @@ Result<> measure(const std::string& workload, int pairs, bool all) {
   Programs programs = TRY(Programs::load());
   const auto reader = TRY(Reader::start(programs, kReaderCore));
   const std::set<std::string> real = real_programs(programs);
-  TRY(programs.attach(real));  // sockets get their state and the flag for RTT callbacks as they open
+  TRY(programs.attach(
+      real));  // sockets get their state and the flag for RTT callbacks as they open
   Workload load = TRY(Workload::start(workload, kWorkCore));
   programs.keep_listener_state(load.listener());
   sleep_for(kWarmUp);
@@ -186,8 +195,8 @@ Result<> measure(const std::string& workload, int pairs, bool all) {
   std::vector<Row> rows = rows_for(real, speeds, all);
   TRY(bench.compare(rows, pairs));
   for (const Row& row : rows) bench.print(row);
-  fmt::print("{{\"kind\":\"reader\",\"workload\":\"{}\",\"events\":{},\"bytes\":{},\"lost\":{}}}\n", workload,
-             reader->events(), reader->bytes(), programs.lost());
+  fmt::print("{{\"kind\":\"reader\",\"workload\":\"{}\",\"events\":{},\"bytes\":{},\"lost\":{}}}\n",
+             workload, reader->events(), reader->bytes(), programs.lost());
   return {};
 }
 
@@ -203,7 +212,8 @@ int main(int count, char** arguments) {
     std::fputs("usage: work bulk|rr|churn PAIRS [all]\n", stderr);
     return 2;
   }
-  const auto done = netsonde::bench::measure(arguments[1], pairs, count > 3 && std::string_view(arguments[3]) == "all");
+  const auto done = netsonde::bench::measure(arguments[1], pairs,
+                                             count > 3 && std::string_view(arguments[3]) == "all");
   if (done) return 0;
   std::fprintf(stderr, "work: %s\n", done.error().message().c_str());
   return 1;

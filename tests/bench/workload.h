@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -22,13 +23,16 @@
 
 #include "tests/bench/measure.h"
 #include "user/base/fd.h"
+#include "user/base/loop.h"
 #include "user/base/result.h"
 
 namespace netsonde::bench {
 
-// What the clients of a workload have done so far, shared by its processes.
+// What the clients of a workload have done so far, and how fast they shall be (0: as fast as they
+// can); shared by its processes.
 struct Progress {
-  std::uint64_t units;
+  std::atomic<std::uint64_t> units;
+  std::atomic<std::uint64_t> units_per_s;
 };
 
 // One end of a workload. The functions run in processes of their own and end with them.
@@ -64,7 +68,8 @@ class Peer {
           return;
         }
         const ssize_t length = read(fd, buffer_.data(), kMessage);
-        if (length <= 0 || write(fd, buffer_.data(), static_cast<std::size_t>(length)) < 0) close(fd);
+        if (length <= 0 || write(fd, buffer_.data(), static_cast<std::size_t>(length)) < 0)
+          close(fd);
       });
   }
 
@@ -90,7 +95,7 @@ class Peer {
       send_message(fd);
       if (read(fd, buffer_.data(), kMessage) <= 0) fail("read an answer");
       close(fd);
-      ++progress_.units;
+      unit_done();
     }
   }
 
@@ -100,7 +105,7 @@ class Peer {
     while (true) {
       const UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
       if (connect(fd.get(), reinterpret_cast<sockaddr*>(&server_), sizeof(server_)) == 0) _exit(1);
-      ++progress_.units;
+      unit_done();
     }
   }
 
@@ -111,16 +116,27 @@ class Peer {
       const int fd = connected();
       setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
       close(fd);
-      ++progress_.units;
+      unit_done();
     }
   }
 
  private:
   static constexpr std::size_t kMessage = 64;
+  static constexpr Nanos kShortestSleep = std::chrono::milliseconds(1);
+  static constexpr Nanos kCatchUp = std::chrono::milliseconds(50);
 
   [[noreturn]] static void fail(const char* doing) {
     std::fprintf(stderr, "bench workload: %s: %s\n", doing, std::strerror(errno));
     _exit(1);
+  }
+
+  void unit_done() {
+    ++progress_.units;
+    const std::uint64_t rate = progress_.units_per_s;
+    if (!rate) return;
+    const Time now = kernel_now();
+    due_ = std::max(due_ + Nanos(1'000'000'000 / rate), now - kCatchUp);
+    if (due_ - now > kShortestSleep) sleep_for(due_ - now);
   }
 
   static int no_delay(int fd) {
@@ -158,6 +174,7 @@ class Peer {
   int listener_;
   UniqueFd epoll_{epoll_create1(0)};
   std::array<char, 1 << 17> buffer_{};
+  Time due_{};
 };
 
 // Two processes that talk over loopback, both pinned to one core, until the owner goes.
@@ -166,12 +183,14 @@ class Workload {
   // bulk, rr, churn, refused or reset.
   static Result<Workload> start(std::string_view name, int core) {
     Workload workload;
-    void* shared = mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* shared =
+        mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) return Error::from_errno("share progress");
     workload.progress_ = static_cast<Progress*>(shared);
     sockaddr_in server = {};
     TRY(workload.listen_on_loopback(server));
-    workload.server_ = workload.run(core, server, name == "bulk" ? &Peer::bulk_server : &Peer::echo_server);
+    workload.server_ =
+        workload.run(core, server, name == "bulk" ? &Peer::bulk_server : &Peer::echo_server);
     if (name == "bulk")
       workload.client_ = workload.run(core, server, &Peer::bulk_client);
     else if (name == "rr")
@@ -199,7 +218,9 @@ class Workload {
     if (progress_) munmap(progress_, sizeof(Progress));
   }
 
-  std::uint64_t units() const { return *static_cast<volatile std::uint64_t*>(&progress_->units); }
+  std::uint64_t units() const { return progress_->units; }
+  // Of churn, refused and reset.
+  void set_rate(std::uint64_t units_per_s) { progress_->units_per_s = units_per_s; }
   // Of both ends.
   std::uint64_t cpu() const { return cpu_ns(server_) + cpu_ns(client_); }
   int listener() const { return listener_.get(); }

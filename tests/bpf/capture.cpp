@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/bpf/capture.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "tests/bpf/sockets.h"
@@ -26,13 +27,32 @@ bool is_of(const Event& event, ev_kind kind, std::uint64_t cookie) {
   return header_of(event).kind == kind && (cookie == 0 || cookie_of(event) == cookie);
 }
 
-Capture::Capture(const LiveSettings& settings) {
-  namespaces_.insert(Namespace::current().inode());
-  auto live = Live::open(settings, names_);
+std::unique_ptr<Capture::Running>& Capture::idle() {
+  static std::unique_ptr<Running> running;
+  return running;
+}
+
+std::unique_ptr<Capture::Running> Capture::start(const LiveSettings& settings) {
+  auto running = std::make_unique<Running>();
+  auto live = Live::open(settings, running->names);
   if (!live) throw std::runtime_error(live.error().message());
-  live_ = std::move(live).value();
-  handler_ = [this](const Event& event) { take(event); };
-  must(live_->start());
+  running->live = std::move(live).value();
+  must(running->live->start());
+  return running;
+}
+
+Capture::Capture()
+    : running_(idle() ? std::move(idle()) : start(all_events())), reusable_(true) {
+  must(live().drain([](const Event&) {}));
+  namespaces_.insert(Namespace::current().inode());
+}
+
+Capture::Capture(const LiveSettings& settings) : running_(start(settings)) {
+  namespaces_.insert(Namespace::current().inode());
+}
+
+Capture::~Capture() {
+  if (reusable_) idle() = std::move(running_);
 }
 
 bool Capture::is_ours(const Event& event) const {
@@ -41,7 +61,8 @@ bool Capture::is_ours(const Event& event) const {
   if (const auto* histogram = std::get_if<ev_histogram>(&event))
     return cookies_.contains(histogram->cookie);
   const ev_conn* conn = connection_of(event);
-  return !conn || namespaces_.contains(conn->netns);
+  // The model knows no connections but ours.
+  return !conn || namespaces_.contains(conn->netns) || (conn->netns == 0 && store_.find(*conn));
 }
 
 void Capture::take(const Event& event) {
@@ -52,9 +73,16 @@ void Capture::take(const Event& event) {
   for (const Event& derived : store_.take_derived()) events_.push_back(derived);
 }
 
-void Capture::drain() { must(live_->drain(handler_)); }
+bool Capture::accept_tells() const {
+  const auto is_accept = [](const std::string& name) { return name.starts_with("on_accept"); };
+  return std::ranges::any_of(running_->live->outcomes(), [&](const HookOutcome& hook) {
+    return std::ranges::any_of(hook.programs, is_accept);
+  });
+}
 
-void Capture::pass() { must(live_->pass({.connections = true, .complete = true}, handler_)); }
+void Capture::drain() { must(live().drain(handler_)); }
+
+void Capture::pass() { must(live().pass({.connections = true, .complete = true}, handler_)); }
 
 bool Capture::wait(const std::function<bool()>& condition) {
   return wait_until([&] {
@@ -82,10 +110,15 @@ std::string Capture::story(std::uint64_t cookie) const {
 }
 
 ev_sample Capture::sample(std::uint64_t cookie) {
-  pass();
-  const std::vector<ev_sample> samples = all<ev_sample>(EV_SAMPLE, cookie);
-  errno = ENOENT;
-  test::must(!samples.empty(), "find a sample of the socket");
+  const std::size_t before = all<ev_sample>(EV_SAMPLE, cookie).size();
+  std::vector<ev_sample> samples;
+  errno = ETIMEDOUT;
+  test::must(wait_until([&] {  // a pass gives up early when others fill the ring meanwhile
+               pass();
+               samples = all<ev_sample>(EV_SAMPLE, cookie);
+               return samples.size() > before;
+             }),
+             "wait for a sample of the socket");
   return samples.back();
 }
 

@@ -21,8 +21,14 @@ LiveSettings all_events();
 // programs are global, and other processes make traffic meanwhile: what is theirs is left out.
 class Capture {
  public:
-  // Starts at once, with the thread's namespace alone.
-  explicit Capture(const LiveSettings& settings = all_events());
+  // With all_events(), of the thread's namespace alone. Programs that an earlier test started may go
+  // on in this one, since loading takes longer than most tests.
+  Capture();
+  // Starts programs of its own, which take up the sockets that are open now.
+  explicit Capture(const LiveSettings& settings);
+  ~Capture();
+  Capture(const Capture&) = delete;
+  Capture& operator=(const Capture&) = delete;
 
   void also(const Namespace& space) { namespaces_.insert(space.inode()); }
 
@@ -48,22 +54,34 @@ class Capture {
   ev_sample sample(std::uint64_t cookie);
   ev_sample close(std::uint64_t cookie);
 
+  // Whether accept() itself tells the owner here, not the first use of what it gave.
+  bool accept_tells() const;
+
   const Store& store() const { return store_; }
-  const Names& names() const { return names_; }
-  Live& live() { return *live_; }
+  const Names& names() const { return running_->names; }
+  Live& live() { return *running_->live; }
   // Since the start, by cause; of the whole host. As of the last pass().
   const ev_tick& tick() const { return store_.tick(); }
 
  private:
+  struct Running {
+    Names names;
+    std::unique_ptr<Live> live;
+  };
+
+  static std::unique_ptr<Running> start(const LiveSettings& settings);
+  // What the next test may go on with.
+  static std::unique_ptr<Running>& idle();
+
   void take(const Event& event);
   bool is_ours(const Event& event) const;
 
-  Names names_;
-  Store store_{&names_};
+  std::unique_ptr<Running> running_;
+  bool reusable_ = false;
+  Store store_{&running_->names};
   std::set<std::uint32_t> namespaces_;
   std::set<std::uint64_t> cookies_;  // ours; histograms carry nothing else
-  std::unique_ptr<Live> live_;
-  Live::Handler handler_;
+  Live::Handler handler_ = [this](const Event& event) { take(event); };
   std::vector<Event> events_;
 };
 

@@ -94,6 +94,8 @@ class CompletenessTest : public testing::Test {
     std::list<Child> workers, clients;
     for (int i = 0; i < kWorkers; ++i) workers.emplace_back([&] { serve(**book_, listener); });
     LiveSettings settings;  // as the live view has it: closes, no opens
+    settings.filter.any = true;  // the rest of the host may be busier than we can follow
+    settings.filter.conditions.netns = space_->inode();
     capture_ = new Capture(settings);
     const Time begin = kernel_now();
     for (int i = 0; i < kClients; ++i)
@@ -191,7 +193,9 @@ TEST_F(CompletenessTest, EveryClientHasItsProcess) {
 TEST_F(CompletenessTest, AServersConnectionHasTheWorkerThatTookIt) {
   const auto [right, all] = attributed(false);
   std::cout << "  " << right << " of " << all << " servers with the right process\n";
-  EXPECT_GE(right * 1000, all * 999);
+  // Where accept() itself is hooked, the calls that waited in it already return unseen.
+  const std::size_t unseen = std::min<std::size_t>(all - right, capture_->accept_tells() ? kWorkers : 0);
+  EXPECT_GE((right + unseen) * 1000, all * 999);
 }
 
 TEST_F(CompletenessTest, NothingIsCountedAsLost) {

@@ -43,6 +43,13 @@ class DropTest : public testing::Test {
     return capture_.wait([&] { return drops(reason).size() >= count; });
   }
 
+  std::string reasons_seen() const {
+    std::string text;
+    for (const ev_drop& drop : capture_.all<ev_drop>(EV_DROP))
+      text += " " + reason_of(drop) + "@" + std::string(place_of(drop));
+    return text;
+  }
+
   // What the model holds of one reason in one namespace, after a pass.
   std::uint64_t counted(std::string_view reason, const Namespace& space) {
     capture_.pass();
@@ -138,10 +145,12 @@ TEST_F(DropTest, AFullReceiveBufferDropsWhatTheKernelCounts) {
   }));
   ASSERT_TRUE(capture_.wait([&] {
     return drops("PROTO_MEM").size() + drops("TCP_ZEROWINDOW").size() >= dropped();
-  }));
+  })) << dropped() << " dropped, seen:" << reasons_seen();
   auto found = drops("PROTO_MEM");
   if (found.empty()) found = drops("TCP_ZEROWINDOW");
-  EXPECT_EQ(found[0].conn.cookie, pair.server.cookie());
+  const Connection* victim = capture_.store().find(found[0].conn);
+  ASSERT_NE(victim, nullptr);
+  EXPECT_EQ(victim->last.conn.cookie, pair.server.cookie());
   EXPECT_TRUE(is_harmful(found[0]));
 }
 

@@ -70,7 +70,7 @@ TEST_F(ListenTest, OverflowsBeforeWeLookedAreNotNews) {
   const Socket listener = listen_on({}, kBacklog);
   const auto clients = crowd(listener, 10);
   const std::uint64_t before = kernel_counter("TcpExtListenDrops");
-  capture_ = std::make_unique<Capture>();
+  capture_ = std::make_unique<Capture>(all_events());
   capture_->pass();
   capture_->pass();
   EXPECT_LE(overflows(), kernel_counter("TcpExtListenDrops") - before);

@@ -57,7 +57,7 @@ class OlderSocketsTest : public testing::Test {
 };
 
 TEST_F(OlderSocketsTest, AreThereWithTheirCounters) {
-  Capture capture;
+  Capture capture(all_events());
   const tcp_info info = trio_.pair.client.info();
   const ev_sample sample = capture.sample(trio_.pair.client.cookie());
   EXPECT_EQ(sample.conn.local_port, kClientPort);
@@ -68,14 +68,14 @@ TEST_F(OlderSocketsTest, AreThereWithTheirCounters) {
 }
 
 TEST_F(OlderSocketsTest, HaveNoStart) {
-  Capture capture;
+  Capture capture(all_events());
   const ev_sample sample = capture.sample(trio_.pair.client.cookie());
   EXPECT_EQ(sample.conn.start_ns, 0U);
   EXPECT_EQ(sample.established_ns, 0U);
 }
 
 TEST_F(OlderSocketsTest, HaveTheirDirection) {
-  Capture capture;
+  Capture capture(all_events());
   capture.pass();
   EXPECT_EQ(capture.sample(trio_.pair.client.cookie()).conn.direction, EV_OUT);
   EXPECT_EQ(capture.sample(trio_.pair.server.cookie()).conn.direction, EV_IN);
@@ -85,7 +85,7 @@ TEST_F(OlderSocketsTest, HaveTheirDirection) {
 TEST_F(OlderSocketsTest, BelongToTheProcessThatHoldsTheFile) {
   Child holder([&] { live_elsewhere(); });
   ready_.wait();
-  Capture capture;
+  Capture capture(all_events());
   capture.also(other_);
   const ev_conn conn = capture.sample(elsewhere_->client).conn;
   EXPECT_EQ(conn.owner, EV_OWNER_FILE);
@@ -96,7 +96,7 @@ TEST_F(OlderSocketsTest, BelongToTheProcessThatHoldsTheFile) {
 TEST_F(OlderSocketsTest, InTwoNamespacesWithTheSameAddressesAreToldApart) {
   Child holder([&] { live_elsewhere(); });
   ready_.wait();
-  Capture capture;
+  Capture capture(all_events());
   capture.also(other_);
   const ev_conn here = capture.sample(trio_.pair.client.cookie()).conn;
   const ev_conn there = capture.sample(elsewhere_->client).conn;
@@ -112,7 +112,7 @@ TEST_F(OlderSocketsTest, InTwoNamespacesWithTheSameAddressesAreToldApart) {
 TEST_F(OlderSocketsTest, OfAnotherNamespaceHaveTheirDirectionToo) {
   Child holder([&] { live_elsewhere(); });
   ready_.wait();
-  Capture capture;
+  Capture capture(all_events());
   capture.also(other_);
   EXPECT_EQ(capture.sample(elsewhere_->client).conn.direction, EV_OUT);
   EXPECT_EQ(capture.sample(elsewhere_->server).conn.direction, EV_IN);
@@ -129,7 +129,7 @@ TEST_F(OlderSocketsTest, OfANamespaceWithoutProcessesAreFoundThroughTheirFiles) 
     trio = std::make_unique<Trio>();
     cookie = trio->pair.client.cookie();
   }
-  Capture capture;
+  Capture capture(all_events());
   capture.also(*deserted);
   const ev_conn conn = capture.sample(cookie).conn;
   EXPECT_EQ(conn.netns, deserted->inode());
@@ -143,7 +143,7 @@ TEST_F(OlderSocketsTest, OnTheirWayBetweenProcessesAreThereWithoutAnOwner) {
   const std::uint64_t cookie = trio_.pair.client.cookie();
   send_descriptor(sender.get(), trio_.pair.client.fd());
   trio_.pair.client.close();
-  Capture capture;
+  Capture capture(all_events());
   const ev_conn conn = capture.sample(cookie).conn;
   EXPECT_EQ(conn.owner, EV_OWNER_UNKNOWN);
   EXPECT_EQ(conn.direction, EV_OUT);
@@ -152,7 +152,7 @@ TEST_F(OlderSocketsTest, OnTheirWayBetweenProcessesAreThereWithoutAnOwner) {
 TEST_F(OlderSocketsTest, CloseLikeAnyOther) {
   const std::uint64_t client = trio_.pair.client.cookie();
   const std::uint64_t server = trio_.pair.server.cookie();
-  Capture capture;
+  Capture capture(all_events());
   exchange(trio_.pair.client, trio_.pair.server, 10, 20);
   close_in_order(trio_.pair);
   EXPECT_EQ(capture.close(client).tx_bytes, 1010U);
@@ -162,7 +162,7 @@ TEST_F(OlderSocketsTest, CloseLikeAnyOther) {
 }
 
 TEST_F(OlderSocketsTest, PassTheirOwnerOnToWhatTheyAcceptNow) {
-  Capture capture;
+  Capture capture(all_events());
   const Pair pair = connected_pair(trio_.listener);
   ASSERT_TRUE(capture.wait_for(EV_ESTABLISHED, pair.server.cookie()));
   const ev_conn conn = capture.only<ev_open>(EV_ESTABLISHED, pair.server.cookie()).conn;

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -24,14 +23,6 @@ class OwnerTest : public testing::Test {
   OwnerTest() { EXPECT_EQ(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends_.data()), 0); }
   ~OwnerTest() override {
     for (const int end : ends_) ::close(end);
-  }
-
-  // Whether accept() itself tells the owner here, not the first use of what it gave.
-  bool accept_tells() {
-    return std::ranges::any_of(capture_.live().outcomes(), [](const HookOutcome& hook) {
-      return std::ranges::any_of(hook.programs,
-                                 [](const auto& name) { return name.starts_with("on_accept"); });
-    });
   }
 
   ev_conn at_close(std::uint64_t cookie) { return capture_.close(cookie).conn; }
@@ -95,7 +86,7 @@ TEST_F(OwnerTest, OfAConnectionAcceptedForAForkedChildIsTheChild) {
   pair.client.send("x");
   EXPECT_TRUE(worker.join());
   close_in_order(pair);
-  EXPECT_EQ(at_close(cookie).pid, id(accept_tells() ? getpid() : pid));
+  EXPECT_EQ(at_close(cookie).pid, id(capture_.accept_tells() ? getpid() : pid));
   EXPECT_EQ(at_close(cookie).owner, EV_OWNER_EXACT);
 }
 
@@ -118,7 +109,7 @@ TEST_F(OwnerTest, OfAConnectionHandedOverUnusedIsWhoUsesIt) {
   pair.client.send("x");
   EXPECT_TRUE(receiver.join());
   close_in_order(pair);
-  EXPECT_EQ(at_close(cookie).pid, id(accept_tells() ? getpid() : pid));
+  EXPECT_EQ(at_close(cookie).pid, id(capture_.accept_tells() ? getpid() : pid));
 }
 
 TEST_F(OwnerTest, OfAConnectionHandedOverAfterUseStaysWhoUsedItFirst) {
@@ -146,7 +137,6 @@ TEST_F(OwnerTest, OfAConnectionThatNobodyAcceptedIsWhoListensWithoutAnAccept) {
   const std::uint16_t port = client.port();
   listener_.close();
   EXPECT_EQ(client.wait_for_end(), ECONNRESET);
-  const auto closes = capture_.all<ev_sample>(EV_CLOSE);
   ASSERT_TRUE(capture_.wait_for(EV_CLOSE, 0, 2));
   for (const ev_sample& close : capture_.all<ev_sample>(EV_CLOSE)) {
     if (close.conn.remote_port != port) continue;
@@ -160,14 +150,14 @@ TEST_F(OwnerTest, OfEachMemberOfAReuseportGroupIsItsOwn) {
   Socket first = Socket::make();
   first.set(SOL_SOCKET, SO_REUSEPORT, 1);
   first.bind_to({});
-  ASSERT_EQ(listen(first.fd(), 16), 0);
+  ASSERT_EQ(listen(first.fd(), 64), 0);
   const std::uint16_t port = first.port();
   Signal ready, done;
   Child other([&] {
     const Socket second = Socket::make();
     second.set(SOL_SOCKET, SO_REUSEPORT, 1);
     second.bind_to({.port = port});
-    must(listen(second.fd(), 16) == 0, "listen");
+    must(listen(second.fd(), 64) == 0, "listen");
     *cookie_ = second.cookie();
     ready.raise();
     done.wait();
@@ -213,7 +203,7 @@ TEST_F(OwnerTest, OfAnOlderSocketHasItsNameByteByByte) {
     done.wait();
   });
   ready.wait();
-  Capture later;
+  Capture later(all_events());
   EXPECT_EQ(fixed_string(later.sample(*cookie_).conn.comm), std::string_view(kName));
   done.raise();
 }

@@ -3,6 +3,8 @@
 
 #include <exception>
 
+#include "tests/bpf/sockets.h"
+
 namespace netsonde::test {
 
 Path::Path() {
@@ -15,6 +17,11 @@ Path::Path() {
   run_in(far_, std::string("/sbin/ip address add ") + kFar + "/24 dev far");
   run_in(near_, "/sbin/ip link set near up");
   run_in(far_, "/sbin/ip link set far up");
+  const Inside inside(near_);
+  must(wait_until([] {
+         return output_of("/sbin/ip -o link show near").find("state UP") != std::string::npos;
+       }),
+       "wait for the path to come up");
 }
 
 Rule::Rule(const Namespace& space, const std::string& hook, const std::string& match,

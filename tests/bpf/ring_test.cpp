@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <list>
 #include <map>
 
 #include "tests/bpf/capture.h"
+#include "tests/bpf/process.h"
 #include "tests/bpf/sockets.h"
 
 namespace netsonde::test {
@@ -57,11 +59,11 @@ TEST_P(RingTest, RecordsReceivedAndLostAddUpToTheTruth) {
 
 TEST_P(RingTest, EventsGiveWayBeforeRecords) {
   // Past three quarters of the ring with both, and then to its end with records alone.
-  const auto to_limit = GetParam() * 3 / 4 / (2 * kClose + 2 * kReset) + 1;
-  const auto beyond = GetParam() / 5 / (2 * kClose);
-  if (beyond == 0) GTEST_SKIP() << "a quarter of this ring holds no two records";
+  const std::uint32_t size = std::max(GetParam(), 8192U);  // so that two records fit into a quarter
+  const auto to_limit = size * 3 / 4 / (2 * kClose + 2 * kReset) + 1;
+  const auto beyond = size / 5 / (2 * kClose);
   const auto connections = static_cast<int>(to_limit + beyond);
-  Capture capture(only_here(GetParam(), space_));
+  Capture capture(only_here(size, space_));
   abort_connections(connections);
   capture.pass();
   EXPECT_EQ(capture.all<ev_sample>(EV_CLOSE).size(), 2U * connections);
@@ -95,6 +97,28 @@ TEST_P(RingTest, APassOverMoreSocketsThanTheRingHoldsLosesNoSample) {
   EXPECT_TRUE(capture.tick().complete);
 }
 
+TEST_P(RingTest, APassMeetsEverySocketOnceWhileOthersComeAndGo) {
+  constexpr std::size_t kPairs = 300;
+  std::list<Pair> pairs;
+  for (std::size_t i = 0; i < kPairs; ++i) pairs.push_back(connected_pair(listener_));
+  const Namespace other = Namespace::create();
+  std::list<Child> crowd;
+  for (int i = 0; i < 2; ++i)
+    crowd.emplace_back([&] {
+      const Inside inside(other);
+      const Socket listener = listen_on();
+      while (true) connected_pair(listener);
+    });
+  Capture capture(only_here(GetParam(), space_));
+  for (int pass = 1; pass <= 5; ++pass) {
+    capture.pass();
+    if (!capture.tick().complete) continue;
+    EXPECT_EQ(capture.all<ev_sample>(EV_SAMPLE).size(), pass * (2 * kPairs + 1));
+  }
+  for (const Pair& pair : pairs)
+    EXPECT_EQ(capture.all<ev_sample>(EV_SAMPLE, pair.client.cookie()).size(), 5U);
+}
+
 // The object without the class around it, so that nothing drains.
 class BareRing {
  public:
@@ -113,6 +137,7 @@ class BareRing {
     must(static_cast<bool>(object_.load()), "load two programs");
     state_.reset(bpf_program__attach(object_->progs.on_state));
     object_->bss->sample_unchanged = true;
+    object_->bss->pass_number = 1;
   }
 
   // Reads the iterator as often as said; whether it got to its end.
@@ -136,7 +161,7 @@ class BareRing {
     auto ring = RingBuffer::open(bpf_map__fd(object_->maps.events), [&](auto bytes) {
       ++by_kind[header_of(decode(bytes).value()).kind];
     });
-    EXPECT_TRUE(ring.value().drain());
+    EXPECT_TRUE(ring.value().drain(SIZE_MAX));
     return by_kind;
   }
 

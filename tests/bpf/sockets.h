@@ -16,7 +16,7 @@
 namespace netsonde::test {
 
 // How long anything in a test may take before it counts as not happening.
-inline constexpr std::chrono::seconds kDeadline{8};
+inline constexpr std::chrono::seconds kDeadline{20};
 
 // Waits until the condition holds, asking again and again; false at the deadline.
 bool wait_until(const std::function<bool()>& condition);

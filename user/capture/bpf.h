@@ -4,7 +4,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -57,32 +59,40 @@ class RingBuffer {
 
   static Result<RingBuffer> open(int map_fd, Handler handler) {
     RingBuffer ring;
-    ring.handler_ = std::make_unique<Handler>(std::move(handler));
-    ring.ring_.reset(ring_buffer__new(map_fd, deliver, ring.handler_.get(), nullptr));
+    ring.reader_ = std::make_unique<Reader>(Reader{.handler = std::move(handler)});
+    ring.ring_.reset(ring_buffer__new(map_fd, deliver, ring.reader_.get(), nullptr));
     if (!ring.ring_) return Error::from_errno("open ring buffer");
     return ring;
   }
 
   int fd() const { return ring_buffer__epoll_fd(ring_.get()); }
 
-  Result<int> drain() {
+  // Hands over at most so many records; a ring that fills as fast as it is read must not keep the
+  // loop from its other work.
+  Result<> drain(std::size_t limit = SIZE_MAX) {
+    reader_->left = limit;
     const int count = ring_buffer__consume(ring_.get());
-    if (count < 0) return Error::from_errno("read ring buffer", -count);
-    return count;
+    if (count < 0 && count != -EAGAIN) return Error::from_errno("read ring buffer", -count);
+    return {};
   }
 
  private:
+  struct Reader {
+    Handler handler;
+    std::size_t left = 0;
+  };
   struct Free {
     void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
   };
 
   // libbpf is C: nothing may throw through this frame.
-  static int deliver(void* handler, void* data, std::size_t size) noexcept {
-    (*static_cast<Handler*>(handler))({static_cast<const std::byte*>(data), size});
-    return 0;
+  static int deliver(void* context, void* data, std::size_t size) noexcept {
+    auto* reader = static_cast<Reader*>(context);
+    reader->handler({static_cast<const std::byte*>(data), size});
+    return --reader->left ? 0 : -EAGAIN;
   }
 
-  std::unique_ptr<Handler> handler_;
+  std::unique_ptr<Reader> reader_;
   std::unique_ptr<ring_buffer, Free> ring_;
 };
 

@@ -145,21 +145,22 @@ Result<> Live::start() {
   return adopt();
 }
 
-Result<> Live::run_iterator(bpf_link* link, const Handler* handler) {
+Result<bool> Live::run_iterator(bpf_link* link, const Handler* handler, Time deadline) {
   const UniqueFd iterator(bpf_iter_create(bpf_link__fd(link)));
   if (!iterator) return Error::from_errno("open socket iterator");
-  const Time deadline = kernel_now() + kPassLimit;
   std::array<char, 4096> nothing{};
+  bool paused = false;
   while (true) {
     const ssize_t length = read(iterator.get(), nothing.data(), nothing.size());
-    if (length == 0) return {};
+    if (length == 0) return !paused;
     if (length > 0 || errno == EINTR) continue;
     if (errno != EAGAIN) return Error::from_errno("read socket iterator");
     if (!handler) continue;  // the kernel paused after a million sockets
+    paused = true;
     TRY(drain(*handler));
     if (kernel_now() > deadline) {
       ++cut_passes_;
-      return {};
+      return true;
     }
   }
 }
@@ -172,14 +173,17 @@ Result<> Live::adopt() {
     if (!link) return Error::from_errno("attach adopt_sockets");
     for (const NetworkNamespace& space : network_namespaces()) {
       ++namespaces_;
-      if (!inside(space, [&] { return run_iterator(link.get(), nullptr); }))
+      if (!inside(space, [&]() -> Result<> {
+            TRY(run_iterator(link.get(), nullptr, {}));
+            return {};
+          }))
         ++namespaces_unreachable_;
     }
   }
   if (bpf_program__autoload(object_->progs.adopt_files)) {
     const BpfLink link(bpf_program__attach_iter(object_->progs.adopt_files, nullptr));
     if (!link) return Error::from_errno("attach adopt_files");
-    TRY(run_iterator(link.get(), nullptr));
+    TRY(run_iterator(link.get(), nullptr, {}));
   }
   return {};
 }
@@ -208,7 +212,8 @@ void Live::on_bytes(std::span<const std::byte> bytes) {
 
 Result<> Live::drain(const Handler& handler) {
   handler_ = &handler;
-  auto drained = ring_->drain();
+  // As many as can have waited when the drain began.
+  auto drained = ring_->drain(object_->rodata->ring_size / sizeof(ev_open));
   handler_ = nullptr;
   if (!drained) return std::move(drained).error();
   return {};
@@ -251,7 +256,9 @@ Result<> Live::pass(const Pass& pass, const Handler& handler) {
   object_->data->sample_connections = pass.connections;
   object_->bss->sample_unchanged = pass.complete;
   const std::uint64_t cut_before = cut_passes_;
-  TRY(run_iterator(sampler_.get(), &handler));
+  ++object_->bss->pass_number;
+  const Time deadline = kernel_now() + kPassLimit;
+  while (!TRY(run_iterator(sampler_.get(), &handler, deadline))) continue;
   TRY(drain(handler));
   send_drop_counts(handler);
   ev_tick tick = {};

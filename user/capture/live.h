@@ -48,7 +48,7 @@ class Live {
 
   // Readable when the ring wants to be drained before the next timed drain.
   int fd() const { return ring_->fd(); }
-  // Hands over every event that waits.
+  // Hands over every event that waits now.
   Result<> drain(const Handler& handler);
 
   struct Pass {
@@ -80,7 +80,9 @@ class Live {
   void reject(std::string_view program, std::string_view why, std::string_view instead);
   Result<> attach(bpf_program* program);
   Result<> adopt();
-  Result<> run_iterator(bpf_link* link, const Handler* handler);
+  // Whether it is through: it went without a pause, in which sockets may have come and gone, or was
+  // cut off at the deadline. The handler takes what fills the ring meanwhile, if anything does.
+  Result<bool> run_iterator(bpf_link* link, const Handler* handler, Time deadline);
   void learn(const Event& event);
   void on_bytes(std::span<const std::byte> bytes);
   void send_drop_counts(const Handler& handler);

@@ -15,10 +15,16 @@ constexpr std::uint32_t kNoRtt = ~0U;
 constexpr std::uint32_t kInfiniteSsthresh = 0x7fffffff;
 constexpr std::uint64_t kNotPaced = ~0ULL;
 
-const ev_sample& sample(const Row& row) { return row.connection.last; }
-const ev_conn& conn(const Row& row) { return row.connection.last.conn; }
+const ev_sample& sample(const Row& row) {
+  return row.connection.last;
+}
+const ev_conn& conn(const Row& row) {
+  return row.connection.last.conn;
+}
 
-Value number(std::uint64_t value) { return value; }
+Value number(std::uint64_t value) {
+  return value;
+}
 
 // A counter or gauge of the kernel; absent until a sample has brought it.
 template <auto Member>
@@ -156,10 +162,15 @@ Value end(const Row& row) {
   return end_name(sample(row));
 }
 
-constexpr auto local_address = [](const Row& row) -> Value { return Address::from(conn(row).local); };
-constexpr auto remote_address = [](const Row& row) -> Value { return Address::from(conn(row).remote); };
+constexpr auto local_address = [](const Row& row) -> Value {
+  return Address::from(conn(row).local);
+};
+constexpr auto remote_address = [](const Row& row) -> Value {
+  return Address::from(conn(row).remote);
+};
 
-// In the order of the manual.
+// In the order of the manual; laid out by hand, a row as short as it can be.
+// clang-format off
 constexpr std::array kFields = {
     Field{.id = "cookie", .alias = "", .title = "COOKIE", .help = "The kernel's socket cookie (SO_COOKIE).",
           .unit = Unit::None, .width = 8,
@@ -448,6 +459,7 @@ constexpr std::array kFields = {
           .width = 6, .combine = Combine::Sum,
           .get = of_listener<counter<&ev_sample::sk_drops>>},
 };
+// clang-format on
 
 consteval bool well_formed() {
   for (std::size_t i = 0; i < kFields.size(); ++i) {
@@ -484,7 +496,9 @@ double as_number(const Value& value) {
 }
 
 // A recording may claim any time.
-Nanos nanos(double value) { return Nanos(static_cast<std::int64_t>(std::min(value, 9e18))); }
+Nanos nanos(double value) {
+  return Nanos(static_cast<std::int64_t>(std::min(value, 9e18)));
+}
 
 std::string human_number(double value, Unit unit) {
   switch (unit) {
@@ -494,7 +508,8 @@ std::string human_number(double value, Unit unit) {
     case Unit::Bytes:
     case Unit::BytesPerSecond: return short_bytes(value);
     case Unit::Percent: return value == 0 ? "0" : fmt::format("{:.{}f}", value, value < 10 ? 2 : 1);
-    case Unit::PerSecond: return value == 0 ? "0" : value < 10 ? fmt::format("{:.1f}", value) : short_count(value);
+    case Unit::PerSecond:
+      return value == 0 ? "0" : value < 10 ? fmt::format("{:.1f}", value) : short_count(value);
     case Unit::Count:
     case Unit::Segments: return value < 100'000 ? fmt::format("{:.0f}", value) : short_count(value);
     case Unit::None: return fmt::format("{:.0f}", value);
@@ -504,7 +519,9 @@ std::string human_number(double value, Unit unit) {
 
 }  // namespace
 
-std::span<const Field> fields() { return kFields; }
+std::span<const Field> fields() {
+  return kFields;
+}
 
 const Field* find_field(std::string_view name) {
   const auto found = std::find_if(kFields.begin(), kFields.end(), [name](const Field& field) {
@@ -536,8 +553,9 @@ Result<std::vector<const Field*>> parse_fields(std::string_view list) {
     const Field* field = find_field(name);
     if (!field) {
       const std::string_view nearest = nearest_field(name);
-      return Error(fmt::format("unknown field '{}'{}; netsonde fields lists them", printable(name),
-                               nearest.empty() ? "" : fmt::format(", did you mean '{}'?", nearest)));
+      return Error(
+          fmt::format("unknown field '{}'{}; netsonde fields lists them", printable(name),
+                      nearest.empty() ? "" : fmt::format(", did you mean '{}'?", nearest)));
     }
     chosen.push_back(field);
     list.remove_prefix(std::min(comma + 1, list.size()));
@@ -569,16 +587,20 @@ Value combined(const Field& field, std::span<const Row> rows) {
   for (const Row& row : rows) {
     const Value value = field.get(row);
     if (field.combine == Combine::Same) {
-      if (&row == rows.data()) result = value;
-      else if (result != value) return {};
+      if (&row == rows.data())
+        result = value;
+      else if (result != value)
+        return {};
       continue;
     }
     if (is_absent(value)) continue;
     if (is_absent(result)) {
       result = value;
     } else if (field.combine == Combine::Sum) {
-      if (const auto* n = std::get_if<std::uint64_t>(&value)) result = std::get<std::uint64_t>(result) + *n;
-      else result = as_number(result) + as_number(value);
+      if (const auto* n = std::get_if<std::uint64_t>(&value))
+        result = std::get<std::uint64_t>(result) + *n;
+      else
+        result = as_number(result) + as_number(value);
     } else {
       const bool larger = as_number(value) > as_number(result);
       if (larger == (field.combine == Combine::Max)) result = value;

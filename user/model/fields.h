@@ -23,24 +23,35 @@ struct Timestamp {
 using Value =
     std::variant<std::monostate, bool, std::uint64_t, double, std::string_view, Address, Timestamp>;
 
-inline bool is_absent(const Value& value) { return std::holds_alternative<std::monostate>(value); }
+inline bool is_absent(const Value& value) {
+  return std::holds_alternative<std::monostate>(value);
+}
 
 enum class Unit : std::uint8_t {
-  None, Count, Bytes, BytesPerSecond, PerSecond, Microseconds, Milliseconds, Seconds, Percent, Segments,
+  None,
+  Count,
+  Bytes,
+  BytesPerSecond,
+  PerSecond,
+  Microseconds,
+  Milliseconds,
+  Seconds,
+  Percent,
+  Segments,
 };
 
 // How the rows of a group become one value.
 enum class Combine : std::uint8_t { Same, Sum, Max, Min };
 
-// One described quantity: at once a column, a JSON key, a word of the filter language and an entry of the
-// manual. Adding a row to the table adds all four.
+// One described quantity: at once a column, a JSON key, a word of the filter language and an entry
+// of the manual. Adding a row to the table adds all four.
 struct Field {
   std::string_view id;     // JSON key, with the unit in its name
   std::string_view alias;  // short name, or empty
   std::string_view title;  // of the column
   std::string_view help;   // one sentence for the manual
   Unit unit = Unit::None;
-  int width = 8;           // columns on a screen, at least
+  int width = 8;  // columns on a screen, at least
   Combine combine = Combine::Same;
   Value (*get)(const Row&) = nullptr;
 

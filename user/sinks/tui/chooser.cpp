@@ -155,7 +155,8 @@ void Page::draw(Screen& screen) {
   const Box box = draw_box(screen, count, widest, title,
                            all ? "any key: back" : "Up Down: more; any other key: back");
   for (int i = 0; i < box.height; ++i)
-    screen.put(box.y + i, box.x, box.width, lines[static_cast<std::size_t>(scrolled + i)]);
+    screen.put(box.y + i, box.x, box.width,
+               lines[static_cast<std::size_t>(scrolled) + static_cast<std::size_t>(i)]);
 }
 
 Page help_page(int width) {

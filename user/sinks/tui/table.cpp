@@ -38,6 +38,7 @@ void Table::reset() {
   top();
   scrolled_ = 0;
   widest_.clear();
+  lines_.clear();
 }
 
 std::optional<std::uint64_t> Table::selected() const {

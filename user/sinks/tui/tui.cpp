@@ -197,11 +197,9 @@ Result<> Tui::on_input() {
   while (const auto input = impl_->screen_->read()) {
     any = true;
     impl_->on_key(*input);
+    impl_->draw();  // the next key acts on what this one shows
   }
-  if (any)
-    impl_->draw();
-  else if (impl_->screen_->hung_up())
-    impl_->actions_.quit();
+  if (!any && impl_->screen_->hung_up()) impl_->actions_.quit();
   return {};
 }
 
