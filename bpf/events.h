@@ -274,6 +274,8 @@ enum ev_loss {
 	EV_LOST_HISTOGRAM = 4, /* no memory for, or no room to send, an RTT histogram */
 	EV_LOST_DROP_KEYS = 5, /* drop table full */
 	EV_LOST_RATE = 6,      /* drop events above the rate limit (they are still counted) */
+	/* A program that is interrupted by itself does not run: the kernel counts that, not we. */
+	EV_LOST_MISSED = 7,
 	EV_LOSSES,
 };
 

@@ -41,8 +41,7 @@ std::unique_ptr<Capture::Running> Capture::start(const LiveSettings& settings) {
   return running;
 }
 
-Capture::Capture()
-    : running_(idle() ? std::move(idle()) : start(all_events())), reusable_(true) {
+Capture::Capture() : running_(idle() ? std::move(idle()) : start(all_events())), reusable_(true) {
   must(live().drain([](const Event&) {}));
   namespaces_.insert(Namespace::current().inode());
 }
@@ -80,9 +79,13 @@ bool Capture::accept_tells() const {
   });
 }
 
-void Capture::drain() { must(live().drain(handler_)); }
+void Capture::drain() {
+  must(live().drain(handler_));
+}
 
-void Capture::pass() { must(live().pass({.connections = true, .complete = true}, handler_)); }
+void Capture::pass() {
+  must(live().pass({.connections = true, .complete = true}, handler_));
+}
 
 bool Capture::wait(const std::function<bool()>& condition) {
   return wait_until([&] {

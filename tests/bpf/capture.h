@@ -21,8 +21,8 @@ LiveSettings all_events();
 // programs are global, and other processes make traffic meanwhile: what is theirs is left out.
 class Capture {
  public:
-  // With all_events(), of the thread's namespace alone. Programs that an earlier test started may go
-  // on in this one, since loading takes longer than most tests.
+  // With all_events(), of the thread's namespace alone. Programs that an earlier test started may
+  // go on in this one, since loading takes longer than most tests.
   Capture();
   // Starts programs of its own, which take up the sockets that are open now.
   explicit Capture(const LiveSettings& settings);

@@ -15,7 +15,8 @@
 namespace netsonde::test {
 namespace {
 
-// The kernel's ids of the objects of one sort ("prog_id", "map_id", "link_id") that a process holds.
+// The kernel's ids of the objects of one sort ("prog_id", "map_id", "link_id") that a process
+// holds.
 std::set<__u32> held_by(pid_t pid, const std::string& sort) {
   std::set<__u32> ids;
   const std::string folder = "/proc/" + std::to_string(pid) + "/fdinfo";
@@ -34,8 +35,12 @@ std::set<__u32> without(std::set<__u32> ids, const std::set<__u32>& others) {
   return ids;
 }
 
-bool is_loaded(__u32 program) { return static_cast<bool>(UniqueFd(bpf_prog_get_fd_by_id(program))); }
-bool is_attached(__u32 link) { return static_cast<bool>(UniqueFd(bpf_link_get_fd_by_id(link))); }
+bool is_loaded(__u32 program) {
+  return static_cast<bool>(UniqueFd(bpf_prog_get_fd_by_id(program)));
+}
+bool is_attached(__u32 link) {
+  return static_cast<bool>(UniqueFd(bpf_link_get_fd_by_id(link)));
+}
 
 class DetachTest : public testing::Test {
  protected:

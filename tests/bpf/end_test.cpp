@@ -163,8 +163,7 @@ TEST_F(EndTest, BothEndsClosingAtOnceIsFin) {
 }
 
 TEST_F(EndTest, BytesSentTwiceCountOnce) {
-  drop_incoming("tcp dport " + std::to_string(listener_.port()) +
-                " numgen random mod 100 < 20");
+  drop_incoming("tcp dport " + std::to_string(listener_.port()) + " numgen random mod 100 < 20");
   Pair pair = talking();
   for (int i = 0; i < 15; ++i) exchange(pair.client, pair.server, 3000, 1);
   run("/usr/sbin/nft delete table inet test");

@@ -84,13 +84,27 @@ TEST_F(FilterTest, ANetworkLetsItsPeersThrough) {
   EXPECT_EQ(seen(conditions), ends_of_one_);
 }
 
-TEST_F(FilterTest, ANamespaceLetsItsConnectionsThrough) {
-  ev_filter conditions = {};
-  conditions.netns = space_.inode();
-  const auto cookies = seen(conditions);
-  std::set<std::uint64_t> all = ends_of_one_;
-  all.insert(ends_of_two_.begin(), ends_of_two_.end());
-  EXPECT_EQ(cookies, all);
+TEST_F(FilterTest, ANamespaceLetsItsConnectionsThroughAndNoOthers) {
+  LiveSettings settings = all_events();
+  settings.filter.any = true;
+  settings.filter.conditions.netns = space_.inode();
+  const Namespace other = Namespace::create();
+  Capture capture(settings);
+  capture.also(other);
+  {
+    const Inside inside(other);
+    const Socket listener = listen_on();
+    Pair pair = connected_pair(listener);
+    close_in_order(pair);
+  }
+  Pair pair = connected_pair(one_);
+  const std::set<std::uint64_t> ours = {pair.client.cookie(), pair.server.cookie()};
+  close_in_order(pair);
+  ASSERT_TRUE(capture.wait_for(EV_CLOSE, 0, 2));
+  std::set<std::uint64_t> seen;
+  for (const Event& event : capture.events())
+    if (connection_of(event)) seen.insert(cookie_of(event));
+  EXPECT_EQ(seen, ours);
 }
 
 TEST_F(FilterTest, AProcessLetsItsOwnConnectionsThrough) {

@@ -29,8 +29,7 @@ Rule::Rule(const Namespace& space, const std::string& hook, const std::string& m
     : space_(space) {
   const std::string kNft = "/usr/sbin/nft ";
   run_in(space_, kNft + "add table inet test");
-  run_in(space_,
-         kNft + "add chain inet test rules { type filter hook " + hook + " priority 0 ; }");
+  run_in(space_, kNft + "add chain inet test rules { type filter hook " + hook + " priority 0 ; }");
   run_in(space_, kNft + "add rule inet test rules " + match + " counter " + verdict);
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <iostream>
 #include <list>
 #include <map>
-#include <unistd.h>
 
 #include "tests/bpf/capture.h"
 #include "tests/bpf/path.h"
@@ -122,6 +122,14 @@ class LossyPathTest : public testing::Test {
     return told ? 0 : of_both("TcpExtTCPRetransFail");
   }
 
+  // Everything was told, but for runs that the kernel skipped and that are counted as such; each
+  // can have been of a whole window.
+  static void expect_all(std::uint64_t told, std::uint64_t truth) {
+    constexpr std::uint64_t kSegments = 64;
+    EXPECT_LE(told, truth);
+    EXPECT_GE(told + kSegments * capture_->tick().lost[EV_LOST_MISSED], truth);
+  }
+
   static std::uint64_t in_closes(std::uint32_t ev_sample::*counter) {
     std::uint64_t sum = 0;
     for (const auto& close : capture_->all<ev_sample>(EV_CLOSE)) sum += close.*counter;
@@ -139,7 +147,7 @@ TEST_F(LossyPathTest, EventsAddUpToTheKernelsCount) {
             << ", synack " << in_events(EV_RETRANSMIT_SYNACK) << " in "
             << capture_->all<ev_retransmit>(EV_RETRANSMIT).size() << " events\n";
   EXPECT_GT(of_both("TcpRetransSegs"), 10U);
-  EXPECT_EQ(in_events() + untold(), of_both("TcpRetransSegs"));
+  expect_all(in_events() + untold(), of_both("TcpRetransSegs"));
 }
 
 TEST_F(LossyPathTest, CountersAddUpToTheKernelsCount) {
@@ -151,14 +159,14 @@ TEST_F(LossyPathTest, KindsOfTheConnectionsAddUpToTheirTotals) {
   for (const auto& close : capture_->all<ev_sample>(EV_CLOSE))
     unknown += close.retransmitted - close.retransmits_rto - close.retransmits_fast -
                close.retransmits_tlp - close.retransmits_syn;
-  EXPECT_EQ(unknown, untold());
+  expect_all(untold(), unknown);
 }
 
 TEST_F(LossyPathTest, FastRetransmitsAreThoseThatTheKernelCountsAsSuch) {
   std::uint64_t sent = 0;
   for (const auto& event : capture_->all<ev_retransmit>(EV_RETRANSMIT))
     if (event.kind == EV_RETRANSMIT_FAST && event.error == 0) sent += event.segments;
-  EXPECT_EQ(sent, of_both("TcpExtTCPFastRetrans"));
+  expect_all(sent, of_both("TcpExtTCPFastRetrans"));
 }
 
 TEST_F(LossyPathTest, RetransmissionsThatCouldNotLeaveAreThoseThatTheKernelCounts) {
@@ -170,8 +178,8 @@ TEST_F(LossyPathTest, RetransmissionsThatCouldNotLeaveAreThoseThatTheKernelCount
 }
 
 TEST_F(LossyPathTest, RecoveriesAreThoseThatTheKernelCounts) {
-  EXPECT_EQ(in_closes(&ev_sample::recoveries),
-            of_both("TcpExtTCPSackRecovery") + of_both("TcpExtTCPRenoRecovery"));
+  expect_all(in_closes(&ev_sample::recoveries),
+             of_both("TcpExtTCPSackRecovery") + of_both("TcpExtTCPRenoRecovery"));
 }
 
 TEST_F(LossyPathTest, ReceivedDuplicatesAreThoseThatTheKernelCounts) {
@@ -183,7 +191,9 @@ TEST_F(LossyPathTest, PayloadIsWhatTheApplicationsMoved) {
     EXPECT_EQ(close.conn.direction == EV_OUT ? close.tx_bytes : close.rx_bytes, kBytes);
 }
 
-TEST_F(LossyPathTest, NoEventIsLost) { EXPECT_EQ(capture_->tick().lost[EV_LOST_EVENTS], 0U); }
+TEST_F(LossyPathTest, NoEventIsLost) {
+  EXPECT_EQ(capture_->tick().lost[EV_LOST_EVENTS], 0U);
+}
 
 TEST_F(RetransmitTest, ALostTailIsProbed) {
   const Pair pair = connected();
@@ -240,8 +250,7 @@ TEST_F(RetransmitTest, ALostSynIsSentAgain) {
 }
 
 TEST_F(RetransmitTest, ALostSynAckIsSentAgain) {
-  const Rule rule(path_.near(), "input",
-                  to_client() + " tcp flags syn" + kOnlyTheFirst);
+  const Rule rule(path_.near(), "input", to_client() + " tcp flags syn" + kOnlyTheFirst);
   const Pair pair = connected_late();
   const std::uint64_t cookie = pair.server.cookie();
   EXPECT_GE(far("TcpExtTCPSynRetrans"), 1U);
@@ -275,8 +284,8 @@ TEST_F(RetransmitTest, ATimeoutThatTheKernelTakesBackIsAnUndo) {
   pair.client.send("arrives");
   ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_RTO, 1));
   ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
-  const std::uint64_t undone = near("TcpExtTCPLossUndo") + near("TcpExtTCPFullUndo") +
-                               near("TcpExtTCPDSACKUndo");
+  const std::uint64_t undone =
+      near("TcpExtTCPLossUndo") + near("TcpExtTCPFullUndo") + near("TcpExtTCPDSACKUndo");
   EXPECT_EQ(undone, 1U);
   EXPECT_EQ(capture_.sample(pair.client.cookie()).undos, undone);
 }

@@ -100,7 +100,9 @@ Inside::Inside(const Namespace& space) : before_(Namespace::current()) {
   must(setns(space.fd(), CLONE_NEWNET) == 0, "enter a network namespace");
 }
 
-Inside::~Inside() { setns(before_.fd(), CLONE_NEWNET); }
+Inside::~Inside() {
+  setns(before_.fd(), CLONE_NEWNET);
+}
 
 std::string output_of(const std::string& command) {
   std::array<int, 2> ends{};
@@ -121,7 +123,9 @@ std::string output_of(const std::string& command) {
   return text;
 }
 
-void run(const std::string& command) { output_of(command); }
+void run(const std::string& command) {
+  output_of(command);
+}
 
 void set_ipv4(const std::string& key, const std::string& value) {
   std::ofstream file("/proc/sys/net/ipv4/" + key);

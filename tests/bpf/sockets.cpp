@@ -40,7 +40,9 @@ RawAddress raw(const Endpoint& endpoint) {
   return address;
 }
 
-int family_of(const Endpoint& endpoint) { return raw(endpoint).bytes.ss_family; }
+int family_of(const Endpoint& endpoint) {
+  return raw(endpoint).bytes.ss_family;
+}
 
 }  // namespace
 
@@ -73,7 +75,8 @@ std::uint16_t Socket::port() const {
   RawAddress address;
   address.size = sizeof(address.bytes);
   must(getsockname(fd(), address.get(), &address.size) == 0, "read the local port");
-  return ntohs(reinterpret_cast<sockaddr_in*>(&address.bytes)->sin_port);  // at the same place in v6
+  return ntohs(
+      reinterpret_cast<sockaddr_in*>(&address.bytes)->sin_port);  // at the same place in v6
 }
 
 tcp_info Socket::info() const {
@@ -155,9 +158,13 @@ int Socket::wait_for_end() const {
   return n == 0 ? 0 : errno;
 }
 
-void Socket::make_nonblocking() const { fcntl(fd(), F_SETFL, fcntl(fd(), F_GETFL) | O_NONBLOCK); }
+void Socket::make_nonblocking() const {
+  fcntl(fd(), F_SETFL, fcntl(fd(), F_GETFL) | O_NONBLOCK);
+}
 
-void Socket::shut_down() const { must(shutdown(fd(), SHUT_WR) == 0, "shut down"); }
+void Socket::shut_down() const {
+  must(shutdown(fd(), SHUT_WR) == 0, "shut down");
+}
 
 void Socket::reset() {
   const linger abort = {.l_onoff = 1, .l_linger = 0};

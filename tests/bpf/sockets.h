@@ -24,6 +24,7 @@ bool wait_until(const std::function<bool()>& condition);
 // tcpi_state of TCP_INFO.
 inline constexpr int kEstablished = 1;
 inline constexpr int kFinWait2 = 5;
+inline constexpr int kCloseWait = 8;
 
 // Where a socket is bound or connected.
 struct Endpoint {

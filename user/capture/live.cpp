@@ -131,6 +131,7 @@ Result<> Live::start() {
   bpf_object__for_each_program(program, object_->obj) {
     if (!bpf_program__autoload(program)) continue;
     if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) continue;
+    program_fds_.push_back(bpf_program__fd(program));
     if (auto attached = attach(program); !attached) {
       const std::string name = bpf_program__name(program);
       for (HookOutcome& hook : outcomes_)
@@ -267,6 +268,7 @@ Result<> Live::pass(const Pass& pass, const Handler& handler) {
   std::copy(std::begin(object_->bss->lost), std::end(object_->bss->lost), std::begin(tick.lost));
   tick.lost[EV_LOST_SAMPLES] += cut_passes_;
   tick.lost[EV_LOST_EVENTS] += undecodable_;
+  tick.lost[EV_LOST_MISSED] = missed();
   tick.benign_drops = benign_drops();
   tick.cpu_ns = own_cpu_ns();
   tick.bpf_ns_per_s = bpf_ns_per_s_;
@@ -286,6 +288,18 @@ Result<> Live::want(const std::map<std::uint64_t, std::uint32_t>& wants) {
   wants_ = wants;
   object_->bss->have_wants = true;
   return {};
+}
+
+// The kernel does not run a program on a CPU where the same program is running already: a softirq
+// in the middle of a system call, most often.
+std::uint64_t Live::missed() const {
+  std::uint64_t missed = 0;
+  for (const int fd : program_fds_) {
+    bpf_prog_info info = {};
+    __u32 size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) missed += info.recursion_misses;
+  }
+  return missed;
 }
 
 std::vector<ProgramCost> Live::read_costs() const {

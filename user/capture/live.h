@@ -87,6 +87,7 @@ class Live {
   void on_bytes(std::span<const std::byte> bytes);
   void send_drop_counts(const Handler& handler);
   std::uint64_t benign_drops() const;
+  std::uint64_t missed() const;
   std::vector<ProgramCost> read_costs() const;
 
   BpfObject object_;
@@ -96,6 +97,7 @@ class Live {
   std::vector<HookOutcome> outcomes_;
   std::optional<RingBuffer> ring_;
   std::vector<BpfLink> links_;
+  std::vector<int> program_fds_;  // of the attached programs; the object owns them
   BpfLink sampler_;
   const Handler* handler_ = nullptr;  // of the drain that runs
   std::vector<std::uint32_t> benign_reasons_;

@@ -8,7 +8,8 @@ namespace netsonde {
 namespace {
 
 constexpr std::array<std::string_view, EV_LOSSES> kLossNames = {
-    "records", "events", "samples", "state_memory", "histograms", "drop_kinds", "rate_limited"};
+    "records",    "events",     "samples",      "state_memory",
+    "histograms", "drop_kinds", "rate_limited", "missed"};
 
 // What every event says of its connection.
 constexpr std::array<std::string_view, 17> kIdentity = {

@@ -19,7 +19,8 @@ constexpr std::array<std::string_view, EV_LOSSES> kLossTexts = {
     "sockets without memory for their state",
     "histograms",
     "kinds of drops",
-    "drop events above the rate limit"};
+    "drop events above the rate limit",
+    "runs that the kernel skipped"};
 
 double number_of(const Field& field, const Row& row) {
   const Value value = field.get(row);

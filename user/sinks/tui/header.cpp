@@ -66,7 +66,8 @@ constexpr std::array<std::string_view, EV_LOSSES> kLossNames = {
     "sockets (no memory)",
     "histograms (no room)",
     "kinds of drops (table full)",
-    "drop events (above the rate limit; still counted)"};
+    "drop events (above the rate limit; still counted)",
+    "runs (the kernel skipped them)"};
 
 int gauges_per_row(int columns) {
   return std::clamp(columns / kGaugeWidth, 1, kMostGauges);
