@@ -135,9 +135,9 @@ static __always_inline void follow_wants(struct conn_state *state, struct tcp_so
 
 /* Visits only sockets that have our state, in all network namespaces, without the hash walk and the
  * socket locks of iter/tcp. A full ring ends this read() with EAGAIN: the reader drains and goes on
- * where it was, so a pass never pushes events out and loses no sample. "Where it was" is a number of
- * list entries, wrong when sockets closed meanwhile: the reader then goes through all of them again,
- * and each remembers the pass that met it.
+ * where it was, so a pass never pushes events out and loses no sample. "Where it was" is a number
+ * of list entries, wrong when sockets closed meanwhile: the reader then goes through all of them
+ * again, and each remembers the pass that met it.
  */
 SEC("iter/bpf_sk_storage_map")
 int sample_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)

@@ -54,9 +54,9 @@ make --no-print-directory BUILD="$build" -j"$(nproc)" "$build/netsonde" "$build/
 section lint
 check lint scripts/lint.sh "$build"
 section unit tests
-suite unit "$build/unit-tests" --gtest_brief=1
+suite unit "$build/unit-tests" --gtest_brief=1 --gtest_color=no
 section BPF tests on this kernel
-suite bpf "$build/bpf-tests" --gtest_brief=1
+suite bpf "$build/bpf-tests" --gtest_brief=1 --gtest_color=no
 section command line
 suite cli tests/cli/run.sh "$build/netsonde"
 for kernel in $(sed 's/#.*//' tests/kernels); do

@@ -10,6 +10,6 @@ export EXTRA_FILES="$(command -v ip) $(command -v tc) $(command -v nft) $(comman
 export TIME_LIMIT="${TIME_LIMIT:-600}"
 status=0
 for kernel; do
-    scripts/vm.sh "$kernel" "$build/bpf-tests" --gtest_brief=1 || status=$?
+    scripts/vm.sh "$kernel" "$build/bpf-tests" --gtest_brief=1 --gtest_color=no || status=$?
 done
 exit $status

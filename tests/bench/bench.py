@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench.py BUILD [PART...]   Measures what netsonde costs and how fast it is, beside the tools that people
-use today; prints tables and writes BUILD/bench.json. Run by run.sh, in namespaces of its own.
+"""bench.py BUILD [PART...]   Measures what netsonde costs and how fast it is, beside the tools that
+people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in namespaces of its own.
 
 Parts: work (programs on and off, nanoseconds per run), peers, scale, start, events. QUICK=1: fewer pairs.
 """
@@ -28,14 +28,14 @@ class Bench:
 
     def work(self):
         for workload in ("bulk", "rr", "churn"):
-            arguments = [f"{self.tools}/work", workload, "25" if QUICK else "50"] + ([] if QUICK else ["all"])
+            arguments = [f"{self.tools}/work", workload, "20" if QUICK else "50"] + ([] if QUICK else ["all"])
             lines = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=True).stdout
             for row in map(json.loads, lines.splitlines()):
                 self.results[{"ratio": "ratios", "cost": "costs", "reader": "readers"}[row.pop("kind")]].append(row)
 
     def peers(self):
-        for workload in ("rr", "churn"):
-            rows = peers.measure(self.tools, self.netsonde, workload, 3 if QUICK else 8)
+        for workload in ("churn",) if QUICK else ("rr", "churn"):
+            rows = peers.measure(self.tools, self.netsonde, workload, 2 if QUICK else 8)
             self.results["peers"] += rows
 
     def scale(self):
@@ -92,7 +92,7 @@ class Bench:
             holders.stop()
 
     def events(self):
-        for name in ("churn", "refused", "reset"):
+        for name in ("churn",) if QUICK else ("churn", "refused", "reset"):
             self.results["events"] += self.ramp(name)
 
     def ramp(self, name):

@@ -159,7 +159,7 @@ TEST_F(CompletenessTest, EveryEndOfEveryConnectionClosesExactlyOnce) {
   std::cout << "  " << connections_ << " connections in " << seconds_ << " s, " << by_cookie_.size()
             << " close records\n";
   EXPECT_EQ(opens_, connections_);
-  EXPECT_EQ(accepts_, connections_);
+  EXPECT_GE(accepts_, connections_);  // two processors may make the same one; one is thrown away
   EXPECT_EQ(rows().size(), 2 * connections_);
   EXPECT_EQ(by_cookie_.size(), 2 * connections_);
   std::size_t missing = 0, twice = 0;

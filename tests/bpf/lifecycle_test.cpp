@@ -89,6 +89,17 @@ TEST_P(LifecycleTest, AddressesAndPortsAreThoseOfTheSocket) {
   EXPECT_EQ(conn.netns, space_.inode());
 }
 
+TEST_P(LifecycleTest, EveryByteOfAnAddressIsInItsPlace) {
+  const bool v6 = address() == "::1";
+  const std::string all_differ = v6 ? "fd01:203:405:607:809:a0b:c0d:e0f" : "127.1.2.3";
+  if (v6) run("/sbin/ip address add " + all_differ + "/128 dev lo nodad");
+  const Socket listener = listen_on({.address = all_differ});
+  Pair pair = connected_pair(listener, all_differ);
+  const std::uint64_t cookie = pair.client.cookie();
+  close_in_order(pair);
+  EXPECT_EQ(to_text(Address::from(capture_.close(cookie).conn.remote)), all_differ);
+}
+
 TEST_P(LifecycleTest, PayloadIsCountedWithoutSynAndFin) {
   Pair pair = connected();
   const std::uint64_t client = pair.client.cookie();

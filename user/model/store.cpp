@@ -15,7 +15,8 @@ constexpr std::uint8_t kNewSynRecv = 12;
 
 // A packet's namespace may be unknown (0): before 6.11 the kernel forgets it inside TCP.
 bool same_end(const ev_conn& a, const ev_conn& b) {
-  return (a.netns == b.netns || !b.netns) && a.local_port == b.local_port && a.remote_port == b.remote_port &&
+  return (a.netns == b.netns || !b.netns) && a.local_port == b.local_port &&
+         a.remote_port == b.remote_port &&
          std::equal(std::begin(a.local), std::end(a.local), std::begin(b.local)) &&
          std::equal(std::begin(a.remote), std::end(a.remote), std::begin(b.remote));
 }
