@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """bench.py BUILD [PART...]   Measures what netsonde costs and how fast it is, beside the tools that
-people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in namespaces of its own.
+people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in namespaces of its
+own.
 
-Parts: work (programs on and off, nanoseconds per run), peers, scale, start, events. QUICK=1: fewer pairs.
+Parts: work (programs on and off, nanoseconds per run), peers, scale, start, events.
+QUICK=1: fewer pairs, shorter spans.
 """
 import json
 import os
@@ -24,14 +26,15 @@ class Bench:
     def __init__(self, build):
         self.netsonde = os.path.abspath(f"{build}/netsonde")
         self.tools = os.path.abspath(f"{build}/tests/bench")
-        self.results = {"ratios": [], "costs": [], "readers": [], "peers": [], "scale": [], "start": [], "events": []}
+        parts = ("ratios", "costs", "readers", "peers", "scale", "start", "events")
+        self.results = {part: [] for part in parts}
 
     def work(self):
         for workload in ("bulk", "rr", "churn"):
-            arguments = [f"{self.tools}/work", workload, "20" if QUICK else "50"] + ([] if QUICK else ["all"])
-            lines = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=True).stdout
+            command = [f"{self.tools}/work", workload] + (["20"] if QUICK else ["50", "all"])
+            lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
             for row in map(json.loads, lines.splitlines()):
-                self.results[{"ratio": "ratios", "cost": "costs", "reader": "readers"}[row.pop("kind")]].append(row)
+                self.results[row.pop("kind") + "s"].append(row)
 
     def peers(self):
         for workload in ("churn",) if QUICK else ("rr", "churn"):
@@ -55,13 +58,18 @@ class Bench:
         view.wait_first_frame()
         time.sleep(2 + sockets / 50000)
         ms = self.cpu_ms_per_s(view.pid, span)
-        row = {"view_cpu_ms": ms, "rss_mib": rss_kib(view.pid) / 1024, "rss_peak_mib": rss_kib(view.pid, "VmHWM") / 1024}
-        row["lost"] = int(view.last(rb"lost (\d+)") or -1)
+        row = {
+            "view_cpu_ms": ms,
+            "rss_mib": rss_kib(view.pid) / 1024,
+            "rss_peak_mib": rss_kib(view.pid, "VmHWM") / 1024,
+            "lost": int(view.last(rb"lost (\d+)") or -1),
+        }
         view.stop()
         return row
 
     def batch_cost(self):
-        batch = subprocess.Popen([self.netsonde, "top", "--batch", "--limit", "20"], stdout=subprocess.DEVNULL)
+        command = [self.netsonde, "top", "--batch", "--limit", "20"]
+        batch = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         time.sleep(3)
         ms = self.cpu_ms_per_s(batch.pid, 5 if QUICK else 10)
         batch.send_signal(signal.SIGTERM)
@@ -87,8 +95,11 @@ class Bench:
                 subprocess.run([self.netsonde, "top", "--once", "--interval", "100ms"], check=True,
                                stdout=subprocess.DEVNULL)
                 overheads.append((time.monotonic() - begin) * 1000 - 100)
-            self.results["start"].append({"sockets": sockets, "first_screen_ms": sorted(screens)[runs // 2],
-                                          "once_ms": sorted(overheads)[runs // 2]})
+            self.results["start"].append({
+                "sockets": sockets,
+                "first_screen_ms": sorted(screens)[runs // 2],
+                "once_ms": sorted(overheads)[runs // 2],
+            })
             holders.stop()
 
     def events(self):
@@ -121,8 +132,14 @@ class Bench:
         trace.send_signal(signal.SIGINT)
         summary = trace.communicate()[1]
         events = int(re.search(r"^(\d+) events", summary, re.M).group(1)) * units / all_units
-        return {"load": name, "units_per_s": units / span, "events_per_s": events / span, "cpu": cpu / span,
-                "events_per_cpu_s": events / cpu, "lost": self.lost(summary)}
+        return {
+            "load": name,
+            "units_per_s": units / span,
+            "events_per_s": events / span,
+            "cpu": cpu / span,
+            "events_per_cpu_s": events / cpu,
+            "lost": self.lost(summary),
+        }
 
     @staticmethod
     def lost(summary):

@@ -32,7 +32,8 @@ def bpf_programs():
 
 def median_interval(values, random, resamples=1000):
     """The median and its bootstrap 95% interval."""
-    medians = sorted(statistics.median(random.choices(values, k=len(values))) for _ in range(resamples))
+    size = len(values)
+    medians = sorted(statistics.median(random.choices(values, k=size)) for _ in range(resamples))
     return statistics.median(values), medians[resamples // 40], medians[-resamples // 40 - 1]
 
 

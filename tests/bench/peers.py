@@ -13,8 +13,8 @@ from measure import Load, bpf_programs, cpu_s, median_interval
 SLICE_S = 1.0
 CORE = "1"  # the workload has core 0
 
-BPFTRACE_STATES = "tracepoint:sock:inet_sock_set_state /args->newstate == 7/ { @[args->oldstate] = count(); }"
-BPFTRACE_SRTT = "tracepoint:tcp:tcp_probe { @ = hist(args->srtt); }"
+COUNT_CLOSES = "tracepoint:sock:inet_sock_set_state /args->newstate == 7/ { @ = count(); }"
+SRTT_HISTOGRAM = "tracepoint:tcp:tcp_probe { @ = hist(args->srtt); }"
 
 
 def peers(netsonde):
@@ -26,8 +26,8 @@ def peers(netsonde):
         ("tcplife (libbpf-tools)", ["tcplife"], True),
         ("tcpstates (libbpf-tools)", ["tcpstates"], True),
         ("tcplife-bpfcc", ["tcplife-bpfcc"], True),
-        ("bpftrace: count of closes", ["bpftrace", "-e", BPFTRACE_STATES], True),
-        ("bpftrace: histogram of srtt", ["bpftrace", "-e", BPFTRACE_SRTT], True),
+        ("bpftrace: count of closes", ["bpftrace", "-e", COUNT_CLOSES], True),
+        ("bpftrace: histogram of srtt", ["bpftrace", "-e", SRTT_HISTOGRAM], True),
     ]
 
 
@@ -39,8 +39,12 @@ class Peer:
         self.before = bpf_programs()
         self.errors = tempfile.TemporaryFile()
         try:
-            self.process = subprocess.Popen(["taskset", "-c", CORE] + command, stdout=subprocess.DEVNULL,
-                                            stderr=self.errors, start_new_session=True)
+            self.process = subprocess.Popen(
+                ["taskset", "-c", CORE] + command,
+                stdout=subprocess.DEVNULL,
+                stderr=self.errors,
+                start_new_session=True,
+            )
         except OSError as error:
             raise RuntimeError(str(error)) from error
         try:
@@ -88,8 +92,8 @@ class Peer:
 
 
 def compare(load, command, attaches, pairs, rng):
-    """One row: slices with the tool running and slices without it, of the same workload, next to each
-    other. The slice without comes once before and once after, so a drift falls on both."""
+    """One row: slices of the same workload with the tool running, each between two without it, so that
+    a drift falls on both."""
     ratios, shares = [], []
     without = load.work_per_cpu_second(SLICE_S)
     for _ in range(pairs):
@@ -106,7 +110,8 @@ def compare(load, command, attaches, pairs, rng):
         ratios.append(2 * with_tool / (without + after))
         without = after
     ratio, low, high = median_interval(ratios, rng)
-    return {"ratio": ratio, "low": low, "high": high, "pairs": pairs, "own_cpu": statistics.median(shares)}
+    own_cpu = statistics.median(shares)
+    return {"ratio": ratio, "low": low, "high": high, "pairs": pairs, "own_cpu": own_cpu}
 
 
 def measure(tools, netsonde, workload, pairs):

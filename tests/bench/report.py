@@ -3,17 +3,25 @@
 
 
 def table(title, heads, rows):
-    """The first column is text, the others are figures."""
+    """The first column is text, the others are figures; short rows end in a remark."""
     cells = [heads] + [["" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
+    full = [row for row in cells if len(row) == len(heads)]
+    widths = [max(len(row[i]) for row in full) for i in range(len(heads))]
+    widths[0] = max(len(row[0]) for row in cells)
     print(f"\n{title}")
     for row in cells:
-        text = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
-        print("  " + "  ".join(text).rstrip())
+        figures = row[1:] if len(row) < len(heads) else [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
+        print("  " + "  ".join([row[0].ljust(widths[0])] + figures).rstrip())
 
 
 def interval(row):
     return f"{row['ratio']:.3f} [{row['low']:.3f}..{row['high']:.3f}]"
+
+
+def find(rows, **wanted):
+    """The first row with these values."""
+    matching = (row for row in rows if all(row.get(k) == v for k, v in wanted.items()))
+    return next(matching, None)
 
 
 def print_ratios(rows):
@@ -23,34 +31,37 @@ def print_ratios(rows):
 
 
 def print_costs(rows):
-    real = [row for row in rows if not row["program"].startswith("empty ")]
-    floor = {(row["workload"], row["program"][6:]): row for row in rows if row not in real}
     lines = []
-    for row in real:
-        empty = floor.get((row["workload"], row["program"]))
+    for row in rows:
+        if row["program"].startswith("empty "):
+            continue
+        empty = find(rows, workload=row["workload"], program="empty " + row["program"])
         lines.append([f"{row['workload']}, {row['program']}", row["runs_per_s"], round(row["ns_min"]),
                       round(row["ns_median"]), round(empty["ns_median"]) if empty else None])
-    table("Nanoseconds per run, statistics included; empty: a program that does nothing on the same hook",
+    table("Nanoseconds per run, the kernel's statistics included; empty: a program that does nothing",
           ["workload, program", "runs/s", "min", "median", "empty"], lines)
 
 
 def print_peers(rows):
     lines = []
     for row in rows:
-        name = f"{row['workload']}, {row['row']}"
+        line = [f"{row['workload']}, {row['row']}"]
         if "error" in row:
-            lines.append([name, "does not run here: " + row["error"]])
+            lines.append(line + ["does not run here: " + row["error"]])
         else:
-            lines.append([name, interval(row)])
-    table("Work per CPU-second while the whole tool runs / without", ["workload, tool", "ratio"], lines)
+            lines.append(line + [interval(row), row["pairs"]])
+    table("Work per CPU-second while the whole tool runs / without",
+          ["workload, tool", "ratio", "pairs"], lines)
 
 
 def print_scale(rows):
-    keys = ["view_cpu_ms", "batch_cpu_ms", "ss_cpu_ms", "ss_over_view", "rss_mib", "lost"]
-    table("Idle sockets: CPU milliseconds per second at one look per second; resident memory of the view",
+    def cell(value):
+        return f"{value:.1f}" if isinstance(value, float) else value
+
+    keys = ["sockets", "view_cpu_ms", "batch_cpu_ms", "ss_cpu_ms", "ss_over_view", "rss_mib", "lost"]
+    table("Idle sockets, one look per second: CPU milliseconds per second; memory of the view",
           ["sockets", "top (view)", "top --batch", "ss -tinem", "ss / view", "MiB", "lost"],
-          [[row["sockets"]] + [f"{row[k]:.1f}" if isinstance(row[k], float) else row[k] for k in keys]
-           for row in rows])
+          [[cell(row[key]) for key in keys] for row in rows])
 
 
 def print_start(rows):
@@ -60,42 +71,36 @@ def print_start(rows):
 
 
 def print_events(rows):
-    table("netsonde trace --json > /dev/null: the most events per second without a loss, and with, if any",
+    table("netsonde trace --json > /dev/null: the most without a loss, then the first with, if any",
           ["load", "connections/s", "events/s", "lost", "CPU", "events per CPU-second"],
           [[row["load"], round(row["units_per_s"]), round(row["events_per_s"]), row["lost"],
             f"{row['cpu']:.0%}", round(row["events_per_cpu_s"])] for row in rows])
 
 
-def find(rows, **wanted):
-    return next((row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None)
+def work_goals(rows):
+    for workload, name, least, low in [("bulk", "without exact owner", 0.99, 0.985),
+                                       ("rr", "without exact owner", 0.99, 0.985),
+                                       ("bulk", "netsonde", 0.98, 0.975),
+                                       ("rr", "netsonde", 0.98, 0.975),
+                                       ("churn", "netsonde", 0.92, 0)]:
+        row = find(rows, workload=workload, row=name)
+        if row:
+            met = row["ratio"] >= least and row["low"] >= low
+            goal = f">= {least}" + (f", low >= {low}" if low else "")
+            yield f"work ratio, {workload}, {name}", interval(row), goal, met
 
 
-def goals(results):
-    """What, measured, target, whether it is met. Rows whose part was not run are left out."""
-    for workload, row, least, low in [("bulk", "without exact owner", 0.99, 0.985),
-                                      ("rr", "without exact owner", 0.99, 0.985),
-                                      ("bulk", "netsonde", 0.98, 0.975), ("rr", "netsonde", 0.98, 0.975),
-                                      ("churn", "netsonde", 0.92, 0.0)]:
-        found = find(results.get("ratios", []), workload=workload, row=row)
-        if found:
-            met = found["ratio"] >= least and found["low"] >= low
-            yield (f"work ratio, {workload}, {row}", interval(found),
-                   f">= {least}" + (f", low >= {low}" if low else ""), met)
+def scale_goals(rows):
     for sockets, times in [(1000, 20), (10000, 8), (100000, 5)]:
-        found = find(results.get("scale", []), sockets=sockets)
-        if found:
-            yield (f"CPU of ss / netsonde, {sockets} sockets", f"{found['ss_over_view']:.1f}", f">= {times}",
-                   found["ss_over_view"] >= times)
-    yield from memory_goals(results.get("scale", []))
-    for row in results.get("start", []):
-        yield (f"first screen, {row['sockets']} sockets", f"{row['first_screen_ms']:.0f} ms", "<= 300 ms",
-               row["first_screen_ms"] <= 300)
-
-
-def memory_goals(rows):
+        row = find(rows, sockets=sockets)
+        if row:
+            ratio = row["ss_over_view"]
+            yield (f"CPU of ss / netsonde, {sockets} sockets", f"{ratio:.1f}", f">= {times}",
+                   ratio >= times)
     at_10k, at_100k = find(rows, sockets=10000), find(rows, sockets=100000)
     if at_10k:
-        yield "resident memory, 10000 sockets", f"{at_10k['rss_mib']:.1f} MiB", "<= 30 MiB", at_10k["rss_mib"] <= 30
+        mib = at_10k["rss_mib"]
+        yield "resident memory, 10000 sockets", f"{mib:.1f} MiB", "<= 30 MiB", mib <= 30
     if at_10k and at_100k:
         each = (at_100k["rss_mib"] - at_10k["rss_mib"]) * 1024 / 90000
         yield "per further connection", f"{each:.2f} KiB", "<= 1 KiB", each <= 1
@@ -103,11 +108,19 @@ def memory_goals(rows):
         yield f"lost events, {row['sockets']} sockets", str(row["lost"]), "0", row["lost"] == 0
 
 
+def start_goals(rows):
+    for row in rows:
+        ms = row["first_screen_ms"]
+        yield f"first screen, {row['sockets']} sockets", f"{ms:.0f} ms", "<= 300 ms", ms <= 300
+
+
 def print_all(results):
     for part, show in [("ratios", print_ratios), ("costs", print_costs), ("peers", print_peers),
                        ("scale", print_scale), ("start", print_start), ("events", print_events)]:
         if results.get(part):
             show(results[part])
-    rows = [[what, value, target, "met" if met else "MISSED"] for what, value, target, met in goals(results)]
-    if rows:
-        table("Goals", ["", "measured", "goal", ""], rows)
+    goals = [*work_goals(results["ratios"]), *scale_goals(results["scale"]),
+             *start_goals(results["start"])]
+    if goals:
+        table("Goals", ["", "measured", "goal", ""],
+              [[what, value, goal, "met" if met else "MISSED"] for what, value, goal, met in goals])
