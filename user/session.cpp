@@ -64,7 +64,7 @@ struct Session::State {
   }
 
   Result<> drain() {
-    TRY(live->drain(handler));
+    TRY(live->drain(handler, true));
     if (after_drain) TRY(after_drain());
     return outcome();
   }
@@ -76,7 +76,9 @@ struct Session::State {
     const Time now = kernel_now();
     const bool complete = settings.sample_connections && (lost || now >= complete_due);
     if (complete) complete_due = now + kCompleteEvery;
-    TRY(live->pass({.connections = settings.sample_connections, .complete = complete}, handler));
+    TRY(live->pass(
+        {.connections = settings.sample_connections, .complete = complete, .hurry = true},
+        handler));
     TRY(update_wants());
     return outcome();
   }
@@ -188,6 +190,7 @@ Result<> Session::run() {
   const Snapshot snapshot(state_->store);
   if (state_->tui) TRY(state_->tui->on_snapshot(snapshot));
   if (!state_->stopped) TRY(state_->loop.run());
+  TRY(state_->live->drain(state_->handler));
   return state_->pass();
 }
 

@@ -92,8 +92,8 @@ class Peer:
 
 
 def compare(load, command, attaches, pairs, rng):
-    """One row: slices of the same workload with the tool running, each between two without it, so that
-    a drift falls on both."""
+    """One row: slices of the same workload with the tool running, each between two without it, so
+    that a drift falls on both."""
     ratios, shares = [], []
     without = load.work_per_cpu_second(SLICE_S)
     for _ in range(pairs):

@@ -10,7 +10,9 @@ def table(title, heads, rows):
     widths[0] = max(len(row[0]) for row in cells)
     print(f"\n{title}")
     for row in cells:
-        figures = row[1:] if len(row) < len(heads) else [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
+        figures = row[1:]
+        if len(row) == len(heads):
+            figures = [cell.rjust(width) for cell, width in zip(figures, widths[1:])]
         print("  " + "  ".join([row[0].ljust(widths[0])] + figures).rstrip())
 
 
@@ -36,9 +38,10 @@ def print_costs(rows):
         if row["program"].startswith("empty "):
             continue
         empty = find(rows, workload=row["workload"], program="empty " + row["program"])
-        lines.append([f"{row['workload']}, {row['program']}", row["runs_per_s"], round(row["ns_min"]),
-                      round(row["ns_median"]), round(empty["ns_median"]) if empty else None])
-    table("Nanoseconds per run, the kernel's statistics included; empty: a program that does nothing",
+        floor = round(empty["ns_median"]) if empty else None
+        lines.append([f"{row['workload']}, {row['program']}", row["runs_per_s"],
+                      round(row["ns_min"]), round(row["ns_median"]), floor])
+    table("Nanoseconds per run, with the kernel's statistics; empty: a program that does nothing",
           ["workload, program", "runs/s", "min", "median", "empty"], lines)
 
 
@@ -58,7 +61,8 @@ def print_scale(rows):
     def cell(value):
         return f"{value:.1f}" if isinstance(value, float) else value
 
-    keys = ["sockets", "view_cpu_ms", "batch_cpu_ms", "ss_cpu_ms", "ss_over_view", "rss_mib", "lost"]
+    keys = ["sockets", "view_cpu_ms", "batch_cpu_ms", "ss_cpu_ms", "ss_over_view", "rss_mib",
+            "lost"]
     table("Idle sockets, one look per second: CPU milliseconds per second; memory of the view",
           ["sockets", "top (view)", "top --batch", "ss -tinem", "ss / view", "MiB", "lost"],
           [[cell(row[key]) for key in keys] for row in rows])

@@ -17,6 +17,7 @@ namespace netsonde {
 
 namespace {
 
+constexpr std::size_t kPortion = 8192;  // events
 constexpr Nanos kPassLimit = std::chrono::milliseconds(500);
 
 int silent(libbpf_print_level, const char*, va_list) {
@@ -158,7 +159,7 @@ Result<bool> Live::run_iterator(bpf_link* link, const Handler* handler, Time dea
     if (errno != EAGAIN) return Error::from_errno("read socket iterator");
     if (!handler) continue;  // the kernel paused after a million sockets
     paused = true;
-    TRY(drain(*handler));
+    TRY(drain(*handler, true));
     if (kernel_now() > deadline) {
       ++cut_passes_;
       return true;
@@ -211,10 +212,11 @@ void Live::on_bytes(std::span<const std::byte> bytes) {
   (*handler_)(event.value());
 }
 
-Result<> Live::drain(const Handler& handler) {
+Result<> Live::drain(const Handler& handler, bool hurry) {
   handler_ = &handler;
-  // As many as can have waited when the drain began.
-  auto drained = ring_->drain(object_->rodata->ring_size / sizeof(ev_open));
+  // All: as many as can have waited when the drain began.
+  const std::size_t all = object_->rodata->ring_size / sizeof(ev_open);
+  auto drained = ring_->drain(hurry ? kPortion : all);
   handler_ = nullptr;
   if (!drained) return std::move(drained).error();
   return {};
@@ -253,14 +255,14 @@ std::uint64_t Live::benign_drops() const {
 }
 
 Result<> Live::pass(const Pass& pass, const Handler& handler) {
-  TRY(drain(handler));
+  TRY(drain(handler, pass.hurry));
   object_->data->sample_connections = pass.connections;
   object_->bss->sample_unchanged = pass.complete;
   const std::uint64_t cut_before = cut_passes_;
   ++object_->bss->pass_number;
   const Time deadline = kernel_now() + kPassLimit;
   while (!TRY(run_iterator(sampler_.get(), &handler, deadline))) continue;
-  TRY(drain(handler));
+  TRY(drain(handler, pass.hurry));
   send_drop_counts(handler);
   ev_tick tick = {};
   tick.header = header(tick, EV_TICK, kernel_now());

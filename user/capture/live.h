@@ -48,12 +48,14 @@ class Live {
 
   // Readable when the ring wants to be drained before the next timed drain.
   int fd() const { return ring_->fd(); }
-  // Hands over every event that waits now.
-  Result<> drain(const Handler& handler);
+  // Hands over every event that waits now, or in a hurry only the next few thousand of them: what
+  // comes faster than it can be told must not keep the loop from signals and timers.
+  Result<> drain(const Handler& handler, bool hurry = false);
 
   struct Pass {
     bool connections = true;  // else listeners alone
     bool complete = false;    // also sockets that did nothing since their last sample
+    bool hurry = false;       // as for drain()
   };
   // Reads the counters of all sockets, then those of drops, and ends with an EV_TICK.
   Result<> pass(const Pass& pass, const Handler& handler);
