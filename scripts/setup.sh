@@ -7,7 +7,7 @@ set -eu
 build="clang llvm libbpf-dev libelf-dev zlib1g-dev g++ make pkg-config libfmt-dev libcli11-dev
     nlohmann-json3-dev libc-ares-dev libncurses-dev"
 lint="clang-format clang-tidy cppcheck"
-test="libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux procps python3
+test="libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux zsh procps python3
     busybox-static cpio kmod xz-utils"
 [ "$(uname -m)" != x86_64 ] || test="$test qemu-system-x86"
 case ${1:-all} in
