@@ -56,6 +56,8 @@ extern struct states_map states SEC(".maps");
 
 /* Only connections with more RTT samples than fit into conn_state have one. */
 struct rtt_histogram {
+	__u32 samples;
+	__u32 deep; /* counted at every ACK instead of once per round trip */
 	__u32 buckets[EV_RTT_BUCKETS];
 };
 
@@ -86,12 +88,15 @@ static __always_inline void count_loss(enum ev_loss cause)
 	__sync_fetch_and_add(&lost[cause], 1);
 }
 
-/* Waking the reader costs more than the event (4-10 us against 0.2), so it is woken only when it
- * must hurry; otherwise it drains on its own timer.
+/* Waking the reader costs more than the event (4-10 us against 0.2), so it drains on its own timer
+ * and is woken only when another eighth of the ring has filled. Should two CPUs meet there and both
+ * miss it, the next eighth or the timer makes up for it.
  */
 static __always_inline void event_submit(void *event)
 {
-	bool hurry = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= ring_size / 8;
+	const struct ev_header *header = event;
+	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	bool hurry = (waiting ^ (waiting - header->size)) & (ring_size / 8);
 
 	bpf_ringbuf_submit(event, hurry ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }

@@ -72,8 +72,9 @@ static __always_inline void opened(struct sock *sk, struct tcp_sock *tp, __u8 tc
 
 	if (!state)
 		return;
+	if (state->rtt_samples > EV_FIRST_RTTS) /* in an earlier connection of this socket */
+		bpf_sk_storage_delete(&histograms, sk);
 	reset_state(state, listener ? EV_LISTENER : EV_OUT);
-	bpf_sk_storage_delete(&histograms, sk); /* of an earlier connection of this socket */
 	set_owner(state, EV_OWNER_EXACT);
 	send_opened(tp, state, listener ? EV_LISTEN : EV_CONNECT, tcp_state);
 }
@@ -139,29 +140,6 @@ static __always_inline void closed(struct sock *sk, struct tcp_sock *tp, __u8 ol
 	event_submit(e);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state, struct sock *sk, int old_state, int new_tcp_state)
-{
-	struct tcp_sock *tp;
-
-	/* A new server socket still carries its listener's cookie here (before 6.18). */
-	if (!is_tcp(sk) || new_tcp_state == TCP_SYN_RECV || old_state == new_tcp_state)
-		return 0;
-	if (new_tcp_state != TCP_SYN_SENT && new_tcp_state != TCP_LISTEN &&
-	    new_tcp_state != TCP_ESTABLISHED && new_tcp_state != TCP_CLOSE)
-		return 0;
-	tp = full_tcp_sock(sk);
-	if (!tp)
-		return 0;
-	if (new_tcp_state == TCP_ESTABLISHED)
-		established(sk, tp, old_state);
-	else if (new_tcp_state == TCP_CLOSE)
-		closed(sk, tp, old_state);
-	else
-		opened(sk, tp, new_tcp_state);
-	return 0;
-}
-
 static __always_inline void take_over(struct sock *sk)
 {
 	struct conn_state *state = bpf_sk_storage_get(&states, sk, 0, 0);
@@ -181,6 +159,59 @@ static __always_inline void take_over(struct sock *sk)
 	tp = full_tcp_sock(sk);
 	if (tp)
 		accepted(tp, state);
+}
+
+#define PF_KTHREAD    0x00200000
+#define SHUTDOWN_BOTH 3
+
+/* Whether the current task is the process that calls shutdown() or close(): it holds the socket's
+ * lock, which no softirq does, and is no kernel worker that closes what somebody else left. A reset
+ * or a killer of connections ends them before they are shut down.
+ */
+static __always_inline bool being_closed(const struct sock *sk, __u8 new_tcp_state)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return sk->sk_lock.owned && !(task->flags & PF_KTHREAD) &&
+	       (new_tcp_state != TCP_CLOSE || sk->sk_shutdown == SHUTDOWN_BOTH);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old_state, int new_tcp_state)
+{
+	struct tcp_sock *tp;
+
+	/* A new server socket still carries its listener's cookie here (before 6.18). */
+	if (!is_tcp(sk) || new_tcp_state == TCP_SYN_RECV || old_state == new_tcp_state)
+		return 0;
+	switch (new_tcp_state) {
+	case TCP_FIN_WAIT1:
+	case TCP_LAST_ACK:
+		/* Without a hook at every read the first sure sign of whose an accepted connection
+		 * is.
+		 */
+		if (being_closed(sk, new_tcp_state))
+			take_over(sk);
+		return 0;
+	case TCP_ESTABLISHED:
+		tp = full_tcp_sock(sk);
+		if (tp)
+			established(sk, tp, old_state);
+		return 0;
+	case TCP_CLOSE:
+		if (old_state != TCP_LISTEN && being_closed(sk, new_tcp_state))
+			take_over(sk);
+		tp = full_tcp_sock(sk);
+		if (tp)
+			closed(sk, tp, old_state);
+		return 0;
+	case TCP_SYN_SENT:
+	case TCP_LISTEN:
+		tp = full_tcp_sock(sk);
+		if (tp)
+			opened(sk, tp, new_tcp_state);
+	}
+	return 0;
 }
 
 /* The first read in the context of the process that accepted. */

@@ -134,10 +134,10 @@ int BPF_PROG(on_retransmit_synack, struct sock *sk, struct request_sock *request
 SEC("tp_btf/tcp_cong_state_set")
 int BPF_PROG(on_congestion_state, struct sock *sk, __u8 new_state)
 {
-	struct conn_state *state = bpf_sk_storage_get(&states, sk, 0, 0);
 	struct tcp_sock *tp = full_tcp_sock(sk);
 	struct inet_connection_sock *icsk = (struct inet_connection_sock *)tp;
 	struct ev_congestion_state *e;
+	struct conn_state *state;
 	bool undone;
 	__u8 old_state;
 
@@ -147,6 +147,7 @@ int BPF_PROG(on_congestion_state, struct sock *sk, __u8 new_state)
 	if (old_state == new_state || (old_state < TCP_CA_Recovery && new_state < TCP_CA_Recovery))
 		return 0;
 	undone = old_state >= TCP_CA_Recovery && new_state < TCP_CA_Recovery && !tp->undo_marker;
+	state = bpf_sk_storage_get(&states, sk, 0, 0);
 	if (state) {
 		state->recoveries += new_state == TCP_CA_Recovery;
 		state->losses += new_state == TCP_CA_Loss;

@@ -50,6 +50,18 @@ static __always_inline void count_rtt(struct rtt_histogram *histogram, __u32 us)
 				needs */
 	if (bucket < EV_RTT_BUCKETS)
 		histogram->buckets[bucket]++;
+	histogram->samples++;
+}
+
+/* conn_state counts only until there is a histogram. */
+static __always_inline __u32 rtt_samples(struct sock *sk, const struct conn_state *state)
+{
+	struct rtt_histogram *histogram;
+
+	if (state->rtt_samples <= EV_FIRST_RTTS)
+		return state->rtt_samples;
+	histogram = bpf_sk_storage_get(&histograms, sk, 0, 0);
+	return histogram ? histogram->samples : state->rtt_samples;
 }
 
 /* sk: whatever pointer the calling program type may give to bpf_sk_storage_get. A macro, since the
@@ -58,18 +70,22 @@ static __always_inline void count_rtt(struct rtt_histogram *histogram, __u32 us)
 #define record_rtt(sk, state, us)                                                                  \
 	({                                                                                         \
 		struct conn_state *state_ = (state);                                               \
-		__u32 us_ = (us), n_ = state_->rtt_samples++;                                      \
+		__u32 us_ = (us), n_ = state_->rtt_samples;                                        \
 		if (n_ < EV_FIRST_RTTS) {                                                          \
 			state_->first_rtts[n_ & (EV_FIRST_RTTS - 1)] = us_;                        \
+			state_->rtt_samples++;                                                     \
 		} else {                                                                           \
 			struct rtt_histogram *h_ = bpf_sk_storage_get(                             \
 				&histograms, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);                  \
 			if (!h_) {                                                                 \
 				count_loss(EV_LOST_HISTOGRAM);                                     \
 			} else {                                                                   \
-				if (n_ == EV_FIRST_RTTS)                                           \
+				if (n_ == EV_FIRST_RTTS) {                                         \
 					for (int i_ = 0; i_ < EV_FIRST_RTTS; i_++)                 \
 						count_rtt(h_, state_->first_rtts[i_]);             \
+					h_->deep = !!(state_->want & EV_WANT_DEEP);                \
+					state_->rtt_samples++;                                     \
+				}                                                                  \
 				count_rtt(h_, us_);                                                \
 			}                                                                          \
 		}                                                                                  \
@@ -91,7 +107,7 @@ static __always_inline void send_histogram(struct sock *sk, const struct conn_st
 	if (!e)
 		return;
 	e->cookie = bpf_get_socket_cookie(sk);
-	e->samples = state->rtt_samples;
+	e->samples = histogram->samples;
 	e->pad = 0;
 	if (bpf_probe_read_kernel(e->buckets, sizeof(e->buckets), histogram->buckets))
 		__builtin_memset(e->buckets, 0, sizeof(e->buckets));

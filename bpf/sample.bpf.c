@@ -26,8 +26,9 @@ struct {
 SEC("sockops")
 int on_rtt(struct bpf_sock_ops *ops)
 {
-	struct bpf_sock *sk = ops->sk;
+	struct rtt_histogram *histogram;
 	struct conn_state *state;
+	struct bpf_sock *sk;
 	struct tcp_sock *tp;
 	__u32 us;
 
@@ -42,12 +43,20 @@ int on_rtt(struct bpf_sock_ops *ops)
 	default:
 		return 1;
 	}
+	sk = ops->sk;
 	if (!sk)
 		return 1;
+	us = ops->args[0];
+	/* Most samples are of connections that have a histogram: one look-up for these. */
+	histogram = bpf_sk_storage_get(&histograms, sk, 0, 0);
+	if (histogram && us) {
+		if (!histogram->deep)
+			count_rtt(histogram, us);
+		return 1;
+	}
 	state = bpf_sk_storage_get(&states, sk, 0, 0);
 	if (!state || state->want & EV_WANT_DEEP)
 		return 1;
-	us = ops->args[0];
 	if (!us) {
 		tp = bpf_skc_to_tcp_sock(sk);
 		us = tp ? tp->rack.rtt_us : 0;
@@ -129,8 +138,15 @@ static __always_inline void follow_wants(struct conn_state *state, struct tcp_so
 {
 	__u64 cookie = bpf_get_socket_cookie(tp);
 	__u32 *want = bpf_map_lookup_elem(&wants, &cookie);
+	__u8 now = want ? *want : 0;
+	struct rtt_histogram *histogram;
 
-	state->want = want ? *want : 0;
+	if ((now ^ state->want) & EV_WANT_DEEP) {
+		histogram = bpf_sk_storage_get(&histograms, (struct sock *)tp, 0, 0);
+		if (histogram)
+			histogram->deep = !!(now & EV_WANT_DEEP);
+	}
+	state->want = now;
 }
 
 /* Visits only sockets that have our state, in all network namespaces, without the hash walk and the
@@ -162,10 +178,12 @@ int sample_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 	state->pass = pass_number;
 	if (have_wants)
 		follow_wants(state, tp);
-	if (state->rtt_samples != state->rtt_samples_sent &&
-	    (want_all_histograms || state->want & EV_WANT_HISTOGRAM)) {
-		send_histogram(sk, state, EV_LOST_HISTOGRAM);
-		state->rtt_samples_sent = state->rtt_samples;
+	if (want_all_histograms || state->want & EV_WANT_HISTOGRAM) {
+		__u32 samples = rtt_samples(sk, state);
+
+		if (samples != state->rtt_samples_sent)
+			send_histogram(sk, state, EV_LOST_HISTOGRAM);
+		state->rtt_samples_sent = samples;
 	}
 	if (!changed(tp, state) && !sample_unchanged)
 		return 0;

@@ -5,6 +5,7 @@
 #define BPF_SAMPLE_BPF_H
 
 #include "bpf/common.bpf.h"
+#include "bpf/rtt.bpf.h"
 
 #define SOCK_DONE_FLAG 1 /* enum sock_flags: the peer's FIN has arrived */
 #define CHRONO_BUSY    1 /* enum tcp_chrono */
@@ -147,7 +148,7 @@ static __always_inline void fill_rtt(struct ev_sample *s, const struct tcp_sock 
 	s->min_rtt_us = tp->rtt_min.s[0].v;
 	s->rto_us = (__u64)icsk->icsk_rto * 1000000 / ticks_per_second;
 	s->rcv_rtt_us = tp->rcv_rtt_est.rtt_us >> 3;
-	s->rtt_samples = state->rtt_samples;
+	s->rtt_samples = rtt_samples((struct sock *)tp, state);
 	__builtin_memcpy(s->first_rtts, state->first_rtts, sizeof(s->first_rtts));
 }
 

@@ -4,7 +4,9 @@
 # kernel.sh printed) under qemu with little in it but PROGRAM, runs it as root, prints what it
 # prints and exits as it does: 124 after TIME_LIMIT seconds, 125 when the machine itself failed.
 #   EXTRA_FILES="/sbin/ip /usr/sbin/nft"   more programs and files, at the same path in the guest
-#   TIME_LIMIT=300  ACCEL=tcg              ACCEL=kvm where the host can
+#   TIME_LIMIT=300
+#   ACCEL=kvm                               where the host can. Emulated processors take turns: in
+#                                           threads of their own they meet half-patched kernel code.
 set -eu
 
 modules="veth tun tcp_bbr nf_tables nft_numgen nft_counter nft_limit nft_reject_inet
@@ -84,7 +86,7 @@ chmod +x "$guest/init"
 (cd "$guest" && find . | cpio --quiet -o -H newc) >"$work/initrd"
 rm -rf "$guest"
 
-timeout --foreground "$limit" qemu-system-x86_64 -machine q35 -accel "${ACCEL:-tcg}" -cpu max \
+timeout --foreground "$limit" qemu-system-x86_64 -machine q35 -accel "${ACCEL:-tcg,thread=single}" -cpu max \
     -smp 2 -m 1G -nodefaults -no-reboot -display none -serial "file:$work/console" -serial stdio \
     -kernel "$(echo "$kernel"/boot/vmlinuz-*)" -initrd "$work/initrd" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off" </dev/null &
@@ -93,7 +95,7 @@ wait "$vm" && ended=0 || ended=$?
 vm=
 status=$(tr -d '\r' <"$work/console" | sed -n 's/^exit status //p')
 [ -z "$status" ] || exit "$status"
-tail -n 50 "$work/console" >&2
+tail -n 150 "$work/console" >&2
 if [ "$ended" = 124 ]; then
     echo "vm.sh: $name: $program did not end within $limit s" >&2
     exit 124

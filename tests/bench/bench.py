@@ -31,10 +31,16 @@ class Bench:
 
     def work(self):
         for workload in ("bulk", "rr", "churn"):
-            command = [f"{self.tools}/work", workload] + (["20"] if QUICK else ["50", "all"])
-            lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-            for row in map(json.loads, lines.splitlines()):
-                self.results[row.pop("kind") + "s"].append(row)
+            self.work_of("top", workload, all_rows=not QUICK)
+            if workload != "bulk":
+                self.work_of("trace", workload, all_rows=False)
+
+    def work_of(self, netsonde_command, workload, all_rows):
+        command = [f"{self.tools}/work", workload, "20" if QUICK else "50", netsonde_command]
+        command += ["all"] if all_rows else []
+        lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        for row in map(json.loads, lines.splitlines()):
+            self.results[row.pop("kind") + "s"].append(row)
 
     def peers(self):
         for workload in ("churn",) if QUICK else ("rr", "churn"):

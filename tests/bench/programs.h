@@ -29,21 +29,25 @@ struct Cost {
   std::uint64_t ns = 0;
 };
 
-// netsonde's programs, loaded as `netsonde top` loads them, and beside each one that does nothing
-// on the same hook: what the hook itself costs.
+// netsonde's programs, loaded as `netsonde top` or as `netsonde trace` loads them, and beside each
+// one that does nothing on the same hook: what the hook itself costs.
 class Programs {
  public:
-  static Result<Programs> load() {
+  static Result<Programs> load(bool trace) {
     libbpf_set_print(nullptr);
     const KernelFeatures features = TRY(KernelFeatures::read());
     Programs programs(TRY(BpfObject::open()), TRY(CgroupRoot::open()));
     std::vector<HookOutcome> outcomes = choose_hooks(features, false);
-    for (HookOutcome& outcome : outcomes)
+    for (HookOutcome& outcome : outcomes) {
       std::erase(outcome.programs, "on_probe");  // deep mode only
+      if (trace) continue;
+      std::erase(outcome.programs, "on_receive");
+      std::erase(outcome.programs, "on_send");
+    }
     BpfObject& object = programs.object_;
     configure(object, features);
     select_programs(object, outcomes);
-    object->rodata->send_open = true;
+    object->rodata->send_open = trace;
     object->rodata->send_events = true;
     TRY(object.load());
     TRY(programs.collect());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// work WORKLOAD PAIRS [all]   What netsonde's programs take from a workload. Run it in a network
-// namespace of its own (run.sh does). Prints one JSON object per line:
+// work WORKLOAD PAIRS top|trace [all]   What the programs of a command take from a workload. Run it
+// in a network namespace of its own (run.sh does). Prints one JSON object per line:
 //   {"kind":"cost", ...}   ns per run of each program, and of an empty one on the same hook
 //   {"kind":"ratio", ...}  work per CPU-second with programs attached / without
 // One workload runs all the time on core 0. Programs are attached and detached every few hundred
@@ -156,17 +156,10 @@ class Bench {
   std::vector<double> base_;
 };
 
-std::set<std::string> without_owner(std::set<std::string> names) {
-  for (const char* name : {"on_accept", "on_accept_before_6_10", "on_receive", "on_send"})
-    names.erase(name);
-  return names;
-}
-
-std::vector<Row> rows_for(const std::set<std::string>& real, const std::vector<Speed>& speeds,
-                          bool all) {
+std::vector<Row> rows_for(const std::string& command, const std::set<std::string>& real,
+                          const std::vector<Speed>& speeds, bool all) {
   std::vector<Row> rows = {{.name = "nothing (A/A)", .programs = {}},
-                           {.name = "netsonde", .programs = real},
-                           {.name = "without exact owner", .programs = without_owner(real)}};
+                           {.name = "netsonde " + command, .programs = real}};
   if (!all) return rows;
   rows.push_back({.name = "all empty", .programs = empty_programs(real)});
   for (const Speed& speed : speeds) {
@@ -177,8 +170,8 @@ std::vector<Row> rows_for(const std::set<std::string>& real, const std::vector<S
   return rows;
 }
 
-Result<> measure(const std::string& workload, int pairs, bool all) {
-  Programs programs = TRY(Programs::load());
+Result<> measure(const std::string& workload, int pairs, const std::string& command, bool all) {
+  Programs programs = TRY(Programs::load(command == "trace"));
   const auto reader = TRY(Reader::start(programs, kReaderCore));
   const std::set<std::string> real = real_programs(programs);
   TRY(programs.attach(
@@ -192,7 +185,7 @@ Result<> measure(const std::string& workload, int pairs, bool all) {
   const std::vector<Speed> speeds = TRY(bench.costs(real));
   for (const Speed& speed : speeds) bench.print(speed);
   for (const Speed& speed : TRY(bench.costs(empty_programs(real)))) bench.print(speed);
-  std::vector<Row> rows = rows_for(real, speeds, all);
+  std::vector<Row> rows = rows_for(command, real, speeds, all);
   TRY(bench.compare(rows, pairs));
   for (const Row& row : rows) bench.print(row);
   fmt::print("{{\"kind\":\"reader\",\"workload\":\"{}\",\"events\":{},\"bytes\":{},\"lost\":{}}}\n",
@@ -208,12 +201,13 @@ int main(int count, char** arguments) {
   const std::string_view pairs_text = count > 2 ? arguments[2] : "";
   int pairs = 0;
   std::from_chars(pairs_text.data(), pairs_text.data() + pairs_text.size(), pairs);
-  if (pairs < 1) {
-    std::fputs("usage: work bulk|rr|churn PAIRS [all]\n", stderr);
+  const std::string command = count > 3 ? arguments[3] : "";
+  if (pairs < 1 || (command != "top" && command != "trace")) {
+    std::fputs("usage: work bulk|rr|churn PAIRS top|trace [all]\n", stderr);
     return 2;
   }
-  const auto done = netsonde::bench::measure(arguments[1], pairs,
-                                             count > 3 && std::string_view(arguments[3]) == "all");
+  const auto done = netsonde::bench::measure(arguments[1], pairs, command,
+                                             count > 4 && std::string_view(arguments[4]) == "all");
   if (done) return 0;
   std::fprintf(stderr, "work: %s\n", done.error().message().c_str());
   return 1;

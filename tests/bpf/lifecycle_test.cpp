@@ -92,7 +92,13 @@ TEST_P(LifecycleTest, AddressesAndPortsAreThoseOfTheSocket) {
 TEST_P(LifecycleTest, EveryByteOfAnAddressIsInItsPlace) {
   const bool v6 = address() == "::1";
   const std::string all_differ = v6 ? "fd01:203:405:607:809:a0b:c0d:e0f" : "127.1.2.3";
-  if (v6) run("/sbin/ip address add " + all_differ + "/128 dev lo nodad");
+  if (v6) {
+    run("/sbin/ip address add " + all_differ + "/128 dev lo nodad");
+    // Its route comes a moment later.
+    ASSERT_TRUE(wait_until([&] {
+      return Socket::make(AF_INET6).try_connect({.address = all_differ, .port = 1}) == ECONNREFUSED;
+    }));
+  }
   const Socket listener = listen_on({.address = all_differ});
   Pair pair = connected_pair(listener, all_differ);
   const std::uint64_t cookie = pair.client.cookie();

@@ -18,6 +18,7 @@ namespace netsonde {
 namespace {
 
 constexpr std::size_t kPortion = 8192;  // events
+constexpr int kFilesShare = 200;        // looking at files may take this part of our time
 constexpr Nanos kPassLimit = std::chrono::milliseconds(500);
 
 int silent(libbpf_print_level, const char*, va_list) {
@@ -86,9 +87,8 @@ Result<> Live::load(const LiveSettings& settings) {
     return std::find(h.programs.begin(), h.programs.end(), "on_probe_all") != h.programs.end();
   });
   if (!settings.deep || probes_all) drop("on_probe");
-  if (!settings.exact_owner)
-    for (const char* name : {"on_accept", "on_accept_before_6_10", "on_receive", "on_send"})
-      drop(name);
+  if (!settings.opens)
+    for (const char* name : {"on_receive", "on_send"}) drop(name);
   for (const HookOutcome& hook : outcomes_)
     if (hook.essential && hook.programs.empty())
       return Error("this kernel cannot show " + std::string(hook.sees) + " (" +
@@ -182,11 +182,17 @@ Result<> Live::adopt() {
         ++namespaces_unreachable_;
     }
   }
-  if (bpf_program__autoload(object_->progs.adopt_files)) {
-    const BpfLink link(bpf_program__attach_iter(object_->progs.adopt_files, nullptr));
-    if (!link) return Error::from_errno("attach adopt_files");
-    TRY(run_iterator(link.get(), nullptr, {}));
-  }
+  if (!bpf_program__autoload(object_->progs.adopt_files)) return {};
+  files_.reset(bpf_program__attach_iter(object_->progs.adopt_files, nullptr));
+  if (!files_) return Error::from_errno("attach adopt_files");
+  return look_at_files();
+}
+
+Result<> Live::look_at_files() {
+  files_looked_ = kernel_now();
+  TRY(run_iterator(files_.get(), nullptr, {}));
+  files_cost_ = kernel_now() - files_looked_;
+  guessed_ = false;
   return {};
 }
 
@@ -202,6 +208,13 @@ void Live::learn(const Event& event) {
     names_.learn_symbol(count->key.location, resolve);
 }
 
+// Accepted connections show their listener's process until somebody finds their own.
+void Live::note_guess(const Event& event) {
+  const auto* sample = std::get_if<ev_sample>(&event);
+  if (sample && sample->header.kind == EV_SAMPLE && sample->conn.owner == EV_OWNER_LISTENER)
+    guessed_ = true;
+}
+
 void Live::on_bytes(std::span<const std::byte> bytes) {
   auto event = decode(bytes);
   if (!event) {
@@ -209,6 +222,7 @@ void Live::on_bytes(std::span<const std::byte> bytes) {
     return;
   }
   learn(event.value());
+  note_guess(event.value());
   (*handler_)(event.value());
 }
 
@@ -256,6 +270,8 @@ std::uint64_t Live::benign_drops() const {
 
 Result<> Live::pass(const Pass& pass, const Handler& handler) {
   TRY(drain(handler, pass.hurry));
+  const Nanos since_look = kernel_now() - files_looked_;
+  if (files_ && guessed_ && since_look > files_cost_ * kFilesShare) TRY(look_at_files());
   object_->data->sample_connections = pass.connections;
   object_->bss->sample_unchanged = pass.complete;
   const std::uint64_t cut_before = cut_passes_;

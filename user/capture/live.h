@@ -18,11 +18,13 @@ namespace netsonde {
 
 struct LiveSettings {
   std::uint32_t ring_bytes = 8 << 20;  // a power of two
-  bool opens = false;                  // connect, established, accept, listen as events
-  bool losses = true;                  // retransmissions, drops, resets, ... as events
-  bool deep = false;                   // load the program that deep mode needs
-  bool exact_owner = true;             // else accepted connections show who listens
-  bool thorough = false;               // try every program alone first
+  // connect, established, accept, listen as events. The hooks that tell of accept() also tell at
+  // once whose an accepted connection is; else that is known when its owner closes it, or when a
+  // look at all open files finds it.
+  bool opens = false;
+  bool losses = true;     // retransmissions, drops, resets, ... as events
+  bool deep = false;      // load the program that deep mode needs
+  bool thorough = false;  // try every program alone first
   std::uint32_t drop_events_per_second = 1000;
   KernelFilter filter{};
 };
@@ -82,10 +84,12 @@ class Live {
   void reject(std::string_view program, std::string_view why, std::string_view instead);
   Result<> attach(bpf_program* program);
   Result<> adopt();
+  Result<> look_at_files();
   // Whether it is through: it went without a pause, in which sockets may have come and gone, or was
   // cut off at the deadline. The handler takes what fills the ring meanwhile, if anything does.
   Result<bool> run_iterator(bpf_link* link, const Handler* handler, Time deadline);
   void learn(const Event& event);
+  void note_guess(const Event& event);
   void on_bytes(std::span<const std::byte> bytes);
   void send_drop_counts(const Handler& handler);
   std::uint64_t benign_drops() const;
@@ -101,6 +105,10 @@ class Live {
   std::vector<BpfLink> links_;
   std::vector<int> program_fds_;  // of the attached programs; the object owns them
   BpfLink sampler_;
+  BpfLink files_;
+  Time files_looked_{};               // when the last look began
+  Nanos files_cost_{};                // what it took
+  bool guessed_ = false;              // since then a sample had nobody's name but the listener's
   const Handler* handler_ = nullptr;  // of the drain that runs
   std::vector<std::uint32_t> benign_reasons_;
   std::map<std::string, std::uint64_t> drop_counts_sent_;

@@ -174,6 +174,10 @@ struct sock_common {
 	long unsigned int skc_flags;
 };
 
+typedef struct {
+	int owned;
+} socket_lock_t;
+
 struct socket;
 
 struct sock {
@@ -188,10 +192,12 @@ struct sock {
 	int sk_rcvbuf;
 	int sk_err;
 	struct socket *sk_socket;
+	socket_lock_t sk_lock;
 	int sk_sndbuf;
 	int sk_wmem_queued;
 	long unsigned int sk_pacing_rate;
 	u16 sk_protocol;
+	u8 sk_shutdown;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
 	kuid_t sk_uid;
