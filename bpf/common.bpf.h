@@ -71,7 +71,7 @@ extern struct histograms_map histograms SEC(".maps");
 
 struct events_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20); /* user space sets it */
+	__uint(max_entries, 4 << 20); /* user space sets it */
 };
 extern struct events_map events SEC(".maps");
 

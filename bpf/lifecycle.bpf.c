@@ -8,7 +8,7 @@
 
 const volatile bool filtering = false;
 const volatile struct ev_filter filter = {};
-const volatile __u32 ring_size = 8 << 20;
+const volatile __u32 ring_size = 4 << 20;
 const volatile bool send_open = false;
 const volatile __u32 ticks_per_second = 250;
 

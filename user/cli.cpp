@@ -112,7 +112,7 @@ class Arguments {
   }
 
   void add_watching(CLI::App* sub, Options& options) {
-    sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (8MiB)")
+    sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (4MiB)")
         ->option_text("SIZE")
         ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
     sub->add_flag("--json", options.json, "JSON instead of text");

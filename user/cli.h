@@ -21,7 +21,7 @@ struct Options {
   std::string deep;
   Nanos interval = std::chrono::seconds(1);
   std::uint64_t count = 0;  // ticks or events; 0: no limit
-  std::uint32_t ring_bytes = 8 << 20;
+  std::uint32_t ring_bytes = 4 << 20;
 
   bool once = false;  // top
   bool batch = false;

@@ -13,7 +13,7 @@ _netsonde() {
     '--filter[only what this expression accepts]:expression:'
     '--deep[look at every ACK of these connections]:expression:'
     '--json[JSON instead of text]'
-    '--ring-size[buffer between kernel and netsonde]:size (8MiB):'
+    '--ring-size[buffer between kernel and netsonde]:size (4MiB):'
     '(-h --help)'{-h,--help}'[the options of the command]'
   )
   local -a table=(

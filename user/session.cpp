@@ -124,7 +124,7 @@ struct Session::State {
     TRY(live->start());
     malloc_trim(0);  // loading needed megabytes that running does not
     TRY(loop.watch(live->fd(), [this] { return drain(); }));
-    TRY(loop.every(kDrainEvery, [this] { return drain(); }));
+    if (after_drain) TRY(loop.every(kDrainEvery, [this] { return drain(); }));
     if (settings.measure_cost) TRY(loop.after(kMeasureFor, [this] { return measure(); }));
     if (settings.duration)
       TRY(loop.after(*settings.duration, [this]() -> Result<> {

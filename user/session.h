@@ -16,7 +16,7 @@
 namespace netsonde {
 
 struct SessionSettings {
-  std::uint32_t ring_bytes = 8 << 20;
+  std::uint32_t ring_bytes = 4 << 20;
   Nanos interval = std::chrono::seconds(1);  // between two passes over all sockets
   bool opens = false;                        // connect, accept, ... as events
   bool sample_connections = true;            // else the passes visit listeners alone
@@ -25,16 +25,16 @@ struct SessionSettings {
   const Filter* deep = nullptr;  // connections to look at at every ACK; outlives the session
 };
 
-// Wires one source to the store and the store to its sinks, on one loop: the ring is drained on a
-// timer or when the kernel asks for it; every interval a pass reads all sockets and sinks get a
-// snapshot.
+// Wires one source to the store and the store to its sinks, on one loop: every interval a pass
+// drains the ring, reads all sockets and gives the sinks a snapshot.
 class Session {
  public:
   // What the filter leaves to the kernel is pushed down to it.
   static Result<Session> open(const SessionSettings& settings, const Filter& filter);
 
   void add_sink(Sink& sink);  // outlives the session
-  // Called after each drain.
+  // Called after each drain, of which there are then twenty a second; else the ring is drained by
+  // the passes and when the kernel asks for it.
   void after_drain(std::function<Result<>()> function);
   // The terminal view becomes a sink, and the keyboard an input.
   Result<> show(TuiSettings settings);

@@ -54,6 +54,7 @@ class Bench:
             row["batch_cpu_ms"] = self.batch_cost()
             row["ss_cpu_ms"] = cpu_of_runs(SS, 3 if QUICK else 7, 1.0) * 1000
             row["ss_over_view"] = row["ss_cpu_ms"] / row["view_cpu_ms"]
+            row["ss_over_batch"] = row["ss_cpu_ms"] / row["batch_cpu_ms"]
             self.results["scale"].append(row)
             holders.stop()
 
@@ -66,10 +67,14 @@ class Bench:
         ms = self.cpu_ms_per_s(view.pid, span)
         row = {
             "view_cpu_ms": ms,
-            "rss_mib": rss_kib(view.pid) / 1024,
-            "rss_peak_mib": rss_kib(view.pid, "VmHWM") / 1024,
+            "rss_with_history_mib": rss_kib(view.pid) / 1024,
             "lost": int(view.last(rb"lost (\d+)") or -1),
         }
+        view.stop()
+        view = Terminal([self.netsonde, "top", "--history", "0"])
+        view.wait_first_frame()
+        time.sleep(3 + sockets / 50000)
+        row["rss_mib"] = rss_kib(view.pid) / 1024
         view.stop()
         return row
 

@@ -17,7 +17,7 @@
 namespace netsonde {
 
 struct LiveSettings {
-  std::uint32_t ring_bytes = 8 << 20;  // a power of two
+  std::uint32_t ring_bytes = 4 << 20;  // a power of two
   // connect, established, accept, listen as events. The hooks that tell of accept() also tell at
   // once whose an accepted connection is; else that is known when its owner closes it, or when a
   // look at all open files finds it.

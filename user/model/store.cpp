@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 namespace netsonde {
 
@@ -60,6 +61,14 @@ void set_quantiles(Connection& connection) {
   const ev_sample& s = connection.last;
   if (s.rtt_samples && s.rtt_samples <= EV_FIRST_RTTS)
     connection.rtt = quantiles_of_samples(std::span(s.first_rtts).first(s.rtt_samples));
+}
+
+// Without a new sample nothing happened.
+void come_to_rest(Connection& connection) {
+  connection.tx_rate = connection.rx_rate = connection.retransmit_rate = 0;
+  connection.limit = Limit::None;
+  connection.limit_known = true;
+  connection.base.at_rest = true;
 }
 
 }  // namespace
@@ -157,6 +166,7 @@ void Store::on(const ev_sample& sample) {
   Connection& connection = connections_[sample.conn.cookie];
   begin(connection, sample);
   if (sample.conn.state == kListen) check_overflow(connection, sample);
+  if (!std::exchange(connection.touched, true)) touched_.push_back(sample.conn.cookie);
   connection.last = sample;
   connection.sampled = true;
   connection.sampled_ns = sample.header.time_ns;
@@ -220,17 +230,14 @@ void Store::close(const ev_sample& sample) {
   if (closed_.size() > settings_.linger_limit) closed_.pop_front();
 }
 
-// Rates of one connection over the interval that ends.
-// A pass takes its time, so the span is that between the two samples; without a new sample nothing
-// changed since the last.
-void Store::account(Connection& connection, std::uint64_t tick_ns) {
+// Rates of one connection over the interval that ends. A pass takes its time, so the span is that
+// between the two samples.
+void Store::account(Connection& connection) {
   const ev_sample& now = connection.last;
-  Connection::Base& base = connection.base;
-  if (!connection.sampled) return;
-  const bool news = now.header.time_ns > base.time_ns;
-  const double span =
-      static_cast<double>((news ? now.header.time_ns : tick_ns) - base.time_ns) / 1e9;
-  if (base.known && span > 0) {
+  const Connection::Base& base = connection.base;
+  const std::uint64_t since = base.at_rest ? tick_.header.time_ns : base.time_ns;
+  if (base.known && now.header.time_ns > since) {
+    const double span = static_cast<double>(now.header.time_ns - since) / 1e9;
     connection.tx_rate = static_cast<float>(static_cast<double>(now.tx_bytes - base.tx) / span);
     connection.rx_rate = static_cast<float>(static_cast<double>(now.rx_bytes - base.rx) / span);
     connection.retransmit_rate =
@@ -239,8 +246,21 @@ void Store::account(Connection& connection, std::uint64_t tick_ns) {
     connection.limit_known = true;
   }
   add(connection);
-  base = base_of(now);
-  if (!news) base.time_ns = tick_ns;
+  connection.base = base_of(now);
+}
+
+// Only those that did something, or did so until the tick before.
+void Store::account_all() {
+  for (const std::uint64_t cookie : touched_last_)
+    if (const auto found = connections_.find(cookie);
+        found != connections_.end() && found->second.sampled && !found->second.touched)
+      come_to_rest(found->second);
+  for (const std::uint64_t cookie : touched_)
+    if (const auto found = connections_.find(cookie);
+        found != connections_.end() && std::exchange(found->second.touched, false))
+      account(found->second);
+  touched_last_.swap(touched_);
+  touched_.clear();
 }
 
 void Store::forget_vanished() {
@@ -297,7 +317,7 @@ void Store::on(const ev_tick& tick) {
       Nanos(first ? 0 : static_cast<std::int64_t>(tick.header.time_ns - tick_.header.time_ns));
   sums_.benign += tick.benign_drops - tick_.benign_drops;
   const double span = seconds(interval_);
-  for (auto& [cookie, connection] : connections_) account(connection, tick.header.time_ns);
+  account_all();
   const std::uint64_t previous = tick_.header.time_ns;
   last_pass_ns_ = first ? tick.header.time_ns : previous;
   tick_ = tick;

@@ -26,8 +26,7 @@ inline constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 // One socket: a connection or a listener. Counters are since it began, rates over the last
 // interval.
 struct Connection {
-  ev_sample last{};      // identity and the newest counters
-  bool sampled = false;  // last holds counters, not only an identity
+  // What every tick reads of every row comes first: most rows are at rest and in no cache.
 
   // Per second; kUnknown until two ticks have seen the connection.
   float tx_rate = kUnknown;
@@ -35,10 +34,13 @@ struct Connection {
   float retransmit_rate = kUnknown;  // segments
   Limit limit = Limit::None;
   bool limit_known = false;
+  bool sampled = false;         // last holds counters, not only an identity
+  bool touched = false;         // sampled since the last tick
+  std::uint64_t closed_ns = 0;  // 0: alive
+
+  ev_sample last{};  // identity and the newest counters
 
   RttQuantiles rtt;
-
-  std::uint64_t closed_ns = 0;  // 0: alive
 
   // The counters at the last tick, to take differences from.
   struct Base {
@@ -47,6 +49,7 @@ struct Connection {
     std::uint32_t busy_ms = 0, rwnd_ms = 0, sndbuf_ms = 0;
     std::uint64_t time_ns = 0;
     bool known = false;
+    bool at_rest = false;  // nothing happened since; differences are to the last tick
   } base;
   std::uint64_t sampled_ns = 0;  // when the pass last met it
 
@@ -135,7 +138,8 @@ class Store {
   void begin(Connection& connection, const ev_sample& sample);
   void close(const ev_sample& sample);
   void check_overflow(Connection& connection, const ev_sample& sample);
-  void account(Connection& connection, std::uint64_t tick_ns);
+  void account(Connection& connection);
+  void account_all();
   void forget_vanished();
   void forget_closed();
   void finish_totals(double span);
@@ -144,6 +148,8 @@ class Store {
   Settings settings_;
   std::unordered_map<std::uint64_t, Connection> connections_;
   std::deque<Connection> closed_;
+  std::vector<std::uint64_t> touched_;       // cookies: sampled since the last tick
+  std::vector<std::uint64_t> touched_last_;  // between the two ticks before
   std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint32_t, std::uint16_t>, DropCount>
       drops_;
   std::vector<Event> derived_;

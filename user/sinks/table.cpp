@@ -39,10 +39,6 @@ std::array<double, 3> badness(const Row& row) {
           number_of(tx, row) + number_of(rx, row)};
 }
 
-std::uint64_t cookie(const Row& row) {
-  return row.connection.last.conn.cookie;
-}
-
 std::string percent(const std::optional<double>& value) {
   return value ? human(*value, Unit::Percent) + "%" : "-";
 }
@@ -53,17 +49,19 @@ std::string microseconds(const std::optional<double>& value) {
 
 }  // namespace
 
-void sort_rows(std::vector<Row>& rows, const Field* field) {
+void sort_rows(std::vector<Row>& rows, const Field* field, std::size_t limit) {
   struct Keyed {
     Value value;
     std::array<double, 3> bad;
-    std::size_t index;
+    std::uint64_t cookie;
+    const Row* row;
   };
   std::vector<Keyed> keys;
   keys.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    keys.push_back({field ? field->get(rows[i]) : Value(),
-                    field ? std::array<double, 3>{} : badness(rows[i]), i});
+  for (const Row& row : rows)
+    keys.push_back({field ? field->get(row) : Value(),
+                    field ? std::array<double, 3>{} : badness(row), row.connection.last.conn.cookie,
+                    &row});
   const auto before = [&](const Keyed& a, const Keyed& b) {
     if (field) {
       const bool descending = !std::holds_alternative<std::string_view>(a.value) &&
@@ -72,12 +70,18 @@ void sort_rows(std::vector<Row>& rows, const Field* field) {
       if (sorts_before(b.value, a.value, descending)) return false;
     }
     if (a.bad != b.bad) return a.bad > b.bad;
-    return cookie(rows[a.index]) < cookie(rows[b.index]);
+    return a.cookie < b.cookie;
   };
-  std::sort(keys.begin(), keys.end(), before);
+  if (limit && limit < keys.size()) {
+    std::partial_sort(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(limit), keys.end(),
+                      before);
+    keys.resize(limit);
+  } else {
+    std::sort(keys.begin(), keys.end(), before);
+  }
   std::vector<Row> sorted;
-  sorted.reserve(rows.size());
-  for (const Keyed& key : keys) sorted.push_back(rows[key.index]);
+  sorted.reserve(keys.size());
+  for (const Keyed& key : keys) sorted.push_back(*key.row);
   rows.swap(sorted);
 }
 
@@ -128,10 +132,8 @@ Result<> Table::on_snapshot(const Snapshot& snapshot) {
                        connection->closed_ns + interval < snapshot.tick().header.time_ns;
     if (!stale && filter_.accepts(row)) rows.push_back(row);
   }
-  sort_rows(rows, settings_.sort);
-  const std::size_t shown = settings_.limit ? std::min(settings_.limit, rows.size()) : rows.size();
-  const std::span<const Row> first = std::span(rows).first(shown);
-  settings_.json ? print_json(snapshot, first) : print_text(snapshot, first);
+  sort_rows(rows, settings_.sort, settings_.limit);
+  settings_.json ? print_json(snapshot, rows) : print_text(snapshot, rows);
   if (std::fflush(out_) || std::ferror(out_)) return Error::from_errno("write the table");
   return {};
 }

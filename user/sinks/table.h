@@ -21,7 +21,8 @@ struct TableSettings {
 
 // Orders rows: by the field, greatest first for numbers and alphabetically for text; without a
 // field the worst first: retransmissions per second, drops, then bytes per second, then cookie.
-void sort_rows(std::vector<Row>& rows, const Field* field);
+// Keeps the first `limit` (0: all).
+void sort_rows(std::vector<Row>& rows, const Field* field, std::size_t limit = 0);
 
 std::span<const Field* const> default_columns();
 
