@@ -58,6 +58,9 @@ Result<Request> understand(const Options& options) {
   return request;
 }
 
+// A table shows each closed connection once, however many end in one interval, up to here.
+constexpr std::size_t kClosedInTable = 1 << 16;
+
 SessionSettings session_settings(const Options& options, const Request& request) {
   return {.ring_bytes = options.ring_bytes,
           .interval = options.interval,
@@ -71,7 +74,10 @@ Result<int> run_table(const Options& options, Request& request) {
                          .listeners = options.listeners,
                          .json = options.json};
   Table table(std::move(settings), request.filter, stdout);
-  Session session = TRY(Session::open(session_settings(options, request), request.filter));
+  const Filter everything;  // the totals are the host's
+  SessionSettings session_with = session_settings(options, request);
+  session_with.closed_limit = kClosedInTable;
+  Session session = TRY(Session::open(session_with, everything));
   const bool all_fields = options.json && request.fields.empty();
   session.live().want_all_histograms(all_fields || shows_quantiles(request.fields));
   session.add_sink(table);

@@ -13,6 +13,7 @@ namespace netsonde {
 namespace {
 
 constexpr Nanos kDrainEvery = std::chrono::milliseconds(50);
+constexpr Nanos kRedrawAfter = std::chrono::milliseconds(100);
 constexpr Nanos kCompleteEvery = std::chrono::seconds(30);
 constexpr Nanos kMeasureFor = std::chrono::milliseconds(100);
 constexpr Nanos kMeasureEvery = std::chrono::seconds(10);
@@ -29,17 +30,18 @@ struct Session::State {
   SessionSettings settings;
   Loop loop;
   NameResolver resolver{loop, [this](const Address& address, std::string name) {
-                          if (tui) tui->on_name(address, std::move(name));
+                          note(on_name(address, std::move(name)));
                         }};
   Names names;
   std::unique_ptr<Live> live;
-  Store store{&names, {.realtime_offset_ns = realtime_offset_ns()}};
+  Store store{&names};
   std::vector<Sink*> sinks;
   std::unique_ptr<Tui> tui;
   std::function<Result<>()> after_drain;
   Live::Handler handler;
   std::optional<Error> failed;  // a sink's, on its way through the handler
   int tick_timer = -1;
+  bool redraw_due = false;
   bool stopped = false;          // perhaps by the first pass, before the loop runs
   std::uint64_t ticks_left = 0;  // 0: no limit
   Time complete_due{};
@@ -48,6 +50,18 @@ struct Session::State {
 
   void note(Result<> result) {
     if (!result && !failed) failed = std::move(result).error();
+  }
+
+  // Names come in bunches; one redraw shows them.
+  Result<> on_name(const Address& address, std::string name) {
+    if (!tui) return {};
+    tui->on_name(address, std::move(name));
+    if (std::exchange(redraw_due, true)) return {};
+    return loop.after(kRedrawAfter, [this]() -> Result<> {
+      redraw_due = false;
+      tui->redraw();
+      return {};
+    });
   }
 
   void feed(const Event& event) {
@@ -146,6 +160,8 @@ Result<Session> Session::open(const SessionSettings& settings, const Filter& fil
   auto state = std::make_unique<State>();
   state->settings = settings;
   state->names.host = host_name();
+  state->store = Store(&state->names, {.linger_limit = settings.closed_limit,
+                                       .realtime_offset_ns = realtime_offset_ns()});
   state->loop = TRY(Loop::open());
   LiveSettings live{
       .ring_bytes = settings.ring_bytes, .opens = settings.opens, .deep = settings.deep != nullptr};

@@ -22,6 +22,7 @@ struct SessionSettings {
   bool sample_connections = true;            // else the passes visit listeners alone
   bool measure_cost = false;                 // of our BPF programs, a tenth of a second in ten
   std::optional<Nanos> duration{};           // stop by itself
+  std::size_t closed_limit = 512;            // closed connections kept for the sinks
   const Filter* deep = nullptr;  // connections to look at at every ACK; outlives the session
 };
 

@@ -34,9 +34,36 @@ TEST_F(StoreTest, AClosedConnectionHasNoRates) {
 
 TEST_F(StoreTest, AClosedConnectionIsForgottenAfterItsTime) {
   store_.apply(sample(1, EV_CLOSE));
+  tick(2);
   tick(11.1);
   EXPECT_TRUE(store_.closed().empty());
   EXPECT_EQ(store_.find(kCookie), nullptr);
+}
+
+TEST_F(StoreTest, WhatClosedInALongIntervalIsThereAtItsEnd) {
+  tick(1);
+  store_.apply(sample(2, EV_CLOSE));
+  tick(61);
+  EXPECT_EQ(store_.closed().size(), 1U);
+}
+
+TEST_F(StoreTest, ASampleThatComesAfterItsCloseRevivesNothing) {
+  store_.apply(sample(1, EV_CLOSE));
+  store_.apply(sample(1.1));
+  EXPECT_TRUE(store_.connections().empty());
+}
+
+TEST_F(StoreTest, AHistogramWithoutASampleMakesNoRow) {
+  ev_histogram histogram = {};
+  histogram.header = {
+      .time_ns = kSecond, .kind = EV_HISTOGRAM, .size = sizeof(histogram), .cpu = 0};
+  histogram.cookie = kCookie;
+  histogram.samples = 1;
+  histogram.buckets[5] = 1;
+  store_.apply(histogram);
+  EXPECT_TRUE(store_.connections().empty());
+  store_.apply(sample(1.1));
+  EXPECT_EQ(connection().rtt.p50, 5);
 }
 
 TEST(StoreAfterBootTest, AClosedConnectionLingersInTheFirstSecondsOfTheMachine) {
@@ -63,6 +90,10 @@ TEST(StoreLimitTest, TheOldestOfTooManyClosedConnectionsGoes) {
   }
   EXPECT_EQ(store.closed().size(), 2U);
   EXPECT_EQ(store.find(1), nullptr);
+  ev_tick tick = {};
+  tick.header = {.time_ns = 2 * kSecond, .kind = EV_TICK, .size = sizeof(tick), .cpu = 0};
+  store.apply(tick);
+  EXPECT_EQ(store.totals().closed_not_kept, 1U);
 }
 
 TEST_F(StoreTest, AResetAfterTheCloseDoesNotReviveIt) {
@@ -188,7 +219,9 @@ TEST_F(StoreTest, FindsAConnectionByThePacketsAddressesEitherWay) {
 
 TEST_F(StoreTest, PrefersTheLiveOfTwoWithOneCookie) {
   store_.apply(sample(0.5, EV_CLOSE));
-  send(0.6, 5);
+  ev_sample again = sample(2);
+  again.conn.start_ns += kSecond;
+  store_.apply(again);
   EXPECT_FALSE(connection().is_closed());
 }
 

@@ -39,7 +39,7 @@ CodePoint decode_utf8(std::string_view text) {
 
 bool is_control(char32_t c) {
   const bool bidi = (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e ||
-                    c == 0x200f || c == 0x2028 || c == 0x2029 || c == 0xfeff;
+                    c == 0x200f || c == 0x061c || c == 0x2028 || c == 0x2029 || c == 0xfeff;
   return c < 0x20 || (c >= 0x7f && c < 0xa0) || bidi;
 }
 

@@ -22,6 +22,17 @@ bool same_end(const ev_conn& a, const ev_conn& b) {
          std::equal(std::begin(a.remote), std::end(a.remote), std::begin(b.remote));
 }
 
+// Without the namespace, which is not always known.
+std::uint64_t hash_of_addresses(const ev_conn& conn) {
+  std::array<std::uint64_t, 4> words{};
+  static_assert(sizeof(conn.local) + sizeof(conn.remote) == sizeof(words));
+  std::memcpy(words.data(), conn.local, sizeof(conn.local));
+  std::memcpy(words.data() + 2, conn.remote, sizeof(conn.remote));
+  std::uint64_t hash = std::uint64_t{conn.local_port} << 16 | conn.remote_port;
+  for (const std::uint64_t word : words) hash = (hash ^ word) * 0x9e3779b97f4a7c15 ^ hash >> 29;
+  return hash;
+}
+
 ev_conn swapped(ev_conn conn) {
   std::swap(conn.local_port, conn.remote_port);
   std::swap(conn.local, conn.remote);
@@ -105,8 +116,20 @@ const Connection* Store::find(const ev_conn& packet) const {
   if (packet.cookie) return find(packet.cookie);
   // On loopback both ends are here: the one that the packet was for or from comes first.
   for (const ev_conn& wanted : {packet, swapped(packet)})
+    if (const Connection* connection = find_by_addresses(wanted)) return connection;
+  return nullptr;
+}
+
+const Connection* Store::find_by_addresses(const ev_conn& packet) const {
+  if (!std::exchange(addresses_known_, true))
     for (const auto& [cookie, connection] : connections_)
-      if (same_end(connection.last.conn, wanted)) return &connection;
+      by_addresses_.emplace(hash_of_addresses(connection.last.conn), cookie);
+  const auto [begin, end] = by_addresses_.equal_range(hash_of_addresses(packet));
+  for (auto entry = begin; entry != end; ++entry) {
+    const auto found = connections_.find(entry->second);
+    if (found != connections_.end() && same_end(found->second.last.conn, packet))
+      return &found->second;
+  }
   return nullptr;
 }
 
@@ -127,7 +150,30 @@ std::vector<DropCount> Store::drops() const {
 // reset that it still sends, say) does not bring it back, and a handshake is no connection yet.
 void Store::remember(const ev_conn& conn) {
   if (!conn.cookie || conn.state == kClosed || conn.state == kNewSynRecv) return;
-  connections_[conn.cookie].last.conn = conn;
+  row_of(conn).last.conn = conn;
+}
+
+Connection& Store::row_of(const ev_conn& conn) {
+  const auto [row, is_new] = connections_.try_emplace(conn.cookie);
+  if (!is_new) return row->second;
+  if (addresses_known_) by_addresses_.emplace(hash_of_addresses(conn), conn.cookie);
+  take_early_rtt(row->second, conn.cookie);
+  return row->second;
+}
+
+void Store::take_early_rtt(Connection& connection, std::uint64_t cookie) {
+  if (early_rtts_.empty()) return;
+  if (const auto early = early_rtts_.find(cookie); early != early_rtts_.end())
+    connection.rtt = early->second;
+}
+
+// A pass may have begun to read a socket while another processor closed it.
+bool Store::is_late(const ev_sample& sample) const {
+  return !connections_.contains(sample.conn.cookie) &&
+         std::any_of(closed_.rbegin(), closed_.rend(), [&](const Connection& closed) {
+           return closed.last.conn.cookie == sample.conn.cookie &&
+                  closed.last.conn.start_ns == sample.conn.start_ns;
+         });
 }
 
 void Store::on(const ev_open& open) {
@@ -163,7 +209,8 @@ void Store::check_overflow(Connection& connection, const ev_sample& sample) {
 
 void Store::on(const ev_sample& sample) {
   if (sample.header.kind != EV_SAMPLE) return close(sample);
-  Connection& connection = connections_[sample.conn.cookie];
+  if (is_late(sample)) return;
+  Connection& connection = row_of(sample.conn);
   begin(connection, sample);
   if (sample.conn.state == kListen) check_overflow(connection, sample);
   if (!std::exchange(connection.touched, true)) touched_.push_back(sample.conn.cookie);
@@ -175,7 +222,12 @@ void Store::on(const ev_sample& sample) {
 
 // Comes right before the sample or close that it belongs to, which may be the first we hear of it.
 void Store::on(const ev_histogram& histogram) {
-  connections_[histogram.cookie].rtt = quantiles_of_buckets(histogram.buckets);
+  const RttQuantiles rtt = quantiles_of_buckets(histogram.buckets);
+  const auto row = connections_.find(histogram.cookie);
+  if (row == connections_.end())
+    early_rtts_[histogram.cookie] = rtt;
+  else
+    row->second.rtt = rtt;
 }
 
 void Store::on(const ev_reset& reset) {
@@ -211,12 +263,11 @@ void Store::add(const Connection& connection) {
 void Store::close(const ev_sample& sample) {
   const bool listener = sample.header.kind == EV_LISTEN_CLOSE;
   if (!listener) ++sums_.closed;
-  const auto found = connections_.find(sample.conn.cookie);
   Connection connection;
-  if (found != connections_.end()) {
-    connection = found->second;
-    connections_.erase(found);
-  }
+  if (const auto row = connections_.extract(sample.conn.cookie))
+    connection = row.mapped();
+  else
+    take_early_rtt(connection, sample.conn.cookie);
   begin(connection, sample);
   if (listener) check_overflow(connection, sample);
   connection.last = sample;
@@ -227,7 +278,9 @@ void Store::close(const ev_sample& sample) {
   if (listener) return;
   add(connection);
   closed_.push_back(connection);
-  if (closed_.size() > settings_.linger_limit) closed_.pop_front();
+  if (closed_.size() <= settings_.linger_limit) return;
+  if (closed_.front().closed_ns > tick_.header.time_ns) ++sums_.closed_not_kept;
+  closed_.pop_front();
 }
 
 // Rates of one connection over the interval that ends. A pass takes its time, so the span is that
@@ -272,7 +325,8 @@ void Store::forget_vanished() {
 }
 
 void Store::forget_closed() {
-  const auto linger = static_cast<std::uint64_t>(settings_.linger.count());
+  // However long the interval: what closed in it must be shown once.
+  const auto linger = static_cast<std::uint64_t>(std::max(settings_.linger, interval_).count());
   while (!closed_.empty() && closed_.front().closed_ns + linger < tick_.header.time_ns)
     closed_.pop_front();
 }
@@ -308,6 +362,7 @@ void Store::finish_totals(double span) {
   totals_.resets_sent_rate = rate(sums_.resets_sent);
   totals_.resets_received_rate = rate(sums_.resets_received);
   totals_.listen_overflow_rate = rate(sums_.overflows);
+  totals_.closed_not_kept = sums_.closed_not_kept;
   sums_ = {};
 }
 
@@ -318,6 +373,9 @@ void Store::on(const ev_tick& tick) {
   sums_.benign += tick.benign_drops - tick_.benign_drops;
   const double span = seconds(interval_);
   account_all();
+  early_rtts_.clear();
+  by_addresses_.clear();
+  addresses_known_ = false;
   const std::uint64_t previous = tick_.header.time_ns;
   last_pass_ns_ = first ? tick.header.time_ns : previous;
   tick_ = tick;

@@ -74,6 +74,7 @@ struct Totals {
   double benign_drop_rate = 0;
   double resets_sent_rate = 0, resets_received_rate = 0;
   double listen_overflow_rate = 0;
+  std::uint32_t closed_not_kept = 0;  // closed in the interval, beyond the limit of those kept
   std::uint64_t vanished =
       0;  // rows removed because a complete pass no longer met them, since start
 };
@@ -135,6 +136,10 @@ class Store {
   void on(const ev_listen_overflow&) {}
 
   void remember(const ev_conn& conn);
+  Connection& row_of(const ev_conn& conn);
+  void take_early_rtt(Connection& connection, std::uint64_t cookie);
+  bool is_late(const ev_sample& sample) const;
+  const Connection* find_by_addresses(const ev_conn& packet) const;
   void begin(Connection& connection, const ev_sample& sample);
   void close(const ev_sample& sample);
   void check_overflow(Connection& connection, const ev_sample& sample);
@@ -153,11 +158,17 @@ class Store {
   std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint32_t, std::uint16_t>, DropCount>
       drops_;
   std::vector<Event> derived_;
+  // Histograms that came before the first sample of their connection.
+  std::unordered_map<std::uint64_t, RttQuantiles> early_rtts_;
+  // Cookies of live connections by a hash of their addresses; made when a packet first asks.
+  mutable std::unordered_multimap<std::uint64_t, std::uint64_t> by_addresses_;
+  mutable bool addresses_known_ = false;
 
   struct Sums {  // of the interval that runs
     std::uint64_t tx = 0, rx = 0, segs_out = 0, segs_in = 0, retransmitted = 0;
     std::uint64_t opened = 0, closed = 0, resets_sent = 0, resets_received = 0, overflows = 0;
     std::uint64_t harmful = 0, benign = 0;
+    std::uint32_t closed_not_kept = 0;
     std::vector<std::uint32_t> srtts;
   } sums_;
   void add(const Connection& connection);

@@ -2,6 +2,8 @@
 #include "user/sinks/json_rows.h"
 
 #include <array>
+#include <utility>
+#include <vector>
 
 namespace netsonde {
 
@@ -12,40 +14,35 @@ constexpr std::array<std::string_view, EV_LOSSES> kLossNames = {
     "histograms", "drop_kinds", "rate_limited", "missed"};
 
 // What every event says of its connection.
-constexpr std::array<std::string_view, 17> kIdentity = {
-    "cookie", "family",    "local_address", "local_port", "remote_address", "remote_port",
-    "state",  "direction", "netns",         "pid",        "comm",           "owner_source",
-    "uid",    "cgroup",    "container",     "opened_at",  "age_s"};
+const std::vector<const Field*>& identity_fields() {
+  static const std::vector<const Field*> kFields =
+      parse_fields(
+          "cookie,family,local_address,local_port,remote_address,remote_port,state,direction,netns,"
+          "pid,comm,owner_source,uid,cgroup,container,opened_at,age_s")
+          .value();
+  return kFields;
+}
 
 // What a close tells besides.
-constexpr std::array<std::string_view, 24> kClose = {"tx_bytes",
-                                                     "rx_bytes",
-                                                     "srtt_us",
-                                                     "min_rtt_us",
-                                                     "rtt_p50_us",
-                                                     "rtt_p90_us",
-                                                     "rtt_p99_us",
-                                                     "rtt_samples",
-                                                     "tx_segments",
-                                                     "rx_segments",
-                                                     "retransmitted_segments",
-                                                     "retransmitted_bytes",
-                                                     "retransmits_rto",
-                                                     "retransmits_fast",
-                                                     "retransmits_tlp",
-                                                     "retransmits_syn",
-                                                     "retransmits_spurious",
-                                                     "drops",
-                                                     "congestion_control",
-                                                     "handshake_us",
-                                                     "busy_ms",
-                                                     "receive_window_limited_ms",
-                                                     "send_buffer_limited_ms",
-                                                     "cwnd_segments"};
+const std::vector<const Field*>& close_fields() {
+  static const std::vector<const Field*> kFields =
+      parse_fields(
+          "tx_bytes,rx_bytes,srtt_us,min_rtt_us,rtt_p50_us,rtt_p90_us,rtt_p99_us,rtt_samples,"
+          "tx_segments,rx_segments,retransmitted_segments,retransmitted_bytes,retransmits_rto,"
+          "retransmits_fast,retransmits_tlp,retransmits_syn,retransmits_spurious,drops,"
+          "congestion_control,handshake_us,busy_ms,receive_window_limited_ms,"
+          "send_buffer_limited_ms,cwnd_segments")
+          .value();
+  return kFields;
+}
 
-void add_fields(Json& json, const Row& row, std::span<const std::string_view> ids) {
-  for (const std::string_view id : ids)
-    if (const Field* field = find_field(id)) json[std::string(id)] = to_json(field->get(row));
+// A key that is new, which spares the search for an old one.
+void add(Json& object, std::string_view key, Json value) {
+  object.get_ref<Json::object_t&>().emplace_back(std::string(key), std::move(value));
+}
+
+void add_fields(Json& json, const Row& row, std::span<const Field* const> chosen) {
+  for (const Field* field : chosen) add(json, field->id, to_json(field->get(row)));
 }
 
 Json null_or(std::uint64_t value, bool known) {
@@ -65,58 +62,58 @@ struct EventJson {
     const Row row{closed, store.names(), time_from_ns(e.header.time_ns),
                   store.tick().realtime_offset_ns};
     if (e.header.kind == EV_LISTEN_CLOSE) {
-      json["listen_overflows"] = e.sk_drops;
+      add(json, "listen_overflows", e.sk_drops);
       return;
     }
-    json["duration_us"] =
-        null_or((e.header.time_ns - e.conn.start_ns) / 1000, e.conn.start_ns != 0);
-    json["end"] = end_name(e);
-    add_fields(json, row, kClose);
+    add(json, "duration_us",
+        null_or((e.header.time_ns - e.conn.start_ns) / 1000, e.conn.start_ns != 0));
+    add(json, "end", end_name(e));
+    add_fields(json, row, close_fields());
   }
   void operator()(const ev_retransmit& e) const {
-    json["kind"] = retransmit_name(e.kind);
-    json["segments"] = e.segments;
-    json["bytes"] = null_or(e.bytes, e.kind != EV_RETRANSMIT_SYNACK);
-    json["sequence"] = null_or(e.sequence, e.kind != EV_RETRANSMIT_SYNACK);
-    json["error"] = null_or(e.error, e.error != 0);
-    json["congestion_state"] = congestion_state_name(e.ca_state);
+    add(json, "kind", retransmit_name(e.kind));
+    add(json, "segments", e.segments);
+    add(json, "bytes", null_or(e.bytes, e.kind != EV_RETRANSMIT_SYNACK));
+    add(json, "sequence", null_or(e.sequence, e.kind != EV_RETRANSMIT_SYNACK));
+    add(json, "error", null_or(e.error, e.error != 0));
+    add(json, "congestion_state", congestion_state_name(e.ca_state));
   }
   void operator()(const ev_reset& e) const {
-    json["sent"] = e.sent != 0;
-    json["reason"] =
-        e.reason == EV_NO_REASON ? Json(nullptr) : Json(store.names().reset_reason(e.reason));
+    add(json, "sent", e.sent != 0);
+    add(json, "reason",
+        e.reason == EV_NO_REASON ? Json(nullptr) : Json(store.names().reset_reason(e.reason)));
   }
   void operator()(const ev_drop& e) const {
     const std::string reason = store.names().drop_reason(e.reason);
     const std::string_view location = store.names().symbol(e.location);
     const BenignDrop* benign = benign_drop(reason, location);
-    json["reason"] = reason;
-    json["location"] = location.empty() ? Json(nullptr) : Json(location);
-    json["harmful"] = benign == nullptr;
-    json["why_benign"] = benign ? Json(benign->why) : Json(nullptr);
-    json["incoming"] = e.incoming != 0;
-    json["length"] = e.length;
-    json["sequence"] = null_or(e.sequence, e.conn.remote_port != 0);
+    add(json, "reason", reason);
+    add(json, "location", location.empty() ? Json(nullptr) : Json(location));
+    add(json, "harmful", benign == nullptr);
+    add(json, "why_benign", benign ? Json(benign->why) : Json(nullptr));
+    add(json, "incoming", e.incoming != 0);
+    add(json, "length", e.length);
+    add(json, "sequence", null_or(e.sequence, e.conn.remote_port != 0));
   }
   void operator()(const ev_congestion_state& e) const {
-    json["from"] = congestion_state_name(e.old_state);
-    json["to"] = congestion_state_name(e.new_state);
-    json["undone"] = e.undone != 0;
-    json["cwnd_segments"] = e.cwnd;
-    json["ssthresh_segments"] = null_or(e.ssthresh, e.ssthresh < 0x7fffffff);
+    add(json, "from", congestion_state_name(e.old_state));
+    add(json, "to", congestion_state_name(e.new_state));
+    add(json, "undone", e.undone != 0);
+    add(json, "cwnd_segments", e.cwnd);
+    add(json, "ssthresh_segments", null_or(e.ssthresh, e.ssthresh < 0x7fffffff));
   }
   void operator()(const ev_rtt& e) const {
-    json["rtt_us"] = e.rtt_us;
-    json["srtt_us"] = e.srtt_us;
-    json["cwnd_segments"] = e.cwnd;
-    json["ssthresh_segments"] = null_or(e.ssthresh, e.ssthresh < 0x7fffffff);
-    json["in_flight_segments"] = e.in_flight;
-    json["send_window_bytes"] = e.snd_wnd;
+    add(json, "rtt_us", e.rtt_us);
+    add(json, "srtt_us", e.srtt_us);
+    add(json, "cwnd_segments", e.cwnd);
+    add(json, "ssthresh_segments", null_or(e.ssthresh, e.ssthresh < 0x7fffffff));
+    add(json, "in_flight_segments", e.in_flight);
+    add(json, "send_window_bytes", e.snd_wnd);
   }
   void operator()(const ev_listen_overflow& e) const {
-    json["count"] = e.count;
-    json["accept_queue"] = e.queued;
-    json["backlog"] = e.backlog;
+    add(json, "count", e.count);
+    add(json, "accept_queue", e.queued);
+    add(json, "backlog", e.backlog);
   }
   template <typename Other>
   void operator()(const Other&) const {}
@@ -141,12 +138,10 @@ Json to_json(const Value& value) {
 }
 
 Json to_json(const Row& row, std::span<const Field* const> chosen) {
-  Json json;
-  if (chosen.empty()) {
-    for (const Field& field : fields()) json[std::string(field.id)] = to_json(field.get(row));
-    return json;
-  }
-  for (const Field* field : chosen) json[std::string(field->id)] = to_json(field->get(row));
+  Json json = Json::object();
+  if (chosen.empty())
+    for (const Field& field : fields()) add(json, field.id, to_json(field.get(row)));
+  add_fields(json, row, chosen);
   return json;
 }
 
@@ -176,6 +171,7 @@ Json to_json(const Totals& t) {
           {"resets_sent_per_s", t.resets_sent_rate},
           {"resets_received_per_s", t.resets_received_rate},
           {"listen_overflows_per_s", t.listen_overflow_rate},
+          {"closed_not_kept", t.closed_not_kept},
           {"vanished", t.vanished}};
 }
 
@@ -188,10 +184,10 @@ Json losses_to_json(const ev_tick& tick) {
 
 Json to_json(const Event& event, const Store& store) {
   const ev_header& header = header_of(event);
-  Json json;
-  json["time"] =
-      rfc3339(static_cast<std::int64_t>(header.time_ns) + store.tick().realtime_offset_ns);
-  json["event"] = name_of(static_cast<ev_kind>(header.kind));
+  Json json = Json::object();
+  add(json, "time",
+      rfc3339(static_cast<std::int64_t>(header.time_ns) + store.tick().realtime_offset_ns));
+  add(json, "event", name_of(static_cast<ev_kind>(header.kind)));
   if (const ev_conn* conn = connection_of(event)) {
     Connection connection;
     connection.last.conn = *conn;
@@ -200,7 +196,7 @@ Json to_json(const Event& event, const Store& store) {
       if (const Connection* known = store.find(*conn)) connection.last.conn = known->last.conn;
     const Row row{connection, store.names(), time_from_ns(header.time_ns),
                   store.tick().realtime_offset_ns};
-    add_fields(json, row, kIdentity);
+    add_fields(json, row, identity_fields());
     if (!connection.last.conn.cookie) {
       json["cookie"] = nullptr;
       json["state"] = nullptr;

@@ -108,11 +108,12 @@ std::string summary_text(const Snapshot& snapshot) {
   const Totals& t = snapshot.totals();
   const std::string lost = losses_text(snapshot.tick());
   return fmt::format(
-      "{}  {}  {} connections, {} listeners; opened {}/s, closed {}/s; lost events: {}\n"
+      "{}  {}  {} connections, {} listeners; opened {}/s, closed {}/s{}; lost events: {}\n"
       "tx {}B/s  rx {}B/s  retransmitted {}/s ({})  RTT p50 {} p99 {}  drops {}/s  resets {}/s  "
       "listen overflows {}/s\n",
       printable(snapshot.names().host), rfc3339(snapshot.realtime_ns()), t.connections, t.listeners,
       human(t.opened_rate, Unit::PerSecond), human(t.closed_rate, Unit::PerSecond),
+      t.closed_not_kept ? fmt::format(" ({} not shown)", t.closed_not_kept) : "",
       lost.empty() ? "none" : lost, short_bytes(t.tx_rate), short_bytes(t.rx_rate),
       human(t.retransmit_rate, Unit::PerSecond), percent(t.retransmit_percent),
       microseconds(t.rtt_p50_us), microseconds(t.rtt_p99_us), human(t.drop_rate, Unit::PerSecond),

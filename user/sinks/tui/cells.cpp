@@ -2,7 +2,9 @@
 #include "user/sinks/tui/cells.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
 
 namespace netsonde {
 
@@ -32,6 +34,16 @@ Value value_of(const Field& field, const Item& item) {
   return field.get(item.first());
 }
 
+// As the kernel's own tools abbreviate it.
+std::string short_limit(const Value& value) {
+  static constexpr std::array kWords = {
+      std::pair{Limit::Application, "app"}, std::pair{Limit::ReceiveWindow, "rwnd"},
+      std::pair{Limit::SendBuffer, "sndbuf"}, std::pair{Limit::CongestionWindow, "cwnd"}};
+  for (const auto& [limit, word] : kWords)
+    if (value == Value(limit_name(limit))) return word;
+  return human(value, Unit::None);
+}
+
 std::string connections_text(const Item& item) {
   return std::to_string(std::count_if(item.rows.begin(), item.rows.end(), [](const Row& row) {
     return !row.connection.is_listener();
@@ -52,7 +64,8 @@ Style state_style(const Item& item) {
 
 }  // namespace
 
-std::string cell_text(const Column& column, const Item& item, GroupBy by, NameCache* names) {
+std::string cell_text(const Column& column, int width, const Item& item, GroupBy by,
+                      NameCache* names) {
   switch (column.kind) {
     case Column::Kind::Group: return group_text(by, item.first());
     case Column::Kind::Connections: return connections_text(item);
@@ -64,7 +77,9 @@ std::string cell_text(const Column& column, const Item& item, GroupBy by, NameCa
     const std::string_view name = names->name_of(remote);
     if (!name.empty()) return std::string(name);
   }
-  return human(value_of(*column.field, item), column.field->unit);
+  const Value value = value_of(*column.field, item);
+  if (column.field->id == "limited_by" && width < column.wide) return short_limit(value);
+  return human(value, column.field->unit);
 }
 
 bool right_aligned(const Column& column) {

@@ -11,7 +11,9 @@
 namespace netsonde {
 
 // What a column says about a line. Not yet safe to print. names: null shows addresses as numbers.
-std::string cell_text(const Column& column, const Item& item, GroupBy by, NameCache* names);
+// width: of the cell; where it is too narrow for the word, some fields have a shorter one.
+std::string cell_text(const Column& column, int width, const Item& item, GroupBy by,
+                      NameCache* names);
 // Numbers stand to the right.
 bool right_aligned(const Column& column);
 // Faults stand out, in the column that tells of them.

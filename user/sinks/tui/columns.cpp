@@ -63,7 +63,7 @@ struct Flexible {
 constexpr std::array kFlexible = {
     Flexible{"comm", 9, 16},
     Flexible{"state", 11, 14},
-    Flexible{"limited_by", 11, 17},
+    Flexible{"limited_by", 10, 17},
     Flexible{"cgroup", 12, 48},
     Flexible{"container", 12, 12},
     Flexible{"opened_at", 20, 30},

@@ -89,7 +89,10 @@ std::string limit_text(const Row& row) {
   std::string text =
       row.connection.limit_known ? std::string(limit_name(row.connection.limit)) : "-";
   const double all = s.busy_ms + s.rwnd_limited_ms + s.sndbuf_limited_ms;
-  if (all <= 0) return text + " now; it never had data outstanding";
+  if (all <= 0)
+    return text + (s.tx_bytes
+                       ? " now; its data was never outstanding for long enough to be measured"
+                       : " now; it never sent data");
   const auto share = [all](std::uint32_t ms) { return fmt::format("{:.0f}%", 100 * ms / all); };
   return fmt::format("{} now; of {} busy: rwnd {}, sndbuf {}, neither {}", text,
                      short_duration(std::chrono::milliseconds(static_cast<std::int64_t>(all))),

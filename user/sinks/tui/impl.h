@@ -66,7 +66,7 @@ struct Tui::Impl {
   const Store& shown() const { return playback_.store(*live_); }
   NameCache* names() { return numeric_ ? nullptr : &names_; }
   void draw_main(const Snapshot& snapshot);
-  void draw_status(int y, const Items& items);
+  void draw_status(int y, const Items& items, const Totals& totals);
   void draw_bottom();
   void draw_hints(int y);
   void tell_histograms();

@@ -97,7 +97,8 @@ std::vector<Column> Table::widened(const Screen& screen, std::span<const Column>
       found = widest_.insert(widest_.end(), {column.field, column.narrow});
     for (const Item& item : lines)
       found->second = std::max(
-          found->second, display_width(screen.clean(cell_text(column, item, view.group, names))));
+          found->second,
+          display_width(screen.clean(cell_text(column, column.wide, item, view.group, names))));
     column.wide = std::clamp(found->second, column.narrow, column.wide);
   }
   return result;
@@ -121,7 +122,7 @@ void Table::draw_line(Screen& screen, int y, const Item& item, const View& view,
   const bool over = is_over(item);
   if (under_cursor) screen.put(y, 0, screen.columns(), "", Style::Normal, true);
   for (const PlacedColumn& p : placed_) {
-    const std::string text = screen.clean(cell_text(p.column, item, view.group, names));
+    const std::string text = screen.clean(cell_text(p.column, p.width, item, view.group, names));
     const Style style = cell_style(p.column, item);
     screen.put(y, p.x, p.width, fitted(text, p), over && style != Style::Warn ? Style::Dim : style,
                under_cursor);

@@ -95,11 +95,11 @@ void Tui::Impl::draw_main(const Snapshot& snapshot) {
   if (view_.group != GroupBy::Connection) columns = grouped(view_.group, columns);
   table_.draw(*screen_, {.y = y + 1, .height = screen_->rows() - 1 - (y + 1)}, items, view_,
               columns, names());
-  draw_status(y, items);
+  draw_status(y, items, snapshot.totals());
 }
 
 // What is shown, in which order, and what is not shown.
-void Tui::Impl::draw_status(int y, const Items& items) {
+void Tui::Impl::draw_status(int y, const Items& items, const Totals& totals) {
   const std::string_view what = view_.show == Show::Listeners ? "listeners" : "sockets";
   std::string text = items.shown() == items.available()
                          ? fmt::format("{} {}", items.shown(), what)
@@ -112,6 +112,8 @@ void Tui::Impl::draw_status(int y, const Items& items) {
   if (view_.faults_only) text += " | faults only";
   if (view_.show == Show::Connections) text += " | no listeners";
   if (!view_.closed) text += " | no closed";
+  if (const std::uint32_t more = totals.closed_not_kept; more && view_.closed)
+    text += fmt::format(" | {} more closed", more);
   if (!view_.filter.empty()) text += " | filter: " + view_.filter.text();
   screen_->put(y, 0, screen_->columns(), text, Style::Strong);
 }
@@ -207,6 +209,10 @@ Result<> Tui::on_resize() {
   impl_->screen_->resize();
   impl_->draw();
   return {};
+}
+
+void Tui::redraw() {
+  impl_->draw();
 }
 
 void Tui::on_name(const Address& address, std::string name) {

@@ -48,7 +48,8 @@ class Tui : public Sink {
   Result<> on_snapshot(const Snapshot& snapshot) override;
   Result<> on_input();  // standard input is readable
   Result<> on_resize();
-  void on_name(const Address& address, std::string name);
+  void on_name(const Address& address, std::string name);  // shown by the next draw
+  void redraw();
 
  private:
   struct Impl;
