@@ -42,7 +42,7 @@ struct Report {
 // Loads and attaches everything for a second, as the live view would.
 Result<> try_capture(Report& report) {
   Names names;
-  const auto live = TRY(Live::open({.deep = true, .thorough = true}, names));
+  const auto live = TRY(Live::open({.opens = true, .deep = true, .thorough = true}, names));
   auto started = live->start();
   report.outcomes = live->outcomes();
   report.cgroup2 = live->cgroups() != nullptr;

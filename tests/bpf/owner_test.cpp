@@ -146,6 +146,47 @@ TEST_F(OwnerTest, OfAConnectionThatNobodyAcceptedIsWhoListensWithoutAnAccept) {
   EXPECT_TRUE(capture_.all<ev_open>(EV_ACCEPT).empty());
 }
 
+// As the live view has it: without a hook at every read and send.
+class OwnerInViewTest : public OwnerTest {
+ protected:
+  OwnerInViewTest() {
+    client_.connect_to({.port = listener_.port()});
+    ready_.wait();
+  }
+
+  Socket client_ = Socket::make();
+  Signal ready_, done_;
+  Capture view_{{.ring_bytes = 64 << 20}};
+  Child server_{[&] {
+    client_.close();
+    const Socket socket = listener_.accept();
+    *cookie_ = socket.cookie();
+    ready_.raise();
+    done_.wait();
+  }};
+};
+
+TEST_F(OwnerInViewTest, OfAnAcceptedConnectionIsFoundAmongTheOpenFiles) {
+  EXPECT_TRUE(wait_until([&] { return view_.sample(*cookie_).conn.pid == id(server_.pid()); }));
+  EXPECT_EQ(view_.sample(*cookie_).conn.owner,
+            view_.accept_tells() ? EV_OWNER_EXACT : EV_OWNER_FILE);
+  done_.raise();
+}
+
+TEST_F(OwnerInViewTest, OfAnAcceptedConnectionIsWhoClosesIt) {
+  done_.raise();
+  EXPECT_EQ(view_.close(*cookie_).conn.pid, id(server_.pid()));
+  EXPECT_EQ(view_.close(*cookie_).conn.owner, EV_OWNER_EXACT);
+}
+
+TEST_F(OwnerInViewTest, OfAConnectionThatIsResetBeforeAnybodyLookedIsWhoListens) {
+  client_.reset();
+  const bool told = view_.accept_tells();
+  EXPECT_EQ(view_.close(*cookie_).conn.pid, id(told ? server_.pid() : getpid()));
+  EXPECT_EQ(view_.close(*cookie_).conn.owner, told ? EV_OWNER_EXACT : EV_OWNER_LISTENER);
+  done_.raise();
+}
+
 TEST_F(OwnerTest, OfEachMemberOfAReuseportGroupIsItsOwn) {
   Socket first = Socket::make();
   first.set(SOL_SOCKET, SO_REUSEPORT, 1);

@@ -38,7 +38,8 @@ std::string stem(const std::string& name, std::string_view suffix) {
   return name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : std::string();
 }
 
-// Every queueing discipline has functions named after it; no other code has all four.
+// Every queueing discipline has functions named after it; no other code has all four. The padding
+// before each function has a symbol too.
 void add_loaded(std::set<std::string>& qdiscs) {
   static constexpr std::array<std::string_view, 4> kFunctions = {"_enqueue", "_dequeue", "_dump",
                                                                  "_reset"};
@@ -48,7 +49,8 @@ void add_loaded(std::set<std::string>& qdiscs) {
   while (std::getline(file, line)) {
     std::istringstream(line) >> address >> kind >> name;
     for (const std::string_view suffix : kFunctions)
-      if (const std::string before = stem(name, suffix); !before.empty())
+      if (const std::string before = stem(name, suffix);
+          !before.empty() && !before.starts_with("__pfx_"))
         found[before].insert(suffix);
   }
   for (const auto& [qdisc, functions] : found)
