@@ -9,7 +9,7 @@ VERSION := 0.1.0
 comma   := ,
 
 CPPFLAGS += -I. -I$(BUILD) -DNETSONDE_VERSION='"$(VERSION)"' -MMD -MP
-CXXFLAGS += -std=c++20 -O2 -g -Wall -Wextra -Wpedantic -Werror $(if $(SAN),-fsanitize=$(SAN))
+CXXFLAGS += -std=c++20 -O2 -g -Wall -Wextra -Wpedantic -Werror $(if $(SAN),-fsanitize=$(SAN) -Wno-maybe-uninitialized)
 BPFFLAGS := -O2 -g -Wall -Werror -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. -Ivmlinux/$(ARCH) -MMD -MP
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS   := -lbpf -lelf -lz -lfmt -lcares -lncursesw -ltinfo

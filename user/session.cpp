@@ -206,6 +206,7 @@ Result<> Session::run() {
   const Snapshot snapshot(state_->store);
   if (state_->tui) TRY(state_->tui->on_snapshot(snapshot));
   if (!state_->stopped) TRY(state_->loop.run());
+  state_->live->detach();  // else a flood would go on while the last of it is told
   TRY(state_->live->drain(state_->handler));
   return state_->pass();
 }

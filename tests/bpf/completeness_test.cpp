@@ -96,9 +96,9 @@ class CompletenessTest : public testing::Test {
     LiveSettings settings;       // as the live view has it: closes, no opens
     settings.filter.any = true;  // the rest of the host may be busier than we can follow
     settings.filter.conditions.netns = space_->inode();
+    settings.ring_bytes = 64 << 20;  // this is about what is seen, not about how fast we read
     capture_ = new Capture(settings);
     settings.opens = true;
-    settings.ring_bytes = 64 << 20;  // nobody drains it meanwhile
     tracing_ = new Capture(settings);
     const Time begin = kernel_now();
     for (int i = 0; i < kClients; ++i)

@@ -48,6 +48,9 @@ class Live {
   // Attaches, then takes up the sockets that were open before, in every network namespace.
   Result<> start();
 
+  // No more events; what waits can still be drained, and a pass still reads all sockets.
+  void detach() { links_.clear(); }
+
   // Readable when the ring wants to be drained before the next timed drain.
   int fd() const { return ring_->fd(); }
   // Hands over every event that waits now, or in a hurry only the next few thousand of them: what
