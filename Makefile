@@ -48,7 +48,8 @@ $(BUILD)/%.bpf.o: %.bpf.c
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
 
-$(BUILD)/netsonde.bpf.o: $(BPF_OBJ)
+# Definitions first: bpftool places a variable that it meets before its definition at offset 0.
+$(BUILD)/netsonde.bpf.o: $(BUILD)/bpf/common.bpf.o $(BPF_OBJ)
 	$(call say,BPFLINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 

@@ -79,7 +79,8 @@ extern struct events_map events SEC(".maps");
 extern const volatile bool filtering;
 extern const volatile struct ev_filter filter;
 extern const volatile __u32 ring_size;
-extern const volatile bool send_open; /* connect, established, accept, listen */
+extern const volatile bool send_open;	/* connect, established, accept, listen */
+extern const volatile bool send_events; /* retransmit, congestion state, drop, reset */
 
 extern __u64 lost[EV_LOSSES];
 

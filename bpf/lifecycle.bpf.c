@@ -6,17 +6,6 @@
 #include "bpf/rtt.bpf.h"
 #include "bpf/sample.bpf.h"
 
-const volatile bool filtering = false;
-const volatile struct ev_filter filter = {};
-const volatile __u32 ring_size = 4 << 20;
-const volatile bool send_open = false;
-const volatile __u32 ticks_per_second = 250;
-
-__u64 lost[EV_LOSSES] = {};
-struct events_map events SEC(".maps");
-struct states_map states SEC(".maps");
-struct histograms_map histograms SEC(".maps");
-
 static __always_inline struct conn_state *new_state(struct sock *sk)
 {
 	struct conn_state *state = bpf_sk_storage_get(&states, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);

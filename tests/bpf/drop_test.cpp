@@ -15,15 +15,8 @@
 namespace netsonde::test {
 namespace {
 
-class DropTest : public testing::Test {
+class DropTest : public PathTest {
  protected:
-  DropTest() { capture_.also(path_.far()); }
-
-  Socket listen_far() const {
-    const Inside inside(path_.far());
-    return listen_on({.address = Path::kFar});
-  }
-
   std::string reason_of(const ev_drop& drop) const {
     return capture_.names().drop_reason(drop.reason);
   }
@@ -42,12 +35,22 @@ class DropTest : public testing::Test {
   bool wait_for_drops(std::string_view reason, std::size_t count = 1) {
     return capture_.wait([&] { return drops(reason).size() >= count; });
   }
+  ev_drop first_drop(std::string_view reason) {
+    errno = ETIMEDOUT;
+    must(wait_for_drops(reason), "wait for a drop");
+    return drops(reason)[0];
+  }
 
   std::string reasons_seen() const {
     std::string text;
     for (const ev_drop& drop : capture_.all<ev_drop>(EV_DROP))
       text += " " + reason_of(drop) + "@" + std::string(place_of(drop));
     return text;
+  }
+
+  void expect_no_harm() const {
+    for (const ev_drop& drop : capture_.all<ev_drop>(EV_DROP))
+      EXPECT_FALSE(is_harmful(drop)) << reason_of(drop) << " in " << place_of(drop);
   }
 
   // What the model holds of one reason in one namespace, after a pass.
@@ -60,16 +63,11 @@ class DropTest : public testing::Test {
         sum += drop.count;
     return sum;
   }
-
-  Path path_;
-  Inside inside_{path_.near()};
-  Capture capture_;
 };
 
 TEST_F(DropTest, AFirewallsVictimsAreCountedLikeTheFirewallDoes) {
-  const Socket listener = listen_far();
-  const Pair pair = connected_pair(listener, Path::kFar);
-  const Rule rule(path_.far(), "input", "tcp dport " + std::to_string(listener.port()));
+  const Pair pair = connected();
+  const Rule rule(path_.far(), "input", packets_to(listener_));
   pair.client.set(IPPROTO_TCP, TCP_NODELAY, 1);
   for (int i = 0; i < 5; ++i) pair.client.send("x");
   ASSERT_TRUE(wait_for_drops("NETFILTER_DROP", 5));
@@ -84,14 +82,12 @@ TEST_F(DropTest, AFirewallsVictimsAreCountedLikeTheFirewallDoes) {
 }
 
 TEST_F(DropTest, AFirewallsVictimBelongsToItsConnection) {
-  const Socket listener = listen_far();
-  const Pair pair = connected_pair(listener, Path::kFar);
-  const Rule rule(path_.far(), "input", "tcp dport " + std::to_string(listener.port()));
+  const Pair pair = connected();
+  const Rule rule(path_.far(), "input", packets_to(listener_));
   pair.client.send("x");
-  ASSERT_TRUE(wait_for_drops("NETFILTER_DROP"));
-  const ev_drop drop = drops("NETFILTER_DROP")[0];
+  const ev_drop drop = first_drop("NETFILTER_DROP");
   EXPECT_EQ(drop.conn.cookie, pair.server.cookie());
-  EXPECT_EQ(drop.conn.local_port, listener.port());
+  EXPECT_EQ(drop.conn.local_port, listener_.port());
   EXPECT_EQ(drop.conn.remote_port, pair.client.port());
   EXPECT_EQ(to_text(Address::from(drop.conn.remote)), Path::kNear);
   EXPECT_TRUE(drop.incoming);
@@ -102,12 +98,10 @@ TEST_F(DropTest, AFirewallsVictimBelongsToItsConnection) {
 }
 
 TEST_F(DropTest, AFirewallOnTheWayOutHitsTheSender) {
-  const Socket listener = listen_far();
-  const Pair pair = connected_pair(listener, Path::kFar);
-  const Rule rule(path_.near(), "output", "tcp dport " + std::to_string(listener.port()));
+  const Pair pair = connected();
+  const Rule rule(path_.near(), "output", packets_to(listener_));
   pair.client.send("x");
-  ASSERT_TRUE(wait_for_drops("NETFILTER_DROP"));
-  const ev_drop drop = drops("NETFILTER_DROP")[0];
+  const ev_drop drop = first_drop("NETFILTER_DROP");
   EXPECT_EQ(drop.conn.cookie, pair.client.cookie());
   EXPECT_EQ(drop.conn.local_port, pair.client.port());
   EXPECT_EQ(drop.conn.netns, path_.near().inode());
@@ -115,11 +109,11 @@ TEST_F(DropTest, AFirewallOnTheWayOutHitsTheSender) {
 }
 
 TEST_F(DropTest, AClosedPortHasNoSocket) {
-  const std::uint16_t port = Socket(listen_far()).port();
+  const std::uint16_t port = listener_.port();
+  listener_.close();
   const Socket client = Socket::make();
   EXPECT_EQ(client.try_connect({.address = Path::kFar, .port = port}), ECONNREFUSED);
-  ASSERT_TRUE(wait_for_drops("NO_SOCKET"));
-  const ev_drop drop = drops("NO_SOCKET")[0];
+  const ev_drop drop = first_drop("NO_SOCKET");
   EXPECT_EQ(place_of(drop), "tcp_v4_rcv");
   EXPECT_EQ(drop.conn.cookie, 0U);
   EXPECT_EQ(drop.conn.local_port, port);
@@ -129,15 +123,11 @@ TEST_F(DropTest, AClosedPortHasNoSocket) {
 }
 
 TEST_F(DropTest, AFullReceiveBufferDropsWhatTheKernelCounts) {
-  const Socket listener = listen_far();
-  const Pair pair = connected_pair(listener, Path::kFar);
+  const Pair pair = connected();
   pair.server.set(SOL_SOCKET, SO_RCVBUF, 1);  // less than the window already promised
   pair.client.set(IPPROTO_TCP, TCP_NODELAY, 1);
   pair.client.make_nonblocking();
-  const auto dropped = [&] {
-    return kernel_counter_in(path_.far(), "TcpExtTCPRcvQDrop") +
-           kernel_counter_in(path_.far(), "TcpExtTCPZeroWindowDrop");
-  };
+  const auto dropped = [&] { return far("TcpExtTCPRcvQDrop") + far("TcpExtTCPZeroWindowDrop"); };
   ASSERT_TRUE(wait_until([&] {
     const std::string bytes(1000, 'x');
     ::send(pair.client.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -156,8 +146,7 @@ TEST_F(DropTest, AFullReceiveBufferDropsWhatTheKernelCounts) {
 }
 
 TEST_F(DropTest, ABadChecksumIsSeenAtTheReceiver) {
-  const Socket listener = listen_far();
-  const Pair pair = connected_pair(listener, Path::kFar);
+  const Pair pair = connected();
   struct Segment {
     iphdr ip{};
     tcphdr tcp{};
@@ -169,7 +158,7 @@ TEST_F(DropTest, ABadChecksumIsSeenAtTheReceiver) {
   inet_pton(AF_INET, Path::kNear, &segment.ip.saddr);
   inet_pton(AF_INET, Path::kFar, &segment.ip.daddr);
   segment.tcp.source = htons(pair.client.port());
-  segment.tcp.dest = htons(listener.port());
+  segment.tcp.dest = htons(listener_.port());
   segment.tcp.doff = 5;
   segment.tcp.ack = 1;
   segment.tcp.check = htons(0x4242);
@@ -182,7 +171,7 @@ TEST_F(DropTest, ABadChecksumIsSeenAtTheReceiver) {
                      sizeof(to)),
               static_cast<ssize_t>(sizeof(segment)));
   ASSERT_TRUE(wait_for_drops("TCP_CSUM", 3));
-  EXPECT_EQ(kernel_counter_in(path_.far(), "TcpInCsumErrors"), 3U);
+  EXPECT_EQ(far("TcpInCsumErrors"), 3U);
   EXPECT_EQ(drops("TCP_CSUM").size(), 3U);
   EXPECT_EQ(place_of(drops("TCP_CSUM")[0]), "tcp_v4_rcv");
   EXPECT_EQ(drops("TCP_CSUM")[0].conn.cookie, pair.server.cookie());
@@ -202,9 +191,8 @@ TEST_F(DropTest, AnExpiredTtlIsSeenAtTheRouter) {
   client.make_nonblocking();
   client.set(IPPROTO_IP, IP_TTL, 1);
   client.try_connect({.address = "10.78.0.9", .port = 4242});
-  ASSERT_TRUE(wait_for_drops("IP_INHDR"));
-  const ev_drop drop = drops("IP_INHDR")[0];
-  EXPECT_EQ(kernel_counter_in(path_.far(), "IpInHdrErrors"), drops("IP_INHDR").size());
+  const ev_drop drop = first_drop("IP_INHDR");
+  EXPECT_EQ(far("IpInHdrErrors"), drops("IP_INHDR").size());
   EXPECT_EQ(place_of(drop), "ip_forward");
   EXPECT_EQ(drop.conn.netns, path_.far().inode());
   EXPECT_EQ(to_text(Address::from(drop.conn.local)), "10.78.0.9");
@@ -215,9 +203,8 @@ TEST_F(DropTest, AnExpiredTtlIsSeenAtTheRouter) {
 TEST_F(DropTest, AQueueThatIsFullDropsWhatItCounts) {
   run("/sbin/tc qdisc add dev near root tbf rate 8mbit burst 4kb limit 8kb");
   run("/sbin/ip link set near gso_max_segs 1");
-  const Socket listener = listen_far();
   std::list<Pair> pairs;
-  for (int i = 0; i < 8; ++i) pairs.push_back(connected_pair(listener, Path::kFar));
+  for (int i = 0; i < 8; ++i) pairs.push_back(connected());
   const std::string bytes(30'000, 'x');
   for (const Pair& pair : pairs) pair.client.send(bytes);
   ASSERT_TRUE(wait_for_drops("QDISC_DROP"));
@@ -232,12 +219,11 @@ TEST_F(DropTest, AQueueThatIsFullDropsWhatItCounts) {
 }
 
 TEST_F(DropTest, NormalConnectionsHaveNoHarmfulDrops) {
-  const Socket listener = listen_far();
   for (int i = 0; i < 200; ++i) {
-    Pair pair = connected_pair(listener, Path::kFar);
+    Pair pair = connected();
     exchange(pair.client, pair.server, 100, 100);
     pair.client.close();
-    EXPECT_TRUE(wait_until([&] { return pair.server.info().tcpi_state == kCloseWait; }));
+    EXPECT_TRUE(wait_for_state(pair.server, kCloseWait));
     pair.server.close();  // and its receive queue, with the FIN that nobody has read
   }
   ASSERT_TRUE(capture_.wait_for(EV_CLOSE, 0, 400));
@@ -245,26 +231,22 @@ TEST_F(DropTest, NormalConnectionsHaveNoHarmfulDrops) {
   capture_.pass();
   EXPECT_GE(capture_.tick().benign_drops - benign_before + capture_.all<ev_drop>(EV_DROP).size(),
             200U);
-  EXPECT_EQ(kernel_counter("TcpPassiveOpens") + kernel_counter_in(path_.far(), "TcpPassiveOpens"),
-            200U);
+  EXPECT_EQ(near("TcpPassiveOpens") + far("TcpPassiveOpens"), 200U);
   for (const DropCount& drop : capture_.store().drops())
     EXPECT_FALSE(drop.harmful) << capture_.names().drop_reason(drop.key.reason) << " in "
                                << capture_.names().symbol(drop.key.location);
-  for (const ev_drop& drop : capture_.all<ev_drop>(EV_DROP))
-    EXPECT_FALSE(is_harmful(drop)) << reason_of(drop) << " in " << place_of(drop);
+  expect_no_harm();
 }
 
 TEST_F(DropTest, ConnectionsThatAreAbortedHaveNoHarmfulDrops) {
-  const Socket listener = listen_far();
   for (int i = 0; i < 20; ++i) {
-    Pair pair = connected_pair(listener, Path::kFar);
+    Pair pair = connected();
     exchange(pair.client, pair.server, 100, 100);
     pair.client.reset();
     EXPECT_EQ(pair.server.wait_for_end(), ECONNRESET);
   }
   ASSERT_TRUE(capture_.wait_for(EV_CLOSE, 0, 40));
-  for (const ev_drop& drop : capture_.all<ev_drop>(EV_DROP))
-    EXPECT_FALSE(is_harmful(drop)) << reason_of(drop) << " in " << place_of(drop);
+  expect_no_harm();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/bpf/capture.h"
+#include "tests/bpf/path.h"
 #include "tests/bpf/sockets.h"
 
 namespace netsonde::test {
@@ -20,15 +21,20 @@ class EndTest : public testing::Test {
 
   std::string_view end_of(std::uint64_t cookie) { return end_name(capture_.close(cookie)); }
 
+  void expect_ends(std::string_view client, std::string_view server) {
+    EXPECT_EQ(end_of(client_), client);
+    EXPECT_EQ(end_of(server_), server);
+  }
+
   void expect_bytes(std::uint64_t cookie, std::uint64_t sent, std::uint64_t received) {
     EXPECT_EQ(capture_.close(cookie).tx_bytes, sent);
     EXPECT_EQ(capture_.close(cookie).rx_bytes, received);
   }
 
-  void drop_incoming(const std::string& what) {
-    run("/usr/sbin/nft add table inet test");
-    run("/usr/sbin/nft add chain inet test in { type filter hook input priority 0 ; }");
-    run("/usr/sbin/nft add rule inet test in " + what + " counter drop");
+  // What one sent, the other received.
+  void expect_payload(std::uint64_t there, std::uint64_t back) {
+    expect_bytes(client_, there, back);
+    expect_bytes(server_, back, there);
   }
 
   Namespace space_ = Namespace::create();
@@ -41,10 +47,8 @@ class EndTest : public testing::Test {
 TEST_F(EndTest, AnOrderlyEndIsFinOnBothSides) {
   Pair pair = talking();
   close_in_order(pair);
-  EXPECT_EQ(end_of(client_), "fin");
-  EXPECT_EQ(end_of(server_), "fin");
-  expect_bytes(client_, 1000, 500);
-  expect_bytes(server_, 500, 1000);
+  expect_ends("fin", "fin");
+  expect_payload(1000, 500);
 }
 
 TEST_F(EndTest, BothFinsAreSeenAndAcknowledged) {
@@ -64,28 +68,24 @@ TEST_F(EndTest, DataAfterTheOtherSidesFinCounts) {
   EXPECT_EQ(pair.client.receive_all(), 30'000U);
   pair.client.close();
   EXPECT_EQ(end_of(client_), "fin");
-  expect_bytes(client_, 1000, 30'500);
-  expect_bytes(server_, 30'500, 1000);
+  expect_payload(1000, 30'500);
 }
 
 TEST_F(EndTest, AnAbortIsResetSentHereAndReceivedThere) {
   Pair pair = talking();
   pair.client.reset();
   EXPECT_EQ(pair.server.wait_for_end(), ECONNRESET);
-  EXPECT_EQ(end_of(client_), "reset_sent");
-  EXPECT_EQ(end_of(server_), "reset_received");
-  expect_bytes(client_, 1000, 500);
-  expect_bytes(server_, 500, 1000);
+  expect_ends("reset_sent", "reset_received");
+  expect_payload(1000, 500);
 }
 
 TEST_F(EndTest, AnAbortWithDataOnTheWayCountsWhatArrived) {
   Pair pair = talking();
   pair.server.send(std::string(300, 'u'));
-  ASSERT_TRUE(wait_until([&] { return pair.server.info().tcpi_unacked == 0; }));
+  ASSERT_TRUE(wait_until_acknowledged(pair.server));
   pair.client.reset();
   EXPECT_EQ(pair.server.wait_for_end(), ECONNRESET);
-  expect_bytes(client_, 1000, 800);
-  expect_bytes(server_, 800, 1000);
+  expect_payload(1000, 800);
 }
 
 TEST_F(EndTest, AClosedPortRefuses) {
@@ -100,29 +100,27 @@ TEST_F(EndTest, AClosedPortRefuses) {
 TEST_F(EndTest, ClosingWithUnreadDataResets) {
   Pair pair = talking();
   pair.client.send(std::string(700, 'u'));
-  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
+  ASSERT_TRUE(wait_until_acknowledged(pair.client));
   pair.server.close();
   EXPECT_EQ(pair.client.wait_for_end(), ECONNRESET);
-  EXPECT_EQ(end_of(server_), "reset_sent");
-  EXPECT_EQ(end_of(client_), "reset_received");
-  expect_bytes(client_, 1700, 500);
-  expect_bytes(server_, 500, 1700);
+  expect_ends("reset_received", "reset_sent");
+  expect_payload(1700, 500);
 }
 
 TEST_F(EndTest, AnUnansweredSynTimesOut) {
-  drop_incoming("tcp dport " + std::to_string(listener_.port()));
+  const Rule rule(space_, "input", packets_to(listener_));
   const Socket client = Socket::make();
   client.set(IPPROTO_TCP, TCP_SYNCNT, 1);
   client.set(IPPROTO_TCP, TCP_USER_TIMEOUT, 100);
   EXPECT_EQ(client.try_connect({.port = listener_.port()}), ETIMEDOUT);
   EXPECT_EQ(end_of(client.cookie()), "timeout");
-  EXPECT_EQ(capture_.close(client.cookie()).retransmits_syn, nft_counter() - 1);
+  EXPECT_EQ(capture_.close(client.cookie()).retransmits_syn, rule.packets() - 1);
   expect_bytes(client.cookie(), 0, 0);
 }
 
 TEST_F(EndTest, UnansweredDataTimesOut) {
   Pair pair = talking();
-  drop_incoming("tcp dport " + std::to_string(listener_.port()));
+  const Rule rule(space_, "input", packets_to(listener_));
   pair.client.set(IPPROTO_TCP, TCP_USER_TIMEOUT, 100);
   pair.client.send(std::string(300, 'x'));
   EXPECT_EQ(pair.client.wait_for_end(), ETIMEDOUT);
@@ -131,17 +129,14 @@ TEST_F(EndTest, UnansweredDataTimesOut) {
 }
 
 TEST_F(EndTest, AnUnreachableHostIsUnreachable) {
-  run("/usr/sbin/nft add table inet test");
-  run("/usr/sbin/nft add chain inet test in { type filter hook input priority 0 ; }");
-  run("/usr/sbin/nft add rule inet test in tcp dport " + std::to_string(listener_.port()) +
-      " reject with icmp type host-unreachable");
+  const Rule rule(space_, "input", packets_to(listener_), "reject with icmp type host-unreachable");
   const Socket client = Socket::make();
   EXPECT_EQ(client.try_connect({.port = listener_.port()}), EHOSTUNREACH);
   EXPECT_EQ(end_of(client.cookie()), "unreachable");
 }
 
 TEST_F(EndTest, GivingUpBeforeTheHandshakeIsAborted) {
-  drop_incoming("tcp dport " + std::to_string(listener_.port()));
+  const Rule rule(space_, "input", packets_to(listener_));
   Socket client = Socket::make();
   client.make_nonblocking();
   EXPECT_EQ(client.try_connect({.port = listener_.port()}), EINPROGRESS);
@@ -156,22 +151,21 @@ TEST_F(EndTest, BothEndsClosingAtOnceIsFin) {
   pair.server.shut_down();
   pair.client.close();
   pair.server.close();
-  EXPECT_EQ(end_of(client_), "fin");
-  EXPECT_EQ(end_of(server_), "fin");
-  expect_bytes(client_, 1000, 500);
-  expect_bytes(server_, 500, 1000);
+  expect_ends("fin", "fin");
+  expect_payload(1000, 500);
 }
 
 TEST_F(EndTest, BytesSentTwiceCountOnce) {
-  drop_incoming("tcp dport " + std::to_string(listener_.port()) + " numgen random mod 100 < 20");
-  Pair pair = talking();
-  for (int i = 0; i < 15; ++i) exchange(pair.client, pair.server, 3000, 1);
-  run("/usr/sbin/nft delete table inet test");
+  Pair pair;
+  {
+    const Rule rule(space_, "input", packets_to(listener_) + " numgen random mod 100 < 20");
+    pair = talking();
+    for (int i = 0; i < 15; ++i) exchange(pair.client, pair.server, 3000, 1);
+  }
   close_in_order(pair);
   EXPECT_GT(capture_.close(client_).retransmitted_bytes, 0U);
   EXPECT_GT(kernel_counter("TcpRetransSegs"), 0U);
-  expect_bytes(client_, 46'000, 515);
-  expect_bytes(server_, 515, 46'000);
+  expect_payload(46'000, 515);
 }
 
 }  // namespace

@@ -91,8 +91,7 @@ TEST_F(FastOpenTest, AConnectionUsedBeforeItsHandshakeKeepsItsOwner) {
     server.wait_for_end();
   });
   {
-    const Rule rule(space_, "input",
-                    "tcp dport " + std::to_string(listener_.port()) + " tcp flags & syn != syn");
+    const Rule rule(space_, "input", packets_to(listener_) + " tcp flags & syn != syn");
     pair.client = open_with("early", false);
     read.wait();
     ASSERT_TRUE(capture_.wait_for(EV_ESTABLISHED, pair.client.cookie()));

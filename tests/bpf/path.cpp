@@ -2,8 +2,7 @@
 #include "tests/bpf/path.h"
 
 #include <exception>
-
-#include "tests/bpf/sockets.h"
+#include <string_view>
 
 namespace netsonde::test {
 
@@ -22,6 +21,11 @@ Path::Path() {
          return output_of("/sbin/ip -o link show near").find("state UP") != std::string::npos;
        }),
        "wait for the path to come up");
+}
+
+Socket Path::listen_far() const {
+  const Inside inside(far_);
+  return listen_on({.address = kFar});
 }
 
 Rule::Rule(const Namespace& space, const std::string& hook, const std::string& match,
@@ -43,7 +47,19 @@ Rule::~Rule() {
 
 std::uint64_t Rule::packets() const {
   const Inside inside(space_);
-  return nft_counter();
+  const std::string rules = output_of("/usr/sbin/nft list table inet test");
+  const std::string_view kLabel = "counter packets ";
+  const std::size_t at = rules.find(kLabel);
+  must(at != std::string::npos, "find a counter in the table inet test");
+  return std::stoull(rules.substr(at + kLabel.size()));
+}
+
+std::string packets_to(const Socket& listener) {
+  return "tcp dport " + std::to_string(listener.port());
+}
+
+std::string packets_from(const Socket& listener) {
+  return "tcp sport " + std::to_string(listener.port());
 }
 
 void run_in(const Namespace& space, const std::string& command) {

@@ -58,7 +58,7 @@ TEST_F(ResetTest, AnAbortHasTheReasonOfItsCall) {
 TEST_F(ResetTest, UnreadDataIsAReason) {
   Pair pair = connected_pair(listener_);
   pair.client.send("nobody reads this");
-  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
+  ASSERT_TRUE(wait_until_acknowledged(pair.client));
   pair.server.close();
   EXPECT_EQ(pair.client.wait_for_end(), ECONNRESET);
   expect_reason(reset(true), "TCP_ABORT_ON_CLOSE");

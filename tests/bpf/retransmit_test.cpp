@@ -16,15 +16,13 @@ namespace {
 
 constexpr const char* kOnlyTheFirst = " limit rate 1/hour burst 1 packets";
 
-class RetransmitTest : public testing::Test {
+class RetransmitTest : public PathTest {
  protected:
-  RetransmitTest() {
-    capture_.also(path_.far());
-    const Inside inside(path_.far());
-    listener_ = listen_on({.address = Path::kFar});
+  Pair talking() const {
+    Pair pair = connected();
+    exchange(pair.client, pair.server, 1000, 1000);
+    return pair;
   }
-
-  Pair connected() const { return connected_pair(listener_, Path::kFar); }
   // A handshake that takes long enough for the ring to want draining meanwhile.
   Pair connected_late() {
     Pair pair;
@@ -36,15 +34,6 @@ class RetransmitTest : public testing::Test {
     pair.server = listener_.accept();
     capture_.drain();
     return pair;
-  }
-  std::string to_server() const { return "tcp dport " + std::to_string(listener_.port()); }
-  std::string to_client() const { return "tcp sport " + std::to_string(listener_.port()); }
-
-  std::uint64_t near(const std::string& counter) const {
-    return kernel_counter_in(path_.near(), counter);
-  }
-  std::uint64_t far(const std::string& counter) const {
-    return kernel_counter_in(path_.far(), counter);
   }
 
   // Segments by kind, of the events of one cookie (0: of all).
@@ -59,10 +48,22 @@ class RetransmitTest : public testing::Test {
     return capture_.wait([&] { return segments()[kind] >= count; });
   }
 
-  Path path_;
-  Inside inside_{path_.near()};
-  Capture capture_;
-  Socket listener_;
+  // The event comes when its packet has left, so the peer may be faster.
+  void expect_segments(std::uint64_t cookie, int kind, std::uint64_t count) {
+    capture_.wait([&] { return segments(cookie)[kind] >= count; });
+    EXPECT_EQ(segments(cookie)[kind], count);
+  }
+
+  // The client's bytes arrive only when a timeout has sent them again.
+  void lose_at_first(const Pair& pair) {
+    {
+      const Rule rule(path_.far(), "input", packets_to(listener_));
+      pair.client.send("lost");
+      must(wait_for_kind(EV_RETRANSMIT_RTO, 1), "wait for a timeout");
+    }
+    pair.server.receive(4);
+    must(wait_until_acknowledged(pair.client), "wait for the acknowledgement");
+  }
 };
 
 // Several flows at once over a lossy and narrow path, once for all tests of this suite.
@@ -78,11 +79,7 @@ class LossyPathTest : public testing::Test {
     run("/sbin/tc qdisc add dev near root tbf rate 400mbit burst 128kb limit 150kb");
     const Rule there(path_->far(), "input", "numgen random mod 100 < 3");
     const Rule back(path_->near(), "input", "numgen random mod 100 < 3");
-    Socket listener;
-    {
-      const Inside far(path_->far());
-      listener = listen_on({.address = Path::kFar});
-    }
+    const Socket listener = path_->listen_far();
     LiveSettings settings = all_events();
     settings.filter.any = true;  // the rest of the host may be busier than we can follow
     settings.filter.conditions.port = listener.port();
@@ -109,11 +106,17 @@ class LossyPathTest : public testing::Test {
     return kernel_counter_in(path_->near(), counter) + kernel_counter_in(path_->far(), counter);
   }
 
-  static std::uint64_t in_events(int kind = 0) {
+  // Segments of those events.
+  template <typename Condition>
+  static std::uint64_t in_events_where(Condition holds) {
     std::uint64_t sum = 0;
     for (const auto& event : capture_->all<ev_retransmit>(EV_RETRANSMIT))
-      if (kind == 0 || event.kind == kind) sum += event.segments;
+      if (holds(event)) sum += event.segments;
     return sum;
+  }
+
+  static std::uint64_t in_events(int kind = 0) {
+    return in_events_where([kind](const auto& e) { return kind == 0 || e.kind == kind; });
   }
 
   // Segments that the kernel counts but could not send; before 6.18 it does not tell of them.
@@ -163,18 +166,14 @@ TEST_F(LossyPathTest, KindsOfTheConnectionsAddUpToTheirTotals) {
 }
 
 TEST_F(LossyPathTest, FastRetransmitsAreThoseThatTheKernelCountsAsSuch) {
-  std::uint64_t sent = 0;
-  for (const auto& event : capture_->all<ev_retransmit>(EV_RETRANSMIT))
-    if (event.kind == EV_RETRANSMIT_FAST && event.error == 0) sent += event.segments;
-  expect_all(sent, of_both("TcpExtTCPFastRetrans"));
+  const auto sent = [](const auto& e) { return e.kind == EV_RETRANSMIT_FAST && e.error == 0; };
+  expect_all(in_events_where(sent), of_both("TcpExtTCPFastRetrans"));
 }
 
 TEST_F(LossyPathTest, RetransmissionsThatCouldNotLeaveAreThoseThatTheKernelCounts) {
   if (untold() > 0) GTEST_SKIP() << "this kernel tells of successful retransmissions alone";
-  std::uint64_t failed = 0;
-  for (const auto& event : capture_->all<ev_retransmit>(EV_RETRANSMIT))
-    if (event.error) failed += event.segments;
-  EXPECT_EQ(failed, of_both("TcpExtTCPRetransFail"));
+  const auto failed = [](const auto& e) { return e.error != 0; };
+  EXPECT_EQ(in_events_where(failed), of_both("TcpExtTCPRetransFail"));
 }
 
 TEST_F(LossyPathTest, RecoveriesAreThoseThatTheKernelCounts) {
@@ -196,41 +195,36 @@ TEST_F(LossyPathTest, NoEventIsLost) {
 }
 
 TEST_F(RetransmitTest, ALostTailIsProbed) {
-  const Pair pair = connected();
-  exchange(pair.client, pair.server, 1000, 1000);
+  const Pair pair = talking();
   pair.client.set(IPPROTO_TCP, TCP_NODELAY, 1);
   {
-    const Rule rule(path_.far(), "input", to_server());
+    const Rule rule(path_.far(), "input", packets_to(listener_));
     for (int i = 0; i < 3; ++i) pair.client.send("tail");
     ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_TLP, 1));
   }
   pair.server.receive(12);
-  capture_.drain();
-  EXPECT_EQ(segments(pair.client.cookie())[EV_RETRANSMIT_TLP], near("TcpExtTCPLossProbes"));
+  expect_segments(pair.client.cookie(), EV_RETRANSMIT_TLP, near("TcpExtTCPLossProbes"));
   EXPECT_EQ(capture_.sample(pair.client.cookie()).retransmits_tlp, near("TcpExtTCPLossProbes"));
 }
 
 TEST_F(RetransmitTest, SilenceEndsInTimeouts) {
-  const Pair pair = connected();
-  exchange(pair.client, pair.server, 1000, 1000);
+  const Pair pair = talking();
   const std::uint64_t before = near("TcpExtTCPTimeouts");
   {
-    const Rule rule(path_.far(), "input", to_server());
+    const Rule rule(path_.far(), "input", packets_to(listener_));
     pair.client.send("once");
     ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_RTO, 2));
     EXPECT_EQ(capture_.sample(pair.client.cookie()).ca_state, 4);  // loss
   }
   pair.server.receive(4);
-  capture_.drain();
   const std::uint64_t timeouts = near("TcpExtTCPTimeouts") - before;
-  EXPECT_EQ(segments(pair.client.cookie())[EV_RETRANSMIT_RTO], timeouts);
+  expect_segments(pair.client.cookie(), EV_RETRANSMIT_RTO, timeouts);
   EXPECT_EQ(capture_.sample(pair.client.cookie()).retransmits_rto, timeouts);
 }
 
 TEST_F(RetransmitTest, AnEventHasItsSequenceAndSize) {
-  const Pair pair = connected();
-  exchange(pair.client, pair.server, 1000, 1000);
-  const Rule rule(path_.far(), "input", to_server());
+  const Pair pair = talking();
+  const Rule rule(path_.far(), "input", packets_to(listener_));
   pair.client.send("seven b");
   ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_RTO, 2));
   const auto events = capture_.all<ev_retransmit>(EV_RETRANSMIT, pair.client.cookie());
@@ -242,33 +236,33 @@ TEST_F(RetransmitTest, AnEventHasItsSequenceAndSize) {
 }
 
 TEST_F(RetransmitTest, ALostSynIsSentAgain) {
-  const Rule rule(path_.far(), "input", to_server() + kOnlyTheFirst);
+  const Rule rule(path_.far(), "input", packets_to(listener_) + kOnlyTheFirst);
   const Pair pair = connected_late();
-  EXPECT_EQ(segments(pair.client.cookie())[EV_RETRANSMIT_SYN], near("TcpExtTCPSynRetrans"));
+  expect_segments(pair.client.cookie(), EV_RETRANSMIT_SYN, near("TcpExtTCPSynRetrans"));
   EXPECT_EQ(capture_.sample(pair.client.cookie()).retransmits_syn, near("TcpExtTCPSynRetrans"));
   EXPECT_EQ(near("TcpExtTCPSynRetrans"), 1U);
 }
 
 TEST_F(RetransmitTest, ALostSynAckIsSentAgain) {
-  const Rule rule(path_.near(), "input", to_client() + " tcp flags syn" + kOnlyTheFirst);
+  const Rule rule(path_.near(), "input",
+                  packets_from(listener_) + " tcp flags syn" + kOnlyTheFirst);
   const Pair pair = connected_late();
   const std::uint64_t cookie = pair.server.cookie();
   EXPECT_GE(far("TcpExtTCPSynRetrans"), 1U);
-  EXPECT_EQ(segments()[EV_RETRANSMIT_SYNACK], far("TcpExtTCPSynRetrans"));
-  EXPECT_EQ(segments(cookie)[EV_RETRANSMIT_SYNACK], far("TcpExtTCPSynRetrans"));
+  expect_segments(0, EV_RETRANSMIT_SYNACK, far("TcpExtTCPSynRetrans"));
+  expect_segments(cookie, EV_RETRANSMIT_SYNACK, far("TcpExtTCPSynRetrans"));
   EXPECT_EQ(capture_.sample(cookie).retransmits_syn, pair.server.info().tcpi_total_retrans);
 }
 
 TEST_F(RetransmitTest, LostAcksShowAsNeedlessRetransmissions) {
-  const Pair pair = connected();
-  exchange(pair.client, pair.server, 1000, 1000);
+  const Pair pair = talking();
   {
-    const Rule rule(path_.near(), "input", to_client());
+    const Rule rule(path_.near(), "input", packets_from(listener_));
     pair.client.send("arrives");
     pair.server.receive(7);
     ASSERT_TRUE(wait_until([&] { return near("TcpRetransSegs") >= 2; }));
   }
-  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
+  ASSERT_TRUE(wait_until_acknowledged(pair.client));
   const ev_sample sample = capture_.sample(pair.client.cookie());
   EXPECT_GT(near("TcpExtTCPDSACKRecv"), 0U);
   EXPECT_EQ(sample.dsack_dups, near("TcpExtTCPDSACKRecvSegs"));
@@ -277,13 +271,12 @@ TEST_F(RetransmitTest, LostAcksShowAsNeedlessRetransmissions) {
 
 TEST_F(RetransmitTest, ATimeoutThatTheKernelTakesBackIsAnUndo) {
   set_ipv4("tcp_early_retrans", "0");
-  const Pair pair = connected();
-  exchange(pair.client, pair.server, 1000, 1000);
-  ASSERT_TRUE(wait_until([&] { return pair.server.info().tcpi_unacked == 0; }));
-  const Rule rule(path_.near(), "input", to_client() + kOnlyTheFirst);
+  const Pair pair = talking();
+  ASSERT_TRUE(wait_until_acknowledged(pair.server));
+  const Rule rule(path_.near(), "input", packets_from(listener_) + kOnlyTheFirst);
   pair.client.send("arrives");
   ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_RTO, 1));
-  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
+  ASSERT_TRUE(wait_until_acknowledged(pair.client));
   const std::uint64_t undone =
       near("TcpExtTCPLossUndo") + near("TcpExtTCPFullUndo") + near("TcpExtTCPDSACKUndo");
   EXPECT_EQ(undone, 1U);
@@ -292,15 +285,8 @@ TEST_F(RetransmitTest, ATimeoutThatTheKernelTakesBackIsAnUndo) {
 
 TEST_F(RetransmitTest, ATimeoutThatWasNeededIsNoUndo) {
   set_ipv4("tcp_timestamps", "0");
-  const Pair pair = connected();
-  exchange(pair.client, pair.server, 1000, 1000);
-  {
-    const Rule rule(path_.far(), "input", to_server());
-    pair.client.send("lost");
-    ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_RTO, 1));
-  }
-  pair.server.receive(4);
-  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
+  const Pair pair = talking();
+  lose_at_first(pair);
   EXPECT_EQ(near("TcpExtTCPLossUndo") + near("TcpExtTCPFullUndo"), 0U);
   EXPECT_EQ(capture_.sample(pair.client.cookie()).undos, 0U);
   EXPECT_EQ(capture_.sample(pair.client.cookie()).losses, 1U);
@@ -309,25 +295,17 @@ TEST_F(RetransmitTest, ATimeoutThatWasNeededIsNoUndo) {
 TEST_F(RetransmitTest, OneThatCouldNotLeaveCarriesItsErrno) {
   if (!KernelFeatures::read().value().retransmit_skb_has_error)
     GTEST_SKIP() << "this kernel tells of successful retransmissions alone";
-  const Pair pair = connected();
-  exchange(pair.client, pair.server, 1000, 1000);
-  const Rule lost(path_.far(), "input", to_server());
+  const Pair pair = talking();
+  const Rule lost(path_.far(), "input", packets_to(listener_));
   pair.client.send("stays here from the second time on");
-  const Rule refused(path_.near(), "output", to_server());
+  const Rule refused(path_.near(), "output", packets_to(listener_));
   ASSERT_TRUE(capture_.wait_for(EV_RETRANSMIT, pair.client.cookie()));
   EXPECT_EQ(capture_.all<ev_retransmit>(EV_RETRANSMIT, pair.client.cookie())[0].error, EPERM);
 }
 
 TEST_F(RetransmitTest, WhatHappenedBeforeWeLookedIsOfUnknownKind) {
-  const Pair pair = connected();
-  exchange(pair.client, pair.server, 1000, 1000);
-  {
-    const Rule rule(path_.far(), "input", to_server());
-    pair.client.send("once");
-    ASSERT_TRUE(wait_for_kind(EV_RETRANSMIT_RTO, 1));
-  }
-  pair.server.receive(4);
-  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_unacked == 0; }));
+  const Pair pair = talking();
+  lose_at_first(pair);
   Capture later(all_events());
   const ev_sample sample = later.sample(pair.client.cookie());
   EXPECT_GT(sample.retransmitted, 0U);

@@ -16,23 +16,27 @@
 namespace netsonde::test {
 namespace {
 
-// The kernel's own answers about a socket, and our sample of it, with no packet between the two.
+// Our sample of a socket, and the kernel's own answers right before and after it.
 struct Witness {
-  tcp_info info{};
-  ev_sample sample{};
+  tcp_info before;
+  ev_sample sample;
+  tcp_info info;
 };
 
 class SampleTest : public testing::Test {
  protected:
-  // Asks again until the socket was idle from before the sample until after it.
+  Witness busy(const Socket& socket) {
+    return {socket.info(), capture_.sample(socket.cookie()), socket.info()};
+  }
+
+  // Asks again until no packet came between the kernel's two answers.
   Witness idle(const Socket& socket) {
-    Witness witness;
+    Witness witness{};
     const bool quiet = wait_until([&] {
-      const tcp_info before = socket.info();
-      witness.sample = capture_.sample(socket.cookie());
-      witness.info = socket.info();
-      return before.tcpi_segs_in == witness.info.tcpi_segs_in &&
-             before.tcpi_segs_out == witness.info.tcpi_segs_out && before.tcpi_unacked == 0;
+      witness = busy(socket);
+      const auto& [before, sample, info] = witness;
+      return before.tcpi_segs_in == info.tcpi_segs_in &&
+             before.tcpi_segs_out == info.tcpi_segs_out && before.tcpi_unacked == 0;
     });
     must(quiet, "wait for an idle socket");
     return witness;
@@ -78,7 +82,7 @@ class SampleTest : public testing::Test {
 
 TEST_F(SampleTest, RoundTripTimesAreThoseOfTcpInfo) {
   const Pair pair = talked();
-  const auto [info, sample] = idle(pair.client);
+  const auto [before, sample, info] = idle(pair.client);
   EXPECT_EQ(sample.srtt_us, info.tcpi_rtt);
   EXPECT_EQ(sample.rttvar_us, info.tcpi_rttvar);
   EXPECT_EQ(sample.min_rtt_us, info.tcpi_min_rtt);
@@ -87,8 +91,7 @@ TEST_F(SampleTest, RoundTripTimesAreThoseOfTcpInfo) {
 }
 
 TEST_F(SampleTest, WindowsAreThoseOfTcpInfo) {
-  const Pair pair = talked();
-  const auto [info, sample] = idle(pair.client);
+  const auto [before, sample, info] = idle(talked().client);
   EXPECT_EQ(sample.cwnd, info.tcpi_snd_cwnd);
   EXPECT_EQ(sample.ssthresh, info.tcpi_snd_ssthresh);
   EXPECT_EQ(sample.in_flight, 0U);
@@ -99,16 +102,14 @@ TEST_F(SampleTest, WindowsAreThoseOfTcpInfo) {
 }
 
 TEST_F(SampleTest, SegmentSizesAreThoseOfTcpInfo) {
-  const Pair pair = talked();
-  const auto [info, sample] = idle(pair.server);
+  const auto [before, sample, info] = idle(talked().server);
   EXPECT_EQ(sample.mss, info.tcpi_snd_mss);
   EXPECT_EQ(sample.rcv_mss, info.tcpi_rcv_mss);
   EXPECT_EQ(sample.advmss, info.tcpi_advmss);
 }
 
 TEST_F(SampleTest, SegmentsAreThoseOfTcpInfo) {
-  const Pair pair = talked();
-  const auto [info, sample] = idle(pair.client);
+  const auto [before, sample, info] = idle(talked().client);
   EXPECT_EQ(sample.segs_out, info.tcpi_segs_out);
   EXPECT_EQ(sample.segs_in, info.tcpi_segs_in);
   EXPECT_EQ(sample.data_segs_out, info.tcpi_data_segs_out);
@@ -120,25 +121,23 @@ TEST_F(SampleTest, SegmentsAreThoseOfTcpInfo) {
 
 TEST_F(SampleTest, BytesAreThoseOfTcpInfoWithoutTheSyn) {
   const Pair pair = talked();
-  const auto [client_info, client] = idle(pair.client);
-  EXPECT_EQ(client.tx_bytes, client_info.tcpi_bytes_acked - 1);
-  EXPECT_EQ(client.rx_bytes, client_info.tcpi_bytes_received);
-  const auto [server_info, server] = idle(pair.server);
-  EXPECT_EQ(server.tx_bytes, server_info.tcpi_bytes_acked);
-  EXPECT_EQ(server.rx_bytes, server_info.tcpi_bytes_received);
+  const Witness client = idle(pair.client), server = idle(pair.server);
+  EXPECT_EQ(client.sample.tx_bytes, client.info.tcpi_bytes_acked - 1);
+  EXPECT_EQ(client.sample.rx_bytes, client.info.tcpi_bytes_received);
+  EXPECT_EQ(server.sample.tx_bytes, server.info.tcpi_bytes_acked);
+  EXPECT_EQ(server.sample.rx_bytes, server.info.tcpi_bytes_received);
 }
 
 TEST_F(SampleTest, AFinThatArrivedIsNotPayloadOfALiveConnection) {
   const Pair pair = talked();
   pair.client.shut_down();
-  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_state == kFinWait2; }));
+  ASSERT_TRUE(wait_for_state(pair.client, kFinWait2));
   EXPECT_EQ(capture_.sample(pair.server.cookie()).rx_bytes, 1'000'000U);
   EXPECT_EQ(capture_.sample(pair.client.cookie()).tx_bytes, 1'000'000U);
 }
 
 TEST_F(SampleTest, TheDeliveryRateIsThatOfTcpInfo) {
-  const Pair pair = talked();
-  const auto [info, sample] = idle(pair.client);
+  const auto [before, sample, info] = idle(talked().client);
   ASSERT_GT(sample.delivery_us, 0U);
   const std::uint64_t rate =
       std::uint64_t{sample.delivery_segs} * sample.mss * 1'000'000 / sample.delivery_us;
@@ -150,9 +149,7 @@ TEST_F(SampleTest, TheDeliveryRateIsThatOfTcpInfo) {
 TEST_F(SampleTest, LimitedTimesOfAStuckSenderLieBetweenTwoTcpInfos) {
   const Pair pair = stuck();
   ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_rwnd_limited > 50'000; }));
-  const tcp_info before = pair.client.info();
-  const ev_sample sample = capture_.sample(pair.client.cookie());
-  const tcp_info after = pair.client.info();
+  const auto [before, sample, after] = busy(pair.client);
   const auto busy = 1000ULL * (sample.busy_ms + sample.rwnd_limited_ms + sample.sndbuf_limited_ms);
   EXPECT_GE(1000ULL * sample.rwnd_limited_ms, before.tcpi_rwnd_limited / 1000 * 1000);
   EXPECT_LE(1000ULL * sample.rwnd_limited_ms, after.tcpi_rwnd_limited);
@@ -164,9 +161,7 @@ TEST_F(SampleTest, LimitedTimesOfAStuckSenderLieBetweenTwoTcpInfos) {
 TEST_F(SampleTest, AgesLieBetweenTwoTcpInfos) {
   const Pair pair = talked();
   ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_last_data_recv > 20; }));
-  const tcp_info before = pair.client.info();
-  const ev_sample sample = capture_.sample(pair.client.cookie());
-  const tcp_info after = pair.client.info();
+  const auto [before, sample, after] = busy(pair.client);
   EXPECT_GE(sample.last_sent_ms, before.tcpi_last_data_sent);
   EXPECT_LE(sample.last_sent_ms, after.tcpi_last_data_sent);
   EXPECT_GE(sample.last_received_ms, before.tcpi_last_data_recv);
@@ -192,7 +187,7 @@ TEST_F(SampleTest, AFinInTheReceiveQueueIsNotAByteToRead) {
   const Pair pair = connected_pair(listener_);
   pair.client.send("four");
   pair.client.shut_down();
-  ASSERT_TRUE(wait_until([&] { return pair.client.info().tcpi_state == kFinWait2; }));
+  ASSERT_TRUE(wait_for_state(pair.client, kFinWait2));
   EXPECT_EQ(capture_.sample(pair.server.cookie()).receive_queue, 4U);
   pair.server.receive(4);
   EXPECT_EQ(capture_.sample(pair.server.cookie()).receive_queue, 0U);
@@ -230,8 +225,7 @@ TEST_F(SampleTest, TheCongestionControlIsTheSocketsOwn) {
 
 TEST_F(SampleTest, OptionsAreThoseOfTcpInfo) {
   set_ipv4("tcp_ecn", "1");
-  const Pair pair = talked();
-  const auto [info, sample] = idle(pair.client);
+  const auto [before, sample, info] = idle(talked().client);
   const int options = info.tcpi_options;
   EXPECT_TRUE(options & TCPI_OPT_ECN);
   EXPECT_EQ(!!(sample.options & EV_OPT_TIMESTAMPS), !!(options & TCPI_OPT_TIMESTAMPS));
@@ -244,10 +238,10 @@ TEST_F(SampleTest, OptionsAreThoseOfTcpInfo) {
 TEST_F(SampleTest, OptionsThatWereNotAgreedOnAreAbsent) {
   for (const char* key : {"tcp_timestamps", "tcp_sack", "tcp_window_scaling", "tcp_ecn"})
     set_ipv4(key, "0");
-  const Pair pair = talked();
+  const auto [before, sample, info] = idle(talked().client);
   const int kAgreed = EV_OPT_TIMESTAMPS | EV_OPT_SACK | EV_OPT_WINDOW_SCALE | EV_OPT_ECN;
-  EXPECT_EQ(idle(pair.client).info.tcpi_options & 0xf, 0);
-  EXPECT_EQ(idle(pair.client).sample.options & kAgreed, 0);
+  EXPECT_EQ(info.tcpi_options & 0xf, 0);
+  EXPECT_EQ(sample.options & kAgreed, 0);
 }
 
 TEST_F(SampleTest, AnIdleSocketIsSampledOnlyByACompletePass) {

@@ -147,14 +147,6 @@ std::uint64_t kernel_counter(const std::string& name) {
   return found->second;
 }
 
-std::uint64_t nft_counter() {
-  const std::string rules = output_of("/usr/sbin/nft list table inet test");
-  const std::string_view kLabel = "counter packets ";
-  const std::size_t at = rules.find(kLabel);
-  must(at != std::string::npos, "find a counter in the table inet test");
-  return std::stoull(rules.substr(at + kLabel.size()));
-}
-
 bool is_slow_machine() {
   std::ifstream file("/proc/cpuinfo");
   std::stringstream text;

@@ -54,9 +54,6 @@ void set_ipv4(const std::string& key, const std::string& value);
 std::map<std::string, std::uint64_t> kernel_counters();
 std::uint64_t kernel_counter(const std::string& name);
 
-// Packets counted by the only counter in the nft table, which has to be "inet test".
-std::uint64_t nft_counter();
-
 // Whether this machine is emulated and so ten times slower.
 bool is_slow_machine();
 

@@ -207,4 +207,12 @@ void close_in_order(Pair& pair) {
   pair.client.close();
 }
 
+bool wait_until_acknowledged(const Socket& sender) {
+  return wait_until([&] { return sender.info().tcpi_unacked == 0; });
+}
+
+bool wait_for_state(const Socket& socket, int state) {
+  return wait_until([&] { return socket.info().tcpi_state == state; });
+}
+
 }  // namespace netsonde::test

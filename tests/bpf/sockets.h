@@ -85,4 +85,9 @@ void exchange(const Socket& client, const Socket& server, std::size_t there, std
 // Both ends close in order, the client first, and wait for the other's FIN.
 void close_in_order(Pair& pair);
 
+// Waits until the peer has all that was sent, or until TCP_INFO has the state; false at the
+// deadline.
+bool wait_until_acknowledged(const Socket& sender);
+bool wait_for_state(const Socket& socket, int state);
+
 }  // namespace netsonde::test

@@ -40,6 +40,14 @@ class StoreTest : public ::testing::Test {
     return sample;
   }
 
+  // Something else that happened to that connection.
+  template <typename T>
+  static T happened(std::uint16_t kind, double seconds) {
+    T happened = event<T>(kind, seconds);
+    happened.conn = sample(seconds).conn;
+    return happened;
+  }
+
   static ev_sample listener(double seconds, std::uint32_t drops, std::uint16_t kind = EV_SAMPLE) {
     ev_sample listener = sample(seconds, kind);
     listener.conn.state = kListen;
@@ -57,8 +65,9 @@ class StoreTest : public ::testing::Test {
     store_.apply(tick);
   }
 
-  void send(double seconds, std::uint64_t tx_bytes) {
+  void send(double seconds, std::uint64_t tx_bytes, double begun = -50) {
     ev_sample s = sample(seconds);
+    s.conn.start_ns = at(begun);
     s.tx_bytes = tx_bytes;
     store_.apply(s);
   }

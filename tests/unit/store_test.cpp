@@ -66,13 +66,18 @@ TEST_F(StoreTest, AHistogramWithoutASampleMakesNoRow) {
   EXPECT_EQ(connection().rtt.p50, 5);
 }
 
+// In the first second of the machine.
+ev_sample close_of(std::uint64_t cookie) {
+  ev_sample close = {};
+  close.header = {.time_ns = kSecond, .kind = EV_CLOSE, .size = sizeof(close), .cpu = 0};
+  close.conn.cookie = cookie;
+  return close;
+}
+
 TEST(StoreAfterBootTest, AClosedConnectionLingersInTheFirstSecondsOfTheMachine) {
   const Names names;
   Store store(&names);
-  ev_sample close = {};
-  close.header = {.time_ns = kSecond, .kind = EV_CLOSE, .size = sizeof(close), .cpu = 0};
-  close.conn.cookie = kCookie;
-  store.apply(close);
+  store.apply(close_of(kCookie));
   ev_tick tick = {};
   tick.header = {.time_ns = 2 * kSecond, .kind = EV_TICK, .size = sizeof(tick), .cpu = 0};
   store.apply(tick);
@@ -82,12 +87,7 @@ TEST(StoreAfterBootTest, AClosedConnectionLingersInTheFirstSecondsOfTheMachine) 
 TEST(StoreLimitTest, TheOldestOfTooManyClosedConnectionsGoes) {
   const Names names;
   Store store(&names, {.linger_limit = 2, .linger = std::chrono::seconds(10)});
-  for (std::uint64_t cookie = 1; cookie <= 3; ++cookie) {
-    ev_sample close = {};
-    close.header = {.time_ns = kSecond, .kind = EV_CLOSE, .size = sizeof(close), .cpu = 0};
-    close.conn.cookie = cookie;
-    store.apply(close);
-  }
+  for (std::uint64_t cookie = 1; cookie <= 3; ++cookie) store.apply(close_of(cookie));
   EXPECT_EQ(store.closed().size(), 2U);
   EXPECT_EQ(store.find(1), nullptr);
   ev_tick tick = {};
@@ -98,8 +98,7 @@ TEST(StoreLimitTest, TheOldestOfTooManyClosedConnectionsGoes) {
 
 TEST_F(StoreTest, AResetAfterTheCloseDoesNotReviveIt) {
   store_.apply(sample(1, EV_CLOSE));
-  auto reset = event<ev_reset>(EV_RESET, 1.001);
-  reset.conn = sample(1).conn;
+  auto reset = happened<ev_reset>(EV_RESET, 1.001);
   reset.conn.state = kClose;
   reset.sent = 1;
   store_.apply(reset);
@@ -111,8 +110,7 @@ TEST_F(StoreTest, AResetAfterTheCloseDoesNotReviveIt) {
 TEST_F(StoreTest, TheSameSocketMayConnectAgain) {
   send(0.5, 1000);
   store_.apply(sample(0.6, EV_CLOSE));
-  auto open = event<ev_open>(EV_CONNECT, 0.7);
-  open.conn = sample(0.7).conn;
+  auto open = happened<ev_open>(EV_CONNECT, 0.7);
   open.conn.state = kSynSent;
   open.conn.start_ns = at(0.7);
   store_.apply(open);
@@ -120,25 +118,20 @@ TEST_F(StoreTest, TheSameSocketMayConnectAgain) {
   EXPECT_FALSE(connection().sampled);
   ASSERT_EQ(store_.closed().size(), 1U);
 
-  ev_sample s = sample(0.9);
-  s.conn.start_ns = at(0.7);
-  s.tx_bytes = 45;
-  store_.apply(s);
+  send(0.9, 45, 0.7);
   tick(1);
   EXPECT_FLOAT_EQ(connection().tx_rate, 50);
 }
 
 TEST_F(StoreTest, ASocketThatConnectsAgainBeginsAnewThoughItsCloseWasMissed) {
   send(0.5, 1000);
-  auto open = event<ev_open>(EV_CONNECT, 0.7);
-  open.conn = sample(0.7).conn;
+  auto open = happened<ev_open>(EV_CONNECT, 0.7);
   store_.apply(open);
   EXPECT_FALSE(connection().sampled);
 }
 
 TEST_F(StoreTest, AnEventTellsWhoBeforeTheFirstSampleDoes) {
-  auto retransmit = event<ev_retransmit>(EV_RETRANSMIT, 0.5);
-  retransmit.conn = sample(0.5).conn;
+  auto retransmit = happened<ev_retransmit>(EV_RETRANSMIT, 0.5);
   store_.apply(retransmit);
   EXPECT_FALSE(connection().sampled);
   EXPECT_EQ(connection().last.conn.remote_port, 443);
@@ -146,8 +139,7 @@ TEST_F(StoreTest, AnEventTellsWhoBeforeTheFirstSampleDoes) {
 
 TEST_F(StoreTest, AnEventChangesTheIdentityAndKeepsTheCounters) {
   send(0.5, 1000);
-  auto accept = event<ev_open>(EV_ACCEPT, 0.6);
-  accept.conn = sample(0.6).conn;
+  auto accept = happened<ev_open>(EV_ACCEPT, 0.6);
   accept.conn.pid = 77;
   store_.apply(accept);
   EXPECT_EQ(connection().last.conn.pid, 77U);
@@ -155,8 +147,7 @@ TEST_F(StoreTest, AnEventChangesTheIdentityAndKeepsTheCounters) {
 }
 
 TEST_F(StoreTest, AHandshakeIsNoConnectionYet) {
-  auto retransmit = event<ev_retransmit>(EV_RETRANSMIT, 0.5);
-  retransmit.conn = sample(0.5).conn;
+  auto retransmit = happened<ev_retransmit>(EV_RETRANSMIT, 0.5);
   retransmit.conn.state = 12;  // TCP_NEW_SYN_RECV
   store_.apply(retransmit);
   EXPECT_TRUE(store_.connections().empty());
@@ -187,8 +178,7 @@ TEST_F(StoreTest, ARowStaysWhilePassesSkipWhatDidNotChange) {
 }
 
 TEST_F(StoreTest, ARowThatOpenedDuringThePassDoesNotVanish) {
-  auto open = event<ev_open>(EV_CONNECT, 0.99);
-  open.conn = sample(0.99).conn;
+  auto open = happened<ev_open>(EV_CONNECT, 0.99);
   open.conn.start_ns = at(0.99);
   store_.apply(open);
   tick(1, true);

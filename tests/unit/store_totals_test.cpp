@@ -43,10 +43,7 @@ TEST_F(StoreTest, RatesFallToZeroWithoutNews) {
 }
 
 TEST_F(StoreTest, AConnectionThatBeganSinceTheLastTickCountsFromZero) {
-  ev_sample s = sample(0.9);
-  s.conn.start_ns = at(0.5);
-  s.tx_bytes = 2700;
-  store_.apply(s);
+  send(0.9, 2700, 0.5);
   tick(1);
   EXPECT_FLOAT_EQ(connection().tx_rate, 3000);
   EXPECT_DOUBLE_EQ(totals().tx_rate, 2700);
@@ -55,10 +52,7 @@ TEST_F(StoreTest, AConnectionThatBeganSinceTheLastTickCountsFromZero) {
 
 TEST_F(StoreTest, AConnectionThatThePassJustMissedIsCountedByTheNext) {
   tick(1);
-  ev_sample s = sample(1.5);
-  s.conn.start_ns = at(0.99);
-  s.tx_bytes = 3000;
-  store_.apply(s);
+  send(1.5, 3000, 0.99);
   tick(2);
   EXPECT_DOUBLE_EQ(totals().tx_rate, 3000);
   EXPECT_DOUBLE_EQ(totals().opened_rate, 1);
@@ -96,58 +90,54 @@ TEST_F(StoreTest, TheIntervalIsThatBetweenTheTwoNewestTicks) {
 
 class LimitTest : public StoreTest {
  protected:
-  Limit limit_after(const ev_sample& second) {
+  Limit limit() {
     send(0.5, 0);
     tick(1);
-    store_.apply(second);
+    store_.apply(second_);
     tick(2);
     return connection().limit;
   }
+
+  ev_sample second_ = sample(1.5);
 };
 
 TEST_F(LimitTest, NothingWithoutDataToSend) {
-  EXPECT_EQ(limit_after(sample(1.5)), Limit::None);
+  EXPECT_EQ(limit(), Limit::None);
 }
 
 TEST_F(LimitTest, TheApplicationWhereNoTimeWasSpentBusy) {
-  ev_sample s = sample(1.5);
-  s.tx_bytes = 1;
-  EXPECT_EQ(limit_after(s), Limit::Application);
+  second_.tx_bytes = 1;
+  EXPECT_EQ(limit(), Limit::Application);
 }
 
 TEST_F(LimitTest, TheReceiveWindowWhereItTookMostOfTheTime) {
-  ev_sample s = sample(1.5);
-  s.busy_ms = 300;
-  s.rwnd_limited_ms = 600;
-  EXPECT_EQ(limit_after(s), Limit::ReceiveWindow);
+  second_.busy_ms = 300;
+  second_.rwnd_limited_ms = 600;
+  EXPECT_EQ(limit(), Limit::ReceiveWindow);
 }
 
 TEST_F(LimitTest, TheSendBufferWhereItTookMostOfTheTime) {
-  ev_sample s = sample(1.5);
-  s.busy_ms = 300;
-  s.sndbuf_limited_ms = 600;
-  EXPECT_EQ(limit_after(s), Limit::SendBuffer);
+  second_.busy_ms = 300;
+  second_.sndbuf_limited_ms = 600;
+  EXPECT_EQ(limit(), Limit::SendBuffer);
 }
 
 TEST_F(LimitTest, TheCongestionWindowWhereItWasFull) {
-  ev_sample s = sample(1.5);
-  s.busy_ms = 900;
-  s.options = EV_OPT_CWND_LIMITED;
-  EXPECT_EQ(limit_after(s), Limit::CongestionWindow);
+  second_.busy_ms = 900;
+  second_.options = EV_OPT_CWND_LIMITED;
+  EXPECT_EQ(limit(), Limit::CongestionWindow);
 }
 
 TEST_F(LimitTest, TheCongestionWindowWhereASegmentStandsUnsent) {
-  ev_sample s = sample(1.5);
-  s.busy_ms = 900;
-  s.mss = s.not_sent = 1460;
-  EXPECT_EQ(limit_after(s), Limit::CongestionWindow);
+  second_.busy_ms = 900;
+  second_.mss = second_.not_sent = 1460;
+  EXPECT_EQ(limit(), Limit::CongestionWindow);
 }
 
 TEST_F(LimitTest, TheApplicationWhereTheCongestionWindowWasNotFull) {
-  ev_sample s = sample(1.5);
-  s.busy_ms = 900;
-  s.mss = 1460;
-  EXPECT_EQ(limit_after(s), Limit::Application);
+  second_.busy_ms = 900;
+  second_.mss = 1460;
+  EXPECT_EQ(limit(), Limit::Application);
 }
 
 TEST(LimitNameTest, EveryLimitHasAName) {

@@ -489,34 +489,6 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-double as_number(const Value& value) {
-  if (const auto* n = std::get_if<std::uint64_t>(&value)) return static_cast<double>(*n);
-  if (const auto* d = std::get_if<double>(&value)) return *d;
-  return 0;
-}
-
-// A recording may claim any time.
-Nanos nanos(double value) {
-  return Nanos(static_cast<std::int64_t>(std::min(value, 9e18)));
-}
-
-std::string human_number(double value, Unit unit) {
-  switch (unit) {
-    case Unit::Microseconds: return short_duration(nanos(value * 1e3));
-    case Unit::Milliseconds: return short_duration(nanos(value * 1e6));
-    case Unit::Seconds: return short_duration(nanos(value * 1e9));
-    case Unit::Bytes:
-    case Unit::BytesPerSecond: return short_bytes(value);
-    case Unit::Percent: return value == 0 ? "0" : fmt::format("{:.{}f}", value, value < 10 ? 2 : 1);
-    case Unit::PerSecond:
-      return value == 0 ? "0" : value < 10 ? fmt::format("{:.1f}", value) : short_count(value);
-    case Unit::Count:
-    case Unit::Segments: return value < 100'000 ? fmt::format("{:.0f}", value) : short_count(value);
-    case Unit::None: return fmt::format("{:.0f}", value);
-  }
-  return {};
-}
-
 }  // namespace
 
 std::span<const Field> fields() {
@@ -564,48 +536,10 @@ Result<std::vector<const Field*>> parse_fields(std::string_view list) {
   return chosen;
 }
 
-std::string human(const Value& value, Unit unit) {
-  if (is_absent(value)) return "-";
-  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "yes" : "no";
-  if (const auto* text = std::get_if<std::string_view>(&value)) return printable(*text);
-  if (const auto* address = std::get_if<Address>(&value)) return to_text(*address);
-  if (const auto* time = std::get_if<Timestamp>(&value)) return rfc3339(time->ns);
-  return human_number(as_number(value), unit);
-}
-
-bool sorts_before(const Value& a, const Value& b, bool descending) {
-  if (is_absent(a) || is_absent(b)) return !is_absent(a) && is_absent(b);
-  if (a.index() != b.index()) {
-    const double left = as_number(a), right = as_number(b);
-    return descending ? left > right : left < right;
-  }
-  return descending ? b < a : a < b;
-}
-
 Value combined(const Field& field, std::span<const Row> rows) {
-  Value result;
-  for (const Row& row : rows) {
-    const Value value = field.get(row);
-    if (field.combine == Combine::Same) {
-      if (&row == rows.data())
-        result = value;
-      else if (result != value)
-        return {};
-      continue;
-    }
-    if (is_absent(value)) continue;
-    if (is_absent(result)) {
-      result = value;
-    } else if (field.combine == Combine::Sum) {
-      if (const auto* n = std::get_if<std::uint64_t>(&value))
-        result = std::get<std::uint64_t>(result) + *n;
-      else
-        result = as_number(result) + as_number(value);
-    } else {
-      const bool larger = as_number(value) > as_number(result);
-      if (larger == (field.combine == Combine::Max)) result = value;
-    }
-  }
+  if (rows.empty()) return {};
+  Value result = field.get(rows.front());
+  for (const Row& row : rows.subspan(1)) result = combined(result, field.get(row), field.combine);
   return result;
 }
 
