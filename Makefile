@@ -20,7 +20,7 @@ sources   = $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard $(1)))
 OBJ      := $(call sources,user/*.cpp user/*/*.cpp user/*/*/*.cpp tuner/*.cpp probes/*.cpp)
 LIB_OBJ  := $(filter-out %/main.o,$(OBJ))
 TESTS    := unit bpf
-TOOLS    := $(patsubst %.cpp,$(BUILD)/%,$(wildcard tests/net/*.cpp tests/bench/*.cpp))
+TOOLS    := $(patsubst %.cpp,$(BUILD)/%,$(wildcard tests/bench/*.cpp))
 FUZZERS  := $(patsubst %.cpp,$(BUILD)/%,$(wildcard tests/fuzz/*.cpp))
 
 Q   := $(if $(V),,@)
@@ -78,7 +78,8 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.cpp $(wildcard user/base/text.cpp user/model
 	$(call say,FUZZ,$@)
 	$(Q)clang++ -I. -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined $^ -lfmt -o $@
 
-bench: setup ## measure cost and speed beside the peers; prints a table, writes build/bench.json
+bench: ## measure cost and speed beside the peers; prints a table, writes build/bench.json
+	$(Q)scripts/setup.sh bench
 	$(Q)tests/bench/run.sh $(BUILD)
 
 lint: ## formatting, include directions, clang-tidy, cppcheck

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# setup.sh [build|test|all]   Installs what building (and testing, and linting) needs on Debian or
-# Ubuntu. Silent and quick when nothing is missing; only then root is not needed.
+# setup.sh [build|test|bench|all]   Installs what building (and testing, comparing with others, and
+# linting) needs on Debian or Ubuntu. Silent and quick when nothing is missing; only then root is not
+# needed.
 set -eu
 
 build="clang llvm libbpf-dev libelf-dev zlib1g-dev g++ make pkg-config libfmt-dev libcli11-dev
@@ -9,12 +10,14 @@ build="clang llvm libbpf-dev libelf-dev zlib1g-dev g++ make pkg-config libfmt-de
 lint="clang-format clang-tidy cppcheck"
 test="libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux zsh procps python3
     busybox-static cpio kmod xz-utils"
+peers="libbpf-tools bpftrace bpfcc-tools"
 [ "$(uname -m)" != x86_64 ] || test="$test qemu-system-x86"
 case ${1:-all} in
     build) wanted=$build ;;
     test) wanted="$build $test" ;;
+    bench) wanted="$build $test $peers" ;;
     all) wanted="$build $lint $test" ;;
-    *) echo "usage: setup.sh [build|test|all]" >&2; exit 2 ;;
+    *) echo "usage: setup.sh [build|test|bench|all]" >&2; exit 2 ;;
 esac
 PATH=$PATH:/usr/sbin:/sbin
 bpftool=${BPFTOOL:-bpftool}
