@@ -207,6 +207,15 @@ TEST_F(StoreTest, FindsAConnectionByThePacketsAddressesEitherWay) {
   EXPECT_EQ(store_.find(packet), nullptr);
 }
 
+TEST_F(StoreTest, APacketFindsAConnectionThatCameSinceThePacketBefore) {
+  ev_conn packet = {};
+  packet.local_port = 50'000;
+  packet.remote_port = 443;
+  EXPECT_EQ(store_.find(packet), nullptr);
+  send(0.5, 1);
+  EXPECT_EQ(store_.find(packet), &connection());
+}
+
 TEST_F(StoreTest, PrefersTheLiveOfTwoWithOneCookie) {
   store_.apply(sample(0.5, EV_CLOSE));
   ev_sample again = sample(2);

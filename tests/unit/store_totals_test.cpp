@@ -42,6 +42,17 @@ TEST_F(StoreTest, RatesFallToZeroWithoutNews) {
   EXPECT_EQ(connection().tx_rate, 0);
 }
 
+TEST_F(StoreTest, ARateAfterARestIsOfTheLastInterval) {
+  send(0.5, 1000);
+  for (const int second : {1, 2, 3, 4}) tick(second);
+  send(4.5, 2000);
+  tick(5);
+  EXPECT_FLOAT_EQ(connection().tx_rate, 2000);
+  send(5.5, 3000);
+  tick(6);
+  EXPECT_FLOAT_EQ(connection().tx_rate, 1000);
+}
+
 TEST_F(StoreTest, AConnectionThatBeganSinceTheLastTickCountsFromZero) {
   send(0.9, 2700, 0.5);
   tick(1);
