@@ -31,7 +31,7 @@ say  = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2))
 all: $(BUILD)/$(APP) ## build build/netsonde
 
 run: setup ## set up, build and start the live view (root)
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) $(BUILD)/$(APP)
 	$(Q)$(BUILD)/$(APP) top
 
 test: setup ## set up, build, lint and run every test (root)

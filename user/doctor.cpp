@@ -119,12 +119,13 @@ void print(const Report& report) {
       report.unreachable ? fmt::format(" ({} could not be entered)", report.unreachable) : "");
   fmt::print("congestion controls  {}\n", joined(report.congestion_controls));
   fmt::print("qdiscs               {}\n\n", joined(report.qdiscs));
-  fmt::print("{:<40} {:<28} {}\n", "WHAT IS SEEN", "BY", "NOT USABLE HERE");
+  if (!report.outcomes.empty())
+    fmt::print("{:<40} {:<28} {}\n", "WHAT IS SEEN", "BY", "NOT USABLE HERE");
   for (const HookOutcome& hook : report.outcomes)
     fmt::print("{}\n", fmt::format("{:<40} {:<28} {}", hook.sees,
                                    hook.programs.empty() ? "not seen here" : joined(hook.programs),
                                    hook.rejected.empty() ? "" : joined(hook.rejected)));
-  fmt::print("\n{:<40} {:>12} {:>12}\n", "PROGRAM", "RUNS/s", "ns/RUN");
+  if (!report.costs.empty()) fmt::print("\n{:<40} {:>12} {:>12}\n", "PROGRAM", "RUNS/s", "ns/RUN");
   for (const ProgramCost& cost : report.costs)
     fmt::print("{:<40} {:>12} {:>12}\n", cost.name, cost.runs,
                cost.runs ? std::to_string(ns_per_run(cost)) : "-");

@@ -272,6 +272,19 @@ TEST_F(FilterTest, ComparesCgroupPathsAndContainers) {
   EXPECT_FALSE(accepts("cgroup = /docker"));
 }
 
+TEST_F(FilterTest, AWordThatAFieldCannotHoldIsAnError) {
+  for (const char* text : {"state = fin", "limited_by = nonsense", "direction in in, up",
+                           "end != ESTABLISHED", "family = ipv5"})
+    EXPECT_FALSE(Filter::parse(text)) << text;
+}
+
+TEST_F(FilterTest, TheLimitMayBeAbbreviatedAsTheViewDoes) {
+  connection_.limit = Limit::ReceiveWindow;
+  connection_.limit_known = true;
+  EXPECT_TRUE(accepts("limited_by = rwnd"));
+  EXPECT_FALSE(accepts("limited_by = cwnd"));
+}
+
 TEST_F(FilterTest, AClosedConnectionIsInStateClosed) {
   connection_.closed_ns = 95 * kSecond;
   EXPECT_TRUE(accepts("state = closed and age = 5s"));

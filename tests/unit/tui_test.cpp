@@ -58,8 +58,9 @@ TEST(ColumnsTest, FitEveryWidth) {
 
 TEST(ColumnsTest, KeepTheMostUsefulOnEightyCharacters) {
   const auto placed = place(columns_for({}, Show::All), 80, nullptr);
-  EXPECT_EQ(titles(placed), (std::vector<std::string_view>{"COMMAND", "REMOTE", "STATE", "RTT",
-                                                           "TX/s", "RX/s", "RETR/s", "DROPS"}));
+  EXPECT_EQ(titles(placed),
+            (std::vector<std::string_view>{"COMMAND", "REMOTE", "RTT", "TX/s", "RX/s", "RETR/s",
+                                           "DROPS", "LIMITED BY"}));
   EXPECT_EQ(place(columns_for({}, Show::All), 250, nullptr).size(),
             default_column_ids(Show::All).size());
 }
@@ -71,10 +72,16 @@ TEST(ColumnsTest, KeepTheOneThatIsSortedBy) {
       std::any_of(placed.begin(), placed.end(), [&](auto& p) { return p.column.field == cwnd; }));
 }
 
-TEST(ColumnsTest, ScrollBehindTheFirst) {
+TEST(ColumnsTest, ScrollBehindThoseThatNameTheRow) {
   const auto placed = place(columns_for({}, Show::All), 80, nullptr, 5);
   EXPECT_EQ(placed[0].column.title, "COMMAND");
-  EXPECT_EQ(placed[1].column.title, "MINRTT");
+  EXPECT_EQ(placed[1].column.title, "REMOTE");
+  EXPECT_EQ(placed[2].column.title, "MINRTT");
+}
+
+TEST(ColumnsTest, OfListenersKeepWhereTheyListen) {
+  const auto shown = titles(place(columns_for({}, Show::Listeners), 60, nullptr));
+  EXPECT_NE(std::find(shown.begin(), shown.end(), "LOCAL"), shown.end());
 }
 
 TEST(ColumnsTest, OfGroupsAreThoseThatAddUp) {

@@ -2,6 +2,7 @@
 #include "user/capture/hooks.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "user/model/names.h"
@@ -20,6 +21,11 @@ std::vector<std::string> split_set(std::string_view set) {
   return programs;
 }
 
+std::string_view section_of(const BpfObject& object, const std::string& name) {
+  const bpf_program* program = bpf_object__find_program_by_name(object->obj, name.c_str());
+  return program ? bpf_program__section_name(program) : "";
+}
+
 // Empty when the program loads, else why it does not.
 std::string trial(const std::string& name, const KernelFeatures& features) {
   auto object = BpfObject::open();
@@ -30,6 +36,8 @@ std::string trial(const std::string& name, const KernelFeatures& features) {
   bpf_object__for_each_program(program, candidate->obj)
       bpf_program__set_autoload(program, bpf_program__name(program) == name);
   const int error = netsonde_bpf::load(candidate.operator->());
+  if (error == -EPERM && section_of(candidate, name).starts_with("fexit/"))
+    return "this kernel lets no program trace functions (fexit)";
   return error ? std::strerror(-error) : std::string();
 }
 

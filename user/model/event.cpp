@@ -133,7 +133,7 @@ std::string_view state_name(std::uint8_t tcp_state) {
     case kFinWait1: return "FIN_WAIT1";
     case kFinWait2: return "FIN_WAIT2";
     case kTimeWait: return "TIME_WAIT";
-    case kClose: return "CLOSE";
+    case kClose: return "CLOSED";
     case kCloseWait: return "CLOSE_WAIT";
     case kLastAck: return "LAST_ACK";
     case kListen: return "LISTEN";

@@ -33,7 +33,8 @@ std::uint64_t cookie_of(const Event& event);
 // "connect", "close", "retransmit", ...: the contract's name of the event.
 std::string_view name_of(ev_kind kind);
 
-std::string_view state_name(std::uint8_t tcp_state);         // "ESTABLISHED", ...
+std::string_view state_name(std::uint8_t tcp_state);  // "ESTABLISHED", ...
+inline constexpr std::uint8_t kCongestionStates = 5;
 std::string_view congestion_state_name(std::uint8_t state);  // "open", "recovery", ...
 std::string_view retransmit_name(std::uint8_t kind);  // "rto", "fast", "tlp", "syn", "synack"
 // How a connection ended: "fin", "reset_sent", "reset_received", "timeout", "refused",

@@ -53,13 +53,6 @@ Value of_listener(const Row& row) {
   return Get(row);
 }
 
-// Kinds of retransmissions are seen as they happen: unknown where some happened before we looked.
-template <auto Member>
-Value retransmit_kind(const Row& row) {
-  if (!row.connection.sampled || sample(row).retransmitted_before) return {};
-  return static_cast<std::uint64_t>(sample(row).*Member);
-}
-
 template <auto Member>
 Value rate(const Row& row) {
   const float value = row.connection.*Member;
@@ -299,22 +292,26 @@ constexpr std::array kFields = {
           .unit = Unit::Bytes, .width = 7, .combine = Combine::Sum,
           .get = of_connection<counter<&ev_sample::retransmitted_bytes>>},
     Field{.id = "retransmits_rto", .alias = "rto_retr", .title = "RTOS",
-          .help = "Segments retransmitted after a timeout. Absent, like the other kinds, where some "
-                  "retransmissions happened before netsonde looked.",
+          .help = "Segments retransmitted after a timeout, seen by netsonde like those of the other kinds: "
+                  "what came before is in retransmits_before.",
           .unit = Unit::Segments, .width = 5, .combine = Combine::Sum,
-          .get = of_connection<retransmit_kind<&ev_sample::retransmits_rto>>},
+          .get = of_connection<counter<&ev_sample::retransmits_rto>>},
     Field{.id = "retransmits_fast", .alias = "fast_retr", .title = "FAST",
           .help = "Segments retransmitted in fast recovery.", .unit = Unit::Segments, .width = 5,
           .combine = Combine::Sum,
-          .get = of_connection<retransmit_kind<&ev_sample::retransmits_fast>>},
+          .get = of_connection<counter<&ev_sample::retransmits_fast>>},
     Field{.id = "retransmits_tlp", .alias = "tlp_retr", .title = "TLP",
           .help = "Segments retransmitted as tail loss probes.", .unit = Unit::Segments, .width = 5,
           .combine = Combine::Sum,
-          .get = of_connection<retransmit_kind<&ev_sample::retransmits_tlp>>},
+          .get = of_connection<counter<&ev_sample::retransmits_tlp>>},
     Field{.id = "retransmits_syn", .alias = "syn_retr", .title = "SYNS",
           .help = "SYN or SYN-ACK segments retransmitted.", .unit = Unit::Segments, .width = 5,
           .combine = Combine::Sum,
-          .get = retransmit_kind<&ev_sample::retransmits_syn>},
+          .get = counter<&ev_sample::retransmits_syn>},
+    Field{.id = "retransmits_before", .alias = "", .title = "BEFORE",
+          .help = "Segments retransmitted before netsonde looked: nobody knows of which kind.",
+          .unit = Unit::Segments, .width = 6, .combine = Combine::Sum,
+          .get = of_connection<counter<&ev_sample::retransmitted_before>>},
     Field{.id = "retransmits_spurious", .alias = "spurious", .title = "SPUR",
           .help = "Retransmissions that the peer reported as needless (DSACK).", .unit = Unit::Segments,
           .width = 5, .combine = Combine::Sum,
@@ -348,9 +345,15 @@ constexpr std::array kFields = {
           .help = "Segments received out of order.", .unit = Unit::Segments, .width = 5,
           .combine = Combine::Sum,
           .get = of_connection<counter<&ev_sample::rcv_ooopack>>},
+    Field{.id = "drops_per_s", .alias = "drop_rate", .title = "DROP/s",
+          .help = "Harmful drops per second over the last interval; of a listener, connection attempts that it "
+                  "had no room for.",
+          .unit = Unit::PerSecond, .width = 6, .combine = Combine::Sum,
+          .get = rate<&Connection::drop_rate>},
     Field{.id = "drops", .alias = "", .title = "DROPS",
-          .help = "Harmful packet drops on this host tied to the socket.", .unit = Unit::Count, .width = 5,
-          .combine = Combine::Sum, .get = of_connection<counter<&ev_sample::drops>>},
+          .help = "Harmful packet drops on this host tied to the socket, since netsonde looked. Of a listener "
+                  "the live view shows its listen_overflows here.",
+          .unit = Unit::Count, .width = 5, .combine = Combine::Sum, .get = of_connection<counter<&ev_sample::drops>>},
     Field{.id = "socket_drops", .alias = "", .title = "SKDROP", .help = "The socket's own drop counter.",
           .unit = Unit::Count, .width = 6, .combine = Combine::Sum,
           .get = of_connection<counter<&ev_sample::sk_drops>>},

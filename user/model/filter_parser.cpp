@@ -182,13 +182,14 @@ class Parser {
     if (const Field* field = find_field(name.text)) return std::array{field, kNoField};
     const std::string_view nearest = nearest_field(name.text);
     return fail(name, fmt::format("unknown field '{}'{}", printable(name.text),
-                                  nearest.empty() ? std::string(", expected one of the manual's")
+                                  nearest.empty() ? std::string("; netsonde fields lists them")
                                                   : fmt::format(", did you mean '{}'?", nearest)));
   }
 
   Result<> compare(Comparison& comparison, std::string_view name) {
     const Field& field = *comparison.fields[0];
-    const Target target{.name = name, .kind = kind_of(field), .unit = field.unit};
+    const Target target{
+        .name = name, .kind = kind_of(field), .unit = field.unit, .words = words_of(field)};
     const bool opposite = take_if(TokenKind::Not);
     const Token& sign = take();
     const Operator* op = find_operator(sign.kind);
@@ -200,7 +201,7 @@ class Parser {
                                     name, traits.name));
     comparison.comparator = op->comparator;
     comparison.negated = op->negated != opposite;
-    comparison.ignore_case = is_enumeration(field);
+    comparison.ignore_case = !target.words.empty();
     return operands(comparison, target);
   }
 

@@ -11,7 +11,9 @@
 #include <cmath>
 #include <cstring>
 #include <ctime>
+#include <map>
 #include <span>
+#include <vector>
 
 #include "user/base/text.h"
 
@@ -188,6 +190,18 @@ Result<Operand> parse_network(const std::string& text) {
   return Operand(network);
 }
 
+Result<Operand> parse_word(const Target& target, const std::string& text) {
+  // As the live view abbreviates them.
+  const auto limit = std::find_if(kLimits.begin(), kLimits.end(),
+                                  [&](Limit l) { return short_limit_name(l) == text; });
+  const std::string word = limit == kLimits.end() ? text : std::string(limit_name(*limit));
+  for (const std::string_view known : target.words)
+    if (known.size() == word.size() && strncasecmp(known.data(), word.data(), word.size()) == 0)
+      return Operand(word);
+  return Error(fmt::format("expected one of {} for '{}', found '{}'", fmt::join(target.words, ", "),
+                           target.name, printable(text)));
+}
+
 // RFC 3339 in UTC, as we print it: 2026-11-22T13:16:02.5Z.
 Result<Operand> parse_time(const Target& target, const std::string& text) {
   std::tm utc = {};
@@ -248,10 +262,25 @@ FieldKind kind_of(const Field& field) {
   return std::holds_alternative<std::string_view>(value) ? FieldKind::Text : FieldKind::Number;
 }
 
-bool is_enumeration(const Field& field) {
-  static constexpr std::array<std::string_view, 7> kIds = {
-      "family", "state", "direction", "owner_source", "end", "congestion_state", "limited_by"};
-  return std::find(kIds.begin(), kIds.end(), field.id) != kIds.end();
+std::span<const std::string_view> words_of(const Field& field) {
+  using Words = std::vector<std::string_view>;
+  static const std::map<std::string_view, Words> kWords = [] {
+    std::map<std::string_view, Words> words = {
+        {"family", {"ipv4", "ipv6"}},
+        {"direction", {"in", "out"}},
+        {"owner_source", {"listener", "file", "exact"}},
+        {"end",
+         {"fin", "reset_sent", "reset_received", "timeout", "refused", "unreachable", "aborted"}}};
+    // The last is a half-open request, shown as SYN_RECV too.
+    for (std::uint8_t state = 1; state + 1U < kTcpStates; ++state)
+      words["state"].push_back(state_name(state));
+    for (std::uint8_t state = 0; state < kCongestionStates; ++state)
+      words["congestion_state"].push_back(congestion_state_name(state));
+    for (const Limit limit : kLimits) words["limited_by"].push_back(limit_name(limit));
+    return words;
+  }();
+  const auto found = kWords.find(field.id);
+  return found == kWords.end() ? std::span<const std::string_view>() : found->second;
 }
 
 bool Network::contains(const Address& address) const {
@@ -296,7 +325,7 @@ Result<Operand> parse_operand(const Target& target, const std::string& text) {
     case FieldKind::Time: return parse_time(target, text);
     case FieldKind::Text: break;
   }
-  return Operand(text);
+  return target.words.empty() ? Operand(text) : parse_word(target, text);
 }
 
 }  // namespace netsonde

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -19,8 +20,9 @@ namespace netsonde {
 enum class FieldKind : std::uint8_t { Text, Number, Flag, Address, Time };
 FieldKind kind_of(const Field& field);
 
-// Its value is one of a few words that no case tells apart: "established" is ESTABLISHED.
-bool is_enumeration(const Field& field);
+// Its value is one of these few words, which no case tells apart: "established" is ESTABLISHED.
+// Empty: the field may hold anything.
+std::span<const std::string_view> words_of(const Field& field);
 
 // A number in the field's own unit.
 struct Number {
@@ -57,6 +59,7 @@ struct Target {
   std::string_view name;  // as the user calls the field
   FieldKind kind = FieldKind::Text;
   Unit unit = Unit::None;
+  std::span<const std::string_view> words = {};  // all that it can be; empty: anything
 };
 
 // The right side, from its words.

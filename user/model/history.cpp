@@ -135,7 +135,8 @@ void History::trim() {
 void History::append(const Event& event, const Store& store) {
   const Time now = time_of(event);
   const std::size_t copy_bytes = bytes_of(store);
-  if (must_begin(now, copy_bytes)) {
+  const bool after_tick = std::exchange(after_tick_, std::holds_alternative<ev_tick>(event));
+  if (spans_.empty() || (after_tick && must_begin(now, copy_bytes))) {
     if (copy_bytes > budget_ / 3) {
       spans_.clear();
       bytes_ = size_ = 0;
@@ -166,14 +167,19 @@ Time History::tick(std::size_t index) const {
   return spans_[span].ticks[tick].time;
 }
 
-Store History::at(std::size_t index) const {
+Store History::at(std::size_t index, const std::function<void(const Event&)>& each) const {
   const auto [span_index, tick] = locate(index);
   const Span& span = spans_[span_index];
   Store store = span.start;
-  for_each_record(
-      std::span(span.records).first(span.ticks[tick].end),
-      [&](const RecordHead& head, auto body) { store.apply(event_of(span.start, head, body)); });
-  store.take_derived();
+  for_each_record(std::span(span.records).first(span.ticks[tick].end),
+                  [&](const RecordHead& head, auto body) {
+                    const Event event = event_of(span.start, head, body);
+                    store.apply(event);
+                    const std::vector<Event> derived = store.take_derived();
+                    if (!each) return;
+                    each(event);
+                    std::ranges::for_each(derived, each);
+                  });
   return store;
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -27,8 +28,9 @@ class History {
   // How many ticks can be stepped back to, oldest first; tick(size() - 1) is the newest.
   std::size_t size() const { return size_; }
   Time tick(std::size_t index) const;
-  // The store right after that tick.
-  Store at(std::size_t index) const;
+  // The store right after that tick; each is told of every event on the way there, also of those
+  // that follow from others.
+  Store at(std::size_t index, const std::function<void(const Event&)>& each = {}) const;
   // What happened to one connection, oldest first, up to this moment.
   std::vector<Event> events_of(std::uint64_t cookie) const;
 
@@ -49,6 +51,8 @@ class History {
     std::vector<std::byte> records;
     std::vector<Tick> ticks;
   };
+
+  bool after_tick_ = true;  // a span holds whole intervals
 
   bool must_begin(Time now, std::size_t copy_bytes) const;
   void begin(Time now, const Store& store, std::size_t copy_bytes);

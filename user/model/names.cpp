@@ -29,6 +29,9 @@ constexpr std::array kBenignDrops = {
     BenignDrop{.reason = "TCP_OLD_DATA",
                .location = "",
                .why = "a duplicate: its bytes had already arrived"},
+    BenignDrop{.reason = "TCP_OLD_SEQUENCE",
+               .location = "",
+               .why = "a keepalive, a probe of a closed window, or bytes that had already arrived"},
     BenignDrop{
         .reason = "TCP_OLD_ACK", .location = "", .why = "an older ACK than one that had arrived"},
     BenignDrop{.reason = "TCP_RESET",

@@ -39,6 +39,10 @@ ev_conn swapped(ev_conn conn) {
   return conn;
 }
 
+std::uint32_t drops_of(const ev_sample& s) {
+  return s.conn.state == kListen ? s.sk_drops : s.drops;
+}
+
 Connection::Base base_of(const ev_sample& s) {
   return {.tx = s.tx_bytes,
           .rx = s.rx_bytes,
@@ -46,6 +50,7 @@ Connection::Base base_of(const ev_sample& s) {
           .segs_in = s.segs_in,
           .retransmitted = s.retransmitted,
           .sk_drops = s.sk_drops,
+          .drops = drops_of(s),
           .busy_ms = s.busy_ms,
           .rwnd_ms = s.rwnd_limited_ms,
           .sndbuf_ms = s.sndbuf_limited_ms,
@@ -76,7 +81,8 @@ void set_quantiles(Connection& connection) {
 
 // Without a new sample nothing happened.
 void come_to_rest(Connection& connection) {
-  connection.tx_rate = connection.rx_rate = connection.retransmit_rate = 0;
+  connection.tx_rate = connection.rx_rate = 0;
+  connection.retransmit_rate = connection.drop_rate = 0;
   connection.limit = Limit::None;
   connection.limit_known = true;
   connection.base.at_rest = true;
@@ -91,6 +97,17 @@ std::string_view limit_name(Limit limit) {
     case Limit::ReceiveWindow: return "receive_window";
     case Limit::SendBuffer: return "send_buffer";
     case Limit::CongestionWindow: return "congestion_window";
+  }
+  return "none";
+}
+
+std::string_view short_limit_name(Limit limit) {
+  switch (limit) {
+    case Limit::None: return "none";
+    case Limit::Application: return "app";
+    case Limit::ReceiveWindow: return "rwnd";
+    case Limit::SendBuffer: return "sndbuf";
+    case Limit::CongestionWindow: return "cwnd";
   }
   return "none";
 }
@@ -273,7 +290,8 @@ void Store::close(const ev_sample& sample) {
   connection.last = sample;
   connection.sampled = true;
   connection.closed_ns = sample.header.time_ns;
-  connection.tx_rate = connection.rx_rate = connection.retransmit_rate = kUnknown;
+  connection.tx_rate = connection.rx_rate = kUnknown;
+  connection.retransmit_rate = connection.drop_rate = kUnknown;
   set_quantiles(connection);
   if (listener) return;
   add(connection);
@@ -295,6 +313,7 @@ void Store::account(Connection& connection) {
     connection.rx_rate = static_cast<float>(static_cast<double>(now.rx_bytes - base.rx) / span);
     connection.retransmit_rate =
         static_cast<float>((now.retransmitted - base.retransmitted) / span);
+    connection.drop_rate = static_cast<float>((drops_of(now) - base.drops) / span);
     connection.limit = limit_of(now, base);
     connection.limit_known = true;
   }

@@ -19,7 +19,11 @@ namespace netsonde {
 
 // What holds a sender back, by the time it spent so in the last interval.
 enum class Limit : std::uint8_t { None, Application, ReceiveWindow, SendBuffer, CongestionWindow };
+inline constexpr std::array kLimits = {Limit::None, Limit::Application, Limit::ReceiveWindow,
+                                       Limit::SendBuffer, Limit::CongestionWindow};
 std::string_view limit_name(Limit limit);
+// As the kernel's own tools abbreviate it: "app", "rwnd", "sndbuf", "cwnd", "none".
+std::string_view short_limit_name(Limit limit);
 
 inline constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 
@@ -32,6 +36,7 @@ struct Connection {
   float tx_rate = kUnknown;
   float rx_rate = kUnknown;
   float retransmit_rate = kUnknown;  // segments
+  float drop_rate = kUnknown;        // harmful drops; of a listener: connection attempts
   Limit limit = Limit::None;
   bool limit_known = false;
   bool sampled = false;         // last holds counters, not only an identity
@@ -45,7 +50,7 @@ struct Connection {
   // The counters at the last tick, to take differences from.
   struct Base {
     std::uint64_t tx = 0, rx = 0;
-    std::uint32_t segs_out = 0, segs_in = 0, retransmitted = 0, sk_drops = 0;
+    std::uint32_t segs_out = 0, segs_in = 0, retransmitted = 0, sk_drops = 0, drops = 0;
     std::uint32_t busy_ms = 0, rwnd_ms = 0, sndbuf_ms = 0;
     std::uint64_t time_ns = 0;
     bool known = false;

@@ -32,7 +32,7 @@ double number_of(const Field& field, const Row& row) {
 // How badly a connection fares, most telling first.
 std::array<double, 3> badness(const Row& row) {
   static const Field& retransmits = *find_field("retransmits_per_s");
-  static const Field& drops = *find_field("drops");
+  static const Field& drops = *find_field("drops_per_s");
   static const Field& tx = *find_field("tx_bytes_per_s");
   static const Field& rx = *find_field("rx_bytes_per_s");
   return {number_of(retransmits, row), number_of(drops, row),

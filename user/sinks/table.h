@@ -20,7 +20,7 @@ struct TableSettings {
 };
 
 // Orders rows: by the field, greatest first for numbers and alphabetically for text; without a
-// field the worst first: retransmissions per second, drops, then bytes per second, then cookie.
+// field the worst first: retransmissions, drops, then bytes per second, then cookie.
 // Keeps the first `limit` (0: all).
 void sort_rows(std::vector<Row>& rows, const Field* field, std::size_t limit = 0);
 

@@ -2,9 +2,7 @@
 #include "user/sinks/tui/cells.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <utility>
 
 namespace netsonde {
 
@@ -34,13 +32,9 @@ Value value_of(const Field& field, const Item& item) {
   return field.get(item.first());
 }
 
-// As the kernel's own tools abbreviate it.
 std::string short_limit(const Value& value) {
-  static constexpr std::array kWords = {
-      std::pair{Limit::Application, "app"}, std::pair{Limit::ReceiveWindow, "rwnd"},
-      std::pair{Limit::SendBuffer, "sndbuf"}, std::pair{Limit::CongestionWindow, "cwnd"}};
-  for (const auto& [limit, word] : kWords)
-    if (value == Value(limit_name(limit))) return word;
+  for (const Limit limit : kLimits)
+    if (value == Value(limit_name(limit))) return std::string(short_limit_name(limit));
   return human(value, Unit::None);
 }
 

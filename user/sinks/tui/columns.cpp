@@ -44,8 +44,8 @@ constexpr std::array<std::string_view, 17> kByUse = {"remote_address",
                                                      "tx_bytes_per_s",
                                                      "rx_bytes_per_s",
                                                      "drops",
-                                                     "state",
                                                      "limited_by",
+                                                     "state",
                                                      "pid",
                                                      "local_address",
                                                      "retransmitted_segments",
@@ -74,10 +74,17 @@ constexpr std::array kFlexible = {
 
 constexpr std::array<std::string_view, 3> kQuantiles = {"rtt_p50_us", "rtt_p90_us", "rtt_p99_us"};
 
+constexpr std::array<std::string_view, 8> kListenersByUse = {
+    "local_address",    "comm", "accept_queue", "backlog",
+    "listen_overflows", "pid",  "netns",        "cgroup"};
+
 // What is no default was chosen with care: it goes last. The others lose in the order of their use.
-int rank_of(std::string_view id) {
-  if (std::find(kDefaults.begin(), kDefaults.end(), id) == kDefaults.end()) return 0;
-  return static_cast<int>(std::find(kByUse.begin(), kByUse.end(), id) - kByUse.begin());
+int rank_of(std::string_view id, Show show) {
+  const auto place = [id](std::span<const std::string_view> by_use) {
+    const auto found = std::find(by_use.begin(), by_use.end(), id);
+    return found == by_use.end() ? 0 : static_cast<int>(found - by_use.begin());
+  };
+  return show == Show::Listeners ? place(kListenersByUse) : place(kByUse);
 }
 
 Column column_of(const Field& field, int rank, bool with_port) {
@@ -108,6 +115,12 @@ bool chosen_has(std::span<const Field* const> chosen, std::string_view id) {
   return std::any_of(chosen.begin(), chosen.end(), [id](const Field* f) { return f->id == id; });
 }
 
+// Without these nobody knows which row is whose, wherever the columns are scrolled to.
+bool names_row(std::span<const Column> columns, std::size_t index) {
+  const Field* field = columns[index].field;
+  return index == 0 || (field && field->id == "remote_address");
+}
+
 // Gives the space that is left to the columns that can use it, a character each in turn.
 void widen(std::span<PlacedColumn> placed, int left) {
   for (bool grew = true; grew && left > 0;) {
@@ -136,14 +149,14 @@ std::vector<Column> columns_for(std::span<const Field* const> chosen, Show show)
   std::vector<Column> columns;
   if (chosen.empty()) {
     for (const std::string_view id : default_column_ids(show))
-      columns.push_back(column_of(*find_field(id), rank_of(id), true));
+      columns.push_back(column_of(*find_field(id), rank_of(id, show), true));
     return columns;
   }
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     const Field& field = *chosen[i];
     const bool with_port =
         !chosen_has(chosen, field.id == "local_address" ? "local_port" : "remote_port");
-    columns.push_back(column_of(field, rank_of(field.id), with_port));
+    columns.push_back(column_of(field, rank_of(field.id, show), with_port));
   }
   return columns;
 }
@@ -176,9 +189,9 @@ std::vector<PlacedColumn> place(std::span<const Column> columns, int width, cons
                                 int scrolled) {
   std::vector<std::size_t> by_rank;
   for (std::size_t i = 0; i < columns.size(); ++i)
-    if (i == 0 || i > static_cast<std::size_t>(scrolled)) by_rank.push_back(i);
+    if (names_row(columns, i) || i > static_cast<std::size_t>(scrolled)) by_rank.push_back(i);
   const auto rank = [&](std::size_t i) {
-    if (scrolled > 0) return static_cast<int>(i);
+    if (scrolled > 0) return names_row(columns, i) ? -4 : static_cast<int>(i);
     return sorted_by && columns[i].field == sorted_by ? -3 : columns[i].rank;
   };
   std::stable_sort(by_rank.begin(), by_rank.end(),

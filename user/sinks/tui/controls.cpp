@@ -268,7 +268,10 @@ void Tui::Impl::complete_filter() {
 
 void Tui::Impl::on_filter_key(char32_t key) {
   switch (key) {
-    case kEnter: return filter_edit_.reset();
+    case kEnter:
+      parse_filter();
+      if (filter_edit_->error.empty()) filter_edit_.reset();
+      return;
     case kEscape: view_.filter = Filter(); return filter_edit_.reset();
     case U'\t': return complete_filter();
     case kUp: return table_.move(-1);

@@ -90,9 +90,8 @@ std::string limit_text(const Row& row) {
       row.connection.limit_known ? std::string(limit_name(row.connection.limit)) : "-";
   const double all = s.busy_ms + s.rwnd_limited_ms + s.sndbuf_limited_ms;
   if (all <= 0)
-    return text + (s.tx_bytes
-                       ? " now; its data was never outstanding for long enough to be measured"
-                       : " now; it never sent data");
+    return text + (s.tx_bytes ? " now; its data was out too shortly to be measured"
+                              : " now; it never sent data");
   const auto share = [all](std::uint32_t ms) { return fmt::format("{:.0f}%", 100 * ms / all); };
   return fmt::format("{} now; of {} busy: rwnd {}, sndbuf {}, neither {}", text,
                      short_duration(std::chrono::milliseconds(static_cast<std::int64_t>(all))),
@@ -101,14 +100,14 @@ std::string limit_text(const Row& row) {
 
 std::vector<Fact> loss_facts(const Row& row) {
   const ev_sample& s = row.connection.last;
-  const bool kinds = !s.retransmitted_before;
   std::string text = fmt::format("{} of {} segments ({}%)", s.retransmitted, s.segs_out,
                                  text_of(row, "retransmit_percent"));
-  if (s.retransmitted && kinds)
+  if (s.retransmitted)
     text += ": " + listed(row, {{"rto", "retransmits_rto"},
                                 {"fast", "retransmits_fast"},
                                 {"tlp", "retransmits_tlp"},
                                 {"syn", "retransmits_syn"}});
+  if (s.retransmitted_before) text += "  before netsonde " + text_of(row, "retransmits_before");
   return {{"Retransmits", text, row.connection.retransmit_rate > 0 ? Style::Warn : Style::Normal},
           {"", listed(row, {{"needless", "retransmits_spurious"},
                             {"lost", "lost_segments"},

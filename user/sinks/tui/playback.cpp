@@ -17,9 +17,17 @@ Time tick_of(const Store& store) {
 
 }  // namespace
 
+void Playback::freeze_at(std::size_t index) {
+  Blame blame;
+  frozen_ = std::make_unique<const Store>(
+      history_.at(index, [&blame](const Event& event) { blame.on_event(event); }));
+  blame_ = blame.interval();
+}
+
 void Playback::freeze(const Store& live) {
-  frozen_ =
-      std::make_unique<const Store>(history_.size() ? history_.at(history_.size() - 1) : live);
+  if (history_.size()) return freeze_at(history_.size() - 1);
+  frozen_ = std::make_unique<const Store>(live);
+  blame_ = {};
 }
 
 std::size_t Playback::index_at(Time time) const {
@@ -48,8 +56,7 @@ std::string Playback::step(int ticks, const Store& live) {
     thaw();
     return {};
   }
-  frozen_ = std::make_unique<const Store>(
-      history_.at(static_cast<std::size_t>(std::max(wanted, std::ptrdiff_t{0}))));
+  freeze_at(static_cast<std::size_t>(std::max(wanted, std::ptrdiff_t{0})));
   return wanted < 0 ? "This is the oldest tick that the history holds" : "";
 }
 

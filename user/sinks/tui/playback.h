@@ -6,6 +6,7 @@
 
 #include "user/model/history.h"
 #include "user/sinks/tui/header.h"
+#include "user/sinks/tui/verdict.h"
 
 namespace netsonde {
 
@@ -25,13 +26,17 @@ class Playback {
   const Store& store(const Store& live) const { return frozen_ ? *frozen_ : live; }
   Moment moment(const Store& live) const;
   const History& history() const { return history_; }
+  // Whom the faults of the frozen interval belong to.
+  const Blame::Interval& blame() const { return blame_; }
 
  private:
+  void freeze_at(std::size_t index);
   // The newest tick that is not newer than the time; 0 when all are.
   std::size_t index_at(Time time) const;
 
   History history_;
   std::unique_ptr<const Store> frozen_;
+  Blame::Interval blame_;
 };
 
 }  // namespace netsonde

@@ -14,7 +14,10 @@ unsigned kinds_of(const View& view) {
                         : view.show == Show::Listeners
                             ? Snapshot::Listeners
                             : Snapshot::Connections | Snapshot::Listeners;
-  return live | (view.closed && view.show != Show::Listeners ? Snapshot::Closed : 0U);
+  // A group is of what lives: what ended would hide it behind its own numbers.
+  const bool closed =
+      view.closed && view.show != Show::Listeners && view.group == GroupBy::Connection;
+  return live | (closed ? Snapshot::Closed : 0U);
 }
 
 bool wanted(const Row& row, const View& view) {
@@ -29,13 +32,15 @@ double known(float rate) {
   return std::isnan(rate) ? 0 : static_cast<double>(rate);
 }
 
-std::array<double, 3> badness(std::span<const Row> rows) {
-  std::array<double, 3> worst{};
+// What ended a moment ago comes before what is at rest.
+std::array<double, 4> badness(std::span<const Row> rows) {
+  std::array<double, 4> worst{};
   for (const Row& row : rows) {
     const Connection& c = row.connection;
     worst[0] += known(c.retransmit_rate);
-    worst[1] += c.is_listener() ? c.last.sk_drops : c.last.drops;
+    worst[1] += known(c.drop_rate);
     worst[2] += known(c.tx_rate) + known(c.rx_rate);
+    worst[3] += c.is_closed();
   }
   return worst;
 }
@@ -73,6 +78,11 @@ void Items::select(const Snapshot& snapshot, const View& view) {
     });
   rows_.reserve(chosen.size());
   for (const auto& [key, connection] : chosen) rows_.push_back(snapshot.row(*connection));
+}
+
+std::size_t Items::closed() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(rows_, [](const Row& row) { return row.connection.is_closed(); }));
 }
 
 void Items::make_items(GroupBy by) {

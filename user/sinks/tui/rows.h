@@ -16,7 +16,7 @@ struct Item {
   std::uint64_t id = 0;  // the cookie; of a group, a number that is the same in every snapshot
   std::span<const Row> rows;
   Value key;                      // what it is sorted by
-  std::array<double, 3> worst{};  // the same, when the worst comes first
+  std::array<double, 4> worst{};  // the same, when the worst comes first
 
   const Row& first() const { return rows.front(); }
 };
@@ -31,6 +31,8 @@ class Items {
   // Connections that the view shows, and those that it could have shown.
   std::size_t shown() const { return rows_.size(); }
   std::size_t available() const { return available_; }
+  // Of those that it shows.
+  std::size_t closed() const;
 
   // The lines at these positions of the order.
   std::span<const Item> window(std::size_t top, std::size_t count);

@@ -86,8 +86,7 @@ void Tui::Impl::draw() {
 void Tui::Impl::draw_main(const Snapshot& snapshot) {
   Moment moment = playback_.moment(*live_);
   moment.interval = interval_;
-  const Blame::Interval unknown;
-  const Verdict verdict = judge(snapshot, moment.frozen ? unknown : blame_.interval());
+  const Verdict verdict = judge(snapshot, moment.frozen ? playback_.blame() : blame_.interval());
   header_.draw(*screen_, snapshot, verdict, moment);
   Items items(snapshot, view_);
   const int y = header_.height(*screen_, snapshot);
@@ -104,6 +103,7 @@ void Tui::Impl::draw_status(int y, const Items& items, const Totals& totals) {
   std::string text = items.shown() == items.available()
                          ? fmt::format("{} {}", items.shown(), what)
                          : fmt::format("{} of {} {}", items.shown(), items.available(), what);
+  if (const std::size_t closed = items.closed()) text += fmt::format(", {} closed", closed);
   if (view_.group != GroupBy::Connection)
     text += fmt::format(" in {} groups by {}", items.size(), group_name(view_.group));
   if (view_.open_group)
