@@ -41,9 +41,10 @@ struct conn_state {
 	__u32 rtt_samples;
 	__u32 rtt_samples_sent;
 	__u32 first_rtts[EV_FIRST_RTTS];
-	__u32 pass;    /* the last one that met the socket */
-	__u8 accepted; /* EV_ACCEPT was sent */
-	__u8 pad[3];
+	__u32 pass;	  /* the last one that met the socket */
+	__u32 files_look; /* the last one that found it among the open files */
+	__u8 accepted;	  /* EV_ACCEPT was sent */
+	__u8 pad[7];
 };
 
 struct states_map {
@@ -137,10 +138,13 @@ static __always_inline bool is_tcp(const struct sock *sk)
 
 static __always_inline void set_owner(struct conn_state *state, enum ev_owner owner)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
+
 	state->owner = owner;
-	state->pid = bpf_get_current_pid_tgid() >> 32;
+	state->pid = task->tgid;
 	state->cgroup = bpf_get_current_cgroup_id();
-	bpf_get_current_comm(state->comm, sizeof(state->comm));
+	/* The process's name, not that of the thread. */
+	bpf_probe_read_kernel(state->comm, sizeof(state->comm), task->group_leader->comm);
 }
 
 static __always_inline void put_ipv4(__u8 out[16], __be32 address)

@@ -155,13 +155,13 @@ static __always_inline void take_over(struct sock *sk)
 
 /* Whether the current task is the process that calls shutdown() or close(): it holds the socket's
  * lock, which no softirq does, and is no kernel worker that closes what somebody else left. A reset
- * or a killer of connections ends them before they are shut down.
+ * or a killer of connections ends them before they are shut down, or when nobody's file is left.
  */
 static __always_inline bool being_closed(const struct sock *sk, __u8 new_tcp_state)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	return sk->sk_lock.owned && !(task->flags & PF_KTHREAD) &&
+	return sk->sk_lock.owned && sk->sk_socket && !(task->flags & PF_KTHREAD) &&
 	       (new_tcp_state != TCP_CLOSE || sk->sk_shutdown == SHUTDOWN_BOTH);
 }
 
@@ -282,7 +282,11 @@ static __always_inline struct conn_state *adopt(struct sock *sk, struct tcp_sock
 	return state;
 }
 
-/* Every socket that a process holds, in all network namespaces. */
+__u32 files_look = 0; /* user space counts them */
+
+/* Every socket that a process holds, in all network namespaces; the first of several holders. Who
+ * held it in an earlier look may have passed it on since.
+ */
 SEC("iter/task_file")
 int adopt_files(struct bpf_iter__task_file *ctx)
 {
@@ -305,9 +309,11 @@ int adopt_files(struct bpf_iter__task_file *ctx)
 	if (!tp)
 		return 0;
 	state = adopt(sk, tp);
-	if (!state || state->owner >= EV_OWNER_FILE)
+	if (!state || state->owner > EV_OWNER_FILE ||
+	    (state->owner == EV_OWNER_FILE && state->files_look == files_look))
 		return 0;
 	state->owner = EV_OWNER_FILE;
+	state->files_look = files_look;
 	state->pid = task->tgid;
 	state->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	bpf_probe_read_kernel(state->comm, sizeof(state->comm), task->group_leader->comm);

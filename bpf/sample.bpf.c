@@ -120,7 +120,7 @@ static __always_inline bool changed(struct tcp_sock *tp, struct conn_state *stat
 {
 	struct sock *sk = (struct sock *)tp;
 	__u64 segments = (__u64)tp->segs_in << 32 | tp->segs_out;
-	__u64 sequences = (__u64)tp->write_seq << 32 | tp->copied_seq;
+	__u64 sequences = ((__u64)tp->write_seq << 32 | tp->copied_seq) + state->drops;
 
 	if (sk->__sk_common.skc_state == TCP_LISTEN)
 		segments = (__u64)sk->sk_drops.counter << 32 | sk->sk_ack_backlog;

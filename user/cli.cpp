@@ -64,7 +64,14 @@ class Arguments {
   Arguments() {
     app_.set_version_flag("--version", "netsonde " NETSONDE_VERSION);
     app_.set_config("--config", std::filesystem::exists(kDefaultConfig) ? kDefaultConfig : "",
-                    "Defaults for any long option, TOML: one [command] section per command");
+                    "Defaults for any long option, TOML: one [command] section per command")
+        ->check(CLI::Validator(
+            [](std::string& path) -> std::string {
+              if (!std::filesystem::exists(path) || std::filesystem::is_regular_file(path))
+                return {};
+              return "'" + path + "' is no regular file";
+            },
+            "FILE"));
     app_.allow_config_extras(CLI::config_extras_mode::error);
     app_.require_subcommand(1);
     add_top("top",
@@ -188,9 +195,10 @@ class Arguments {
       return printable("unknown command '" + app_.remaining()[0] + "'");
     const CLI::Option* config = app_.get_config_ptr();
     const std::string path =
-        config && !config->empty() ? config->as<std::string>() : kDefaultConfig;
+        config && !config->results().empty() ? config->results().front() : kDefaultConfig;
     if (error.get_name() == "FileError") return printable("cannot read " + path);
-    const auto place = place_of(message, path);
+    const auto place =
+        std::filesystem::is_regular_file(path) ? place_of(message, path) : std::nullopt;
     return printable(place ? *place : message);
   }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/resource.h>
+
 #include <clocale>
 #include <cstdio>
 #include <variant>
@@ -18,8 +20,17 @@ static Result<int> run_to_end(const Options& options) {
   }
 }
 
+// Each program and each namespace takes a descriptor, and shells allow few.
+static void allow_more_files() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit)) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int count, char** arguments) {
   std::setlocale(LC_CTYPE, "");
+  allow_more_files();
   auto parsed = parse_arguments(count, arguments);
   Result<int> status = 0;
   if (const auto* answer = std::get_if<Answer>(&parsed)) {

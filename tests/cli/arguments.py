@@ -156,6 +156,11 @@ def the_configuration_gives_defaults_that_arguments_replace():
 
 
 @fact
+def a_configuration_that_is_no_file_is_refused():
+    names(refused("--config", "/dev/zero", "top", "--once"), "/dev/zero", "regular file")
+
+
+@fact
 def a_section_of_the_configuration_is_for_its_command_alone():
     path = config("[top]\nby = \"nosuch\"\ncount = 3\n[trace]\nevents = \"bogus\"\n")
     names(refused("--config", path, "top", "--once"), "'nosuch'")

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/base/loop.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <ctime>
 
@@ -22,6 +24,29 @@ std::int64_t clock_ns(clockid_t clock) {
   timespec now = {};
   clock_gettime(clock, &now);
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+// Where the handler writes; one loop at a time takes signals.
+int signal_writer = -1;
+volatile std::sig_atomic_t stopping_since = 0;  // seconds
+
+std::sig_atomic_t coarse_seconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::sig_atomic_t>(now.tv_sec);
+}
+
+// Nobody may be reading our output, which blocks the loop: who insists after a second ends us.
+void on_signal(int number) {
+  const int saved = errno;
+  if (number != SIGWINCH) {
+    const std::sig_atomic_t now = coarse_seconds();
+    if (stopping_since && now - stopping_since > 1) _exit(128 + number);
+    if (!stopping_since) stopping_since = now;
+  }
+  const auto byte = static_cast<unsigned char>(number);
+  (void)!write(signal_writer, &byte, 1);
+  errno = saved;
 }
 
 }  // namespace
@@ -94,23 +119,26 @@ Result<> Loop::after(Nanos delay, Handler handler) {
 }
 
 Result<> Loop::take_signals(Handler on_stop, Handler on_resize) {
-  sigset_t mask;
-  sigemptyset(&mask);
-  for (int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&mask, number);
-  if (on_resize) sigaddset(&mask, SIGWINCH);
-  if (sigprocmask(SIG_BLOCK, &mask, nullptr)) return Error::from_errno("block signals");
-  UniqueFd signals(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!signals) return Error::from_errno("take signals");
-  const int fd = signals.get();
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK)) return Error::from_errno("take signals");
+  UniqueFd reader(ends[0]);
+  signal_writer_ = UniqueFd(ends[1]);
+  signal_writer = ends[1];
+  stopping_since = 0;
+  struct sigaction action = {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  std::vector<int> numbers = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+  if (on_resize) numbers.push_back(SIGWINCH);
+  for (const int number : numbers)
+    if (sigaction(number, &action, nullptr)) return Error::from_errno("take signals");
+  const int fd = reader.get();
   TRY(watch(fd, [fd, on_stop = std::move(on_stop), on_resize = std::move(on_resize)]() -> Result<> {
-    signalfd_siginfo info = {};
-    while (read(fd, &info, sizeof(info)) == sizeof(info)) {
-      const bool resized = static_cast<int>(info.ssi_signo) == SIGWINCH;
-      TRY(resized ? on_resize() : on_stop());
-    }
+    unsigned char number = 0;
+    while (read(fd, &number, 1) == 1) TRY(number == SIGWINCH ? on_resize() : on_stop());
     return {};
   }));
-  watched_[fd]->owned = std::move(signals);
+  watched_[fd]->owned = std::move(reader);
   return {};
 }
 

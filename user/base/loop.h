@@ -31,8 +31,8 @@ class Loop {
   // Calls back once after the delay.
   Result<> after(Nanos delay, Handler handler);
 
-  // From then on SIGINT, SIGTERM and SIGHUP (and SIGWINCH, with its handler) are events of the
-  // loop.
+  // From then on SIGINT, SIGTERM, SIGHUP and SIGQUIT (and SIGWINCH, with its handler) are events of
+  // the loop. One that comes more than a second after the first ends the process at once.
   Result<> take_signals(Handler on_stop, Handler on_resize = {});
 
   // Runs until stop() is called.
@@ -49,6 +49,7 @@ class Loop {
   Result<int> add_timer(Nanos first, Nanos interval, Handler handler);
 
   UniqueFd epoll_;
+  UniqueFd signal_writer_;
   std::map<int, std::unique_ptr<Watched>> watched_;
   std::vector<std::unique_ptr<Watched>>
       forgotten_;  // kept until no handler of theirs can be running

@@ -190,6 +190,7 @@ Result<> Live::adopt() {
 
 Result<> Live::look_at_files() {
   files_looked_ = kernel_now();
+  ++object_->bss->files_look;
   TRY(run_iterator(files_.get(), nullptr, {}));
   files_cost_ = kernel_now() - files_looked_;
   guessed_ = false;
@@ -271,7 +272,8 @@ std::uint64_t Live::benign_drops() const {
 Result<> Live::pass(const Pass& pass, const Handler& handler) {
   TRY(drain(handler, pass.hurry));
   const Nanos since_look = kernel_now() - files_looked_;
-  if (files_ && guessed_ && since_look > files_cost_ * kFilesShare) TRY(look_at_files());
+  if (files_ && (guessed_ || pass.complete) && since_look > files_cost_ * kFilesShare)
+    TRY(look_at_files());
   object_->data->sample_connections = pass.connections;
   object_->bss->sample_unchanged = pass.complete;
   const std::uint64_t cut_before = cut_passes_;

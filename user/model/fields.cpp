@@ -53,6 +53,16 @@ Value of_listener(const Row& row) {
   return Get(row);
 }
 
+// A sample stands until something happens, and meanwhile ages go on.
+template <auto Member>
+Value age(const Row& row) {
+  if (!row.connection.sampled) return {};
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(
+      row.now - time_from_ns(sample(row).header.time_ns));
+  const bool goes_on = !row.connection.is_closed() && since.count() > 0;
+  return number(sample(row).*Member + (goes_on ? static_cast<std::uint64_t>(since.count()) : 0));
+}
+
 template <auto Member>
 Value rate(const Row& row) {
   const float value = row.connection.*Member;
@@ -436,10 +446,10 @@ constexpr std::array kFields = {
           .get = of_connection<counter<&ev_sample::sndbuf_limited_ms>>},
     Field{.id = "last_sent_ms", .alias = "", .title = "LSENT", .help = "Age of the last data sent.",
           .unit = Unit::Milliseconds, .width = 6, .combine = Combine::Min,
-          .get = of_connection<counter<&ev_sample::last_sent_ms>>},
+          .get = of_connection<age<&ev_sample::last_sent_ms>>},
     Field{.id = "last_received_ms", .alias = "", .title = "LRCVD", .help = "Age of the last data received.",
           .unit = Unit::Milliseconds, .width = 6, .combine = Combine::Min,
-          .get = of_connection<counter<&ev_sample::last_received_ms>>},
+          .get = of_connection<age<&ev_sample::last_received_ms>>},
 
     Field{.id = "ecn", .alias = "", .title = "ECN", .help = "ECN was negotiated.", .width = 5,
           .get = of_connection<option<EV_OPT_ECN>>},

@@ -71,6 +71,9 @@ std::string cell_text(const Column& column, int width, const Item& item, GroupBy
     const std::string_view name = names->name_of(remote);
     if (!name.empty()) return std::string(name);
   }
+  const Connection& first = item.first().connection;
+  if (column.field->id == "limited_by" && column.stands_in && first.is_closed())
+    return std::string(end_name(first.last));
   const Value value = value_of(*column.field, item);
   if (column.field->id == "limited_by" && width < column.wide) return short_limit(value);
   return human(value, column.field->unit);

@@ -209,10 +209,14 @@ std::vector<PlacedColumn> place(std::span<const Column> columns, int width, cons
   for (const std::size_t i : fitting)
     placed.push_back({.column = columns[i], .x = 0, .width = std::min(columns[i].narrow, width)});
   widen(placed, left);
-  const bool has_local = std::any_of(placed.begin(), placed.end(), [](const PlacedColumn& p) {
-    return p.column.kind == Column::Kind::Endpoint && p.column.field->id == "local_address";
-  });
-  for (PlacedColumn& p : placed) p.column.stands_in = !has_local;
+  const auto shows = [&placed](std::string_view id) {
+    return std::any_of(placed.begin(), placed.end(), [id](const PlacedColumn& p) {
+      return p.column.field && p.column.field->id == id;
+    });
+  };
+  const bool local = shows("local_address"), state = shows("state");
+  for (PlacedColumn& p : placed)
+    p.column.stands_in = p.column.field && (p.column.field->id == "limited_by" ? !state : !local);
   int x = 0;
   for (PlacedColumn& p : placed) x = (p.x = x) + p.width + 1;
   return placed;

@@ -21,7 +21,9 @@ struct Column {
   std::string_view title;
   int narrow = 0, wide = 0;  // shown with at least and at most so many characters
   int rank = 0;              // 0 goes last when the screen is narrow
-  bool stands_in = false;    // of an address: tells where a listener listens, nothing else does
+  // Tells what the column made for it, which is not shown, would: of an address where a listener
+  // listens, of what held a sender back how a connection ended.
+  bool stands_in = false;
 };
 
 struct PlacedColumn {

@@ -12,6 +12,8 @@ namespace netsonde {
 
 namespace {
 
+constexpr int kMostKeys = 64;  // at a time: what is pasted must not keep the loop from signals
+
 constexpr std::array kMainHints = {
     Action::Help,   Action::Quit,      Action::Filter,    Action::Freeze,     Action::StepBack,
     Action::Open,   Action::Group,     Action::SortRight, Action::SortChoose, Action::Columns,
@@ -196,7 +198,9 @@ Result<> Tui::on_snapshot(const Snapshot& snapshot) {
 
 Result<> Tui::on_input() {
   bool any = false;
-  while (const auto input = impl_->screen_->read()) {
+  for (int left = kMostKeys; left > 0; --left) {
+    const auto input = impl_->screen_->read();
+    if (!input) break;
     any = true;
     impl_->on_key(*input);
     impl_->draw();  // the next key acts on what this one shows
