@@ -83,8 +83,8 @@ void Capture::drain() {
   must(live().drain(handler_));
 }
 
-void Capture::pass() {
-  must(live().pass({.connections = true, .complete = true}, handler_));
+void Capture::pass(bool complete) {
+  must(live().pass({.connections = true, .complete = complete}, handler_));
 }
 
 bool Capture::wait(const std::function<bool()>& condition) {

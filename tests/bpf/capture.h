@@ -34,8 +34,8 @@ class Capture {
 
   // Takes what is there.
   void drain();
-  // Reads all sockets, also unchanged ones.
-  void pass();
+  // Reads all sockets, or those alone to which something happened since their last sample.
+  void pass(bool complete = true);
   // Drains until the condition holds; false at the deadline.
   bool wait(const std::function<bool()>& condition);
   // Drains until so many events of the kind belong to the cookie (0: to any).

@@ -65,6 +65,21 @@ class DropTest : public PathTest {
   }
 };
 
+TEST_F(DropTest, AConnectionThatDoesNothingButLoseShowsItAtOnce) {
+  const Pair pair = connected();
+  exchange(pair.client, pair.server, 1, 1);
+  const Rule rule(path_.far(), "input", packets_to(listener_));
+  capture_.sample(pair.server.cookie());
+  pair.client.send("x");
+  const auto tied = [&] { return capture_.all<ev_drop>(EV_DROP, pair.server.cookie()).size() > 0; };
+  ASSERT_TRUE(capture_.wait(tied));
+  const std::size_t before = capture_.all<ev_sample>(EV_SAMPLE, pair.server.cookie()).size();
+  capture_.pass(false);
+  const auto samples = capture_.all<ev_sample>(EV_SAMPLE, pair.server.cookie());
+  ASSERT_GT(samples.size(), before);
+  EXPECT_GT(samples.back().drops, 0U);
+}
+
 TEST_F(DropTest, AFirewallsVictimsAreCountedLikeTheFirewallDoes) {
   const Pair pair = connected();
   const Rule rule(path_.far(), "input", packets_to(listener_));

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "tests/bpf/capture.h"
 #include "tests/bpf/process.h"
@@ -156,6 +157,7 @@ class OwnerInViewTest : public OwnerTest {
 
   Socket client_ = Socket::make();
   Signal ready_, done_;
+  Shared<bool> pass_on_;
   Capture view_{{.ring_bytes = 64 << 20}};
   Child server_{[&] {
     client_.close();
@@ -163,6 +165,7 @@ class OwnerInViewTest : public OwnerTest {
     *cookie_ = socket.cookie();
     ready_.raise();
     done_.wait();
+    if (*pass_on_) send_descriptor(ends_[0], socket.fd());
   }};
 };
 
@@ -171,6 +174,23 @@ TEST_F(OwnerInViewTest, OfAnAcceptedConnectionIsFoundAmongTheOpenFiles) {
   EXPECT_EQ(view_.sample(*cookie_).conn.owner,
             view_.accept_tells() ? EV_OWNER_EXACT : EV_OWNER_FILE);
   done_.raise();
+}
+
+TEST_F(OwnerInViewTest, OfAConnectionThatWasPassedOnIsWhoHoldsItNow) {
+  const pid_t first = server_.pid();
+  ASSERT_TRUE(wait_until([&] { return view_.sample(*cookie_).conn.pid == id(first); }));
+  *pass_on_ = true;
+  done_.raise();
+  Signal received, over;
+  Child heir([&] {
+    const Socket socket(receive_descriptor(ends_[1]));
+    received.raise();
+    over.wait();
+  });
+  received.wait();
+  const pid_t holder = view_.accept_tells() ? first : heir.pid();
+  EXPECT_TRUE(wait_until([&] { return view_.sample(*cookie_).conn.pid == id(holder); }));
+  over.raise();
 }
 
 TEST_F(OwnerInViewTest, OfAnAcceptedConnectionIsWhoClosesIt) {
@@ -219,6 +239,19 @@ TEST_F(OwnerTest, OfEachMemberOfAReuseportGroupIsItsOwn) {
   EXPECT_GT(ours, 0U);
   EXPECT_GT(theirs, 0U);
   EXPECT_EQ(ours + theirs, 30U);
+}
+
+TEST_F(OwnerTest, HasTheNameOfTheProcessAndNotOfTheThread) {
+  Child client([&] {
+    prctl(PR_SET_NAME, "the-process");
+    std::thread([&] {
+      prctl(PR_SET_NAME, "a-thread");
+      *cookie_ = connect_to({.port = listener_.port()}).cookie();
+    }).join();
+  });
+  EXPECT_TRUE(client.join());
+  ASSERT_TRUE(capture_.wait_for(EV_CONNECT, *cookie_));
+  EXPECT_EQ(fixed_string(capture_.only<ev_open>(EV_CONNECT, *cookie_).conn.comm), "the-process");
 }
 
 TEST_F(OwnerTest, HasItsNameByteByByte) {

@@ -160,6 +160,14 @@ TEST_F(FieldsTest, RetransmissionsBeforeWeLookedHaveAFieldOfTheirOwn) {
   EXPECT_EQ(value("retransmits"), number(5));
 }
 
+TEST_F(FieldsTest, AgesGoOnWhileNothingHappens) {
+  sample().header.time_ns = 97 * kSecond;
+  sample().last_sent_ms = 500;
+  EXPECT_EQ(value("last_sent_ms"), number(3500));
+  connection_.closed_ns = 97 * kSecond;
+  EXPECT_EQ(value("last_sent_ms"), number(500));
+}
+
 TEST_F(FieldsTest, RetransmitPercentIsOfTheSegmentsSent) {
   EXPECT_TRUE(is_absent(value("retr_pct")));
   sample().segs_out = 200;
