@@ -41,10 +41,11 @@ struct conn_state {
 	__u32 rtt_samples;
 	__u32 rtt_samples_sent;
 	__u32 first_rtts[EV_FIRST_RTTS];
-	__u32 pass;	  /* the last one that met the socket */
-	__u32 files_look; /* the last one that found it among the open files */
-	__u8 accepted;	  /* EV_ACCEPT was sent */
-	__u8 pad[7];
+	__u32 pass;		 /* the last one that met the socket */
+	__u32 files_look;	 /* the last one that found it among the open files */
+	__u32 total_retransmits; /* the kernel's count at the last one that we saw */
+	__u8 accepted;		 /* EV_ACCEPT was sent */
+	__u8 pad[3];
 };
 
 struct states_map {

@@ -80,6 +80,7 @@ static __always_inline void established(struct sock *sk, struct tcp_sock *tp, __
 			inherit_state(state);
 		/* The request's SYN-ACK retransmissions become the connection's. */
 		state->retransmits_syn = tp->total_retrans;
+		state->total_retransmits = tp->total_retrans;
 	}
 	state->established_ns = bpf_ktime_get_ns();
 	if (tp->srtt_us) {
@@ -277,6 +278,7 @@ static __always_inline struct conn_state *adopt(struct sock *sk, struct tcp_sock
 	state = new_state(sk);
 	if (state) {
 		state->retransmitted_before = tp->total_retrans;
+		state->total_retransmits = tp->total_retrans;
 		state->accepted = 1;
 	}
 	return state;

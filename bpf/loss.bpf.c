@@ -57,8 +57,16 @@ int BPF_PROG(on_retransmit, struct sock *sk, struct sk_buff *skb)
 		return 0;
 	kind = retransmit_kind(tp);
 	segments = BPF_CORE_READ(cb, tcp_gso_segs) ?: 1;
-	if (state)
+	if (state) {
+		/* Given up before it was tried (still queued below, for one): not counted by the
+		 * kernel either.
+		 */
+		if (retransmit_skb_has_error && (int)ctx[2] &&
+		    state->total_retransmits == tp->total_retrans)
+			return 0;
+		state->total_retransmits = tp->total_retrans;
 		count_retransmit(state, kind, segments);
+	}
 	if (!send_events || !wanted(tp, state))
 		return 0;
 	e = event_begin(EV_LOST_EVENTS, EV_RETRANSMIT, sizeof(*e));
