@@ -29,7 +29,7 @@ struct conn_state {
 	__u8 end;	/* enum ev_end_flags, what hooks saw of it */
 	__u8 want;	/* enum ev_want */
 	char comm[EV_COMM_SIZE];
-	__u32 retransmitted_before;
+	__u32 retransmits_unknown;
 	__u32 retransmits_rto;
 	__u32 retransmits_fast;
 	__u32 retransmits_tlp;

@@ -120,7 +120,7 @@ struct ev_sample {
 	__u32 data_segs_out;
 	__u32 data_segs_in;
 	__u32 retransmitted;	    /* segments, all kinds, since the connection began */
-	__u32 retransmitted_before; /* of these: before we looked, so of unknown kind */
+	__u32 retransmits_unknown; /* of these: unseen, so of unknown kind: before we looked, say */
 	__u32 retransmits_rto;
 	__u32 retransmits_fast;
 	__u32 retransmits_tlp;
@@ -276,6 +276,7 @@ enum ev_loss {
 	EV_LOST_RATE = 6,      /* drop events above the rate limit (they are still counted) */
 	/* A program that is interrupted by itself does not run: the kernel counts that, not we. */
 	EV_LOST_MISSED = 7,
+	EV_LOST_RETRANSMITS = 8, /* segments that a socket counted and no program was told of */
 	EV_LOSSES,
 };
 

@@ -28,8 +28,8 @@ static __always_inline void inherit_state(struct conn_state *state)
 {
 	__builtin_memset(&state->start_ns, 0, offsetof(struct conn_state, cgroup));
 	__builtin_memset(state->signature, 0, sizeof(state->signature));
-	__builtin_memset(&state->retransmitted_before, 0,
-			 sizeof(*state) - offsetof(struct conn_state, retransmitted_before));
+	__builtin_memset(&state->retransmits_unknown, 0,
+			 sizeof(*state) - offsetof(struct conn_state, retransmits_unknown));
 	state->end = 0;
 	state->want = 0;
 	state->direction = EV_IN;
@@ -277,7 +277,7 @@ static __always_inline struct conn_state *adopt(struct sock *sk, struct tcp_sock
 		return state;
 	state = new_state(sk);
 	if (state) {
-		state->retransmitted_before = tp->total_retrans;
+		state->retransmits_unknown = tp->total_retrans;
 		state->total_retransmits = tp->total_retrans;
 		state->accepted = 1;
 	}

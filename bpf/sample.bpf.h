@@ -116,9 +116,25 @@ static __always_inline __u16 option_flags(struct tcp_sock *tp)
 	return flags;
 }
 
-static __always_inline void fill_loss(struct ev_sample *s, const struct tcp_sock *tp,
-				      const struct conn_state *state)
+/* A socket counts every retransmission, so one that passed us by shows. Before 6.18 the kernel does
+ * not tell of those that the device refused: there, that many are unknown and not a loss of ours.
+ */
+static __always_inline void count_unseen(const struct tcp_sock *tp, struct conn_state *state)
 {
+	__s32 unseen = tp->total_retrans - state->retransmits_unknown - state->retransmits_rto -
+		       state->retransmits_fast - state->retransmits_tlp - state->retransmits_syn;
+
+	if (unseen <= 0) /* a listener counts no SYN-ACKs */
+		return;
+	state->retransmits_unknown += unseen;
+	if (retransmit_skb_has_error)
+		__sync_fetch_and_add(&lost[EV_LOST_RETRANSMITS], unseen);
+}
+
+static __always_inline void fill_loss(struct ev_sample *s, const struct tcp_sock *tp,
+				      struct conn_state *state)
+{
+	count_unseen(tp, state);
 	s->retransmitted_bytes = tp->bytes_retrans;
 	s->retransmitted = tp->total_retrans;
 	s->dsack_dups = tp->dsack_dups;
@@ -127,7 +143,7 @@ static __always_inline void fill_loss(struct ev_sample *s, const struct tcp_sock
 	s->lost = tp->lost;
 	s->reord_seen = tp->reord_seen;
 	s->rcv_ooopack = tp->rcv_ooopack;
-	s->retransmitted_before = state->retransmitted_before;
+	s->retransmits_unknown = state->retransmits_unknown;
 	s->retransmits_rto = state->retransmits_rto;
 	s->retransmits_fast = state->retransmits_fast;
 	s->retransmits_tlp = state->retransmits_tlp;
@@ -199,7 +215,7 @@ static __always_inline void fill_queues(struct ev_sample *s, const struct tcp_so
 
 /* tcp_state: the state to describe, at close the one before. */
 static __always_inline void fill_sample(struct ev_sample *s, struct tcp_sock *tp,
-					const struct conn_state *state, __u8 tcp_state)
+					struct conn_state *state, __u8 tcp_state)
 {
 	struct inet_connection_sock *icsk = (struct inet_connection_sock *)tp;
 	const struct tcp_congestion_ops *ca = icsk->icsk_ca_ops;

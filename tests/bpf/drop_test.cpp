@@ -215,24 +215,32 @@ TEST_F(DropTest, AnExpiredTtlIsSeenAtTheRouter) {
   EXPECT_TRUE(is_harmful(drop));
 }
 
+// Some sandboxes' kernels exempt a process from tracing, and with it the softirqs that interrupt
+// it: then a round in a few is not complete.
 TEST_F(DropTest, AQueueThatIsFullDropsWhatItCounts) {
+  constexpr int kRounds = 8;
   run("/sbin/tc qdisc add dev near root tbf rate 8mbit burst 4kb limit 8kb");
   run("/sbin/ip link set near gso_max_segs 1");
   std::list<Pair> pairs;
   for (int i = 0; i < 8; ++i) pairs.push_back(connected());
   const std::string bytes(30'000, 'x');
-  for (const Pair& pair : pairs) pair.client.send(bytes);
-  ASSERT_TRUE(wait_for_drops("QDISC_DROP"));
-  for (const Pair& pair : pairs) pair.server.receive(bytes.size());
-  std::uint64_t dropped = 0, counted_now = 0;
-  EXPECT_TRUE(wait_until([&] {  // a retransmission may be dropped between the two counts
+  const auto dropped = [] {
     const std::string text = output_of("/sbin/tc -s qdisc show dev near");
-    dropped = std::stoull(text.substr(text.find("dropped ") + 8));
-    counted_now = counted("QDISC_DROP", path_.near());
-    return counted_now <= dropped && counted_now + dropped / 10 >= dropped;
-  })) << counted_now
-      << " counted, " << dropped << " dropped";
-  EXPECT_GT(dropped, 0U);
+    return std::stoull(text.substr(text.find("dropped ") + 8));
+  };
+  std::uint64_t truth = 0, told = 0;
+  for (int round = 0; round < kRounds && (truth == 0 || told < truth); ++round) {
+    const std::uint64_t dropped_before = dropped();
+    const std::uint64_t counted_before = counted("QDISC_DROP", path_.near());
+    for (const Pair& pair : pairs) pair.client.send(bytes);
+    for (const Pair& pair : pairs) pair.server.receive(bytes.size());
+    for (const Pair& pair : pairs) ASSERT_TRUE(wait_until_acknowledged(pair.client));
+    truth = dropped() - dropped_before;
+    told = counted("QDISC_DROP", path_.near()) - counted_before;
+    EXPECT_LE(told, truth);
+  }
+  EXPECT_EQ(told, truth);
+  EXPECT_GT(truth, 0U);
   const std::uint64_t victim = drops("QDISC_DROP")[0].conn.cookie;
   EXPECT_TRUE(
       std::ranges::any_of(pairs, [&](const Pair& pair) { return pair.client.cookie() == victim; }));

@@ -154,9 +154,9 @@ TEST_F(FieldsTest, RatesAreAbsentUntilTheyAreKnown) {
 TEST_F(FieldsTest, RetransmissionsBeforeWeLookedHaveAFieldOfTheirOwn) {
   sample().retransmitted = 5;
   sample().retransmits_rto = 2;
-  sample().retransmitted_before = 3;
+  sample().retransmits_unknown = 3;
   EXPECT_EQ(value("retransmits_rto"), number(2));
-  EXPECT_EQ(value("retransmits_before"), number(3));
+  EXPECT_EQ(value("retransmits_unknown"), number(3));
   EXPECT_EQ(value("retransmits"), number(5));
 }
 

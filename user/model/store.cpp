@@ -39,78 +39,7 @@ ev_conn swapped(ev_conn conn) {
   return conn;
 }
 
-std::uint32_t drops_of(const ev_sample& s) {
-  return s.conn.state == kListen ? s.sk_drops : s.drops;
-}
-
-Connection::Base base_of(const ev_sample& s) {
-  return {.tx = s.tx_bytes,
-          .rx = s.rx_bytes,
-          .segs_out = s.segs_out,
-          .segs_in = s.segs_in,
-          .retransmitted = s.retransmitted,
-          .sk_drops = s.sk_drops,
-          .drops = drops_of(s),
-          .busy_ms = s.busy_ms,
-          .rwnd_ms = s.rwnd_limited_ms,
-          .sndbuf_ms = s.sndbuf_limited_ms,
-          .time_ns = s.header.time_ns,
-          .known = true};
-}
-
-// A sender with unacknowledged data is busy; the kernel says for how much of that time the
-// receiver's window or the send buffer held it back. The rest was the congestion window's doing (or
-// that of the pacing that follows it) if that was in use to the brim or a segment stands unsent,
-// and otherwise nobody's but the application's, which had no more to send.
-Limit limit_of(const ev_sample& s, const Connection::Base& base) {
-  const std::uint32_t busy = s.busy_ms - base.busy_ms;
-  const std::uint32_t rwnd = s.rwnd_limited_ms - base.rwnd_ms;
-  const std::uint32_t sndbuf = s.sndbuf_limited_ms - base.sndbuf_ms;
-  if (busy + rwnd + sndbuf == 0) return s.tx_bytes == base.tx ? Limit::None : Limit::Application;
-  if (rwnd >= busy && rwnd >= sndbuf) return Limit::ReceiveWindow;
-  if (sndbuf >= busy) return Limit::SendBuffer;
-  const bool filled = s.options & EV_OPT_CWND_LIMITED && !(s.options & EV_OPT_APP_LIMITED);
-  return filled || s.not_sent >= s.mss ? Limit::CongestionWindow : Limit::Application;
-}
-
-void set_quantiles(Connection& connection) {
-  const ev_sample& s = connection.last;
-  if (s.rtt_samples && s.rtt_samples <= EV_FIRST_RTTS)
-    connection.rtt = quantiles_of_samples(std::span(s.first_rtts).first(s.rtt_samples));
-}
-
-// Without a new sample nothing happened.
-void come_to_rest(Connection& connection) {
-  connection.tx_rate = connection.rx_rate = 0;
-  connection.retransmit_rate = connection.drop_rate = 0;
-  connection.limit = Limit::None;
-  connection.limit_known = true;
-  connection.base.at_rest = true;
-}
-
 }  // namespace
-
-std::string_view limit_name(Limit limit) {
-  switch (limit) {
-    case Limit::None: return "none";
-    case Limit::Application: return "application";
-    case Limit::ReceiveWindow: return "receive_window";
-    case Limit::SendBuffer: return "send_buffer";
-    case Limit::CongestionWindow: return "congestion_window";
-  }
-  return "none";
-}
-
-std::string_view short_limit_name(Limit limit) {
-  switch (limit) {
-    case Limit::None: return "none";
-    case Limit::Application: return "app";
-    case Limit::ReceiveWindow: return "rwnd";
-    case Limit::SendBuffer: return "sndbuf";
-    case Limit::CongestionWindow: return "cwnd";
-  }
-  return "none";
-}
 
 void Store::apply(const Event& event) {
   std::visit([this](const auto& e) { on(e); }, event);
@@ -231,10 +160,8 @@ void Store::on(const ev_sample& sample) {
   begin(connection, sample);
   if (sample.conn.state == kListen) check_overflow(connection, sample);
   if (!std::exchange(connection.touched, true)) touched_.push_back(sample.conn.cookie);
-  connection.last = sample;
-  connection.sampled = true;
+  connection.take(sample);
   connection.sampled_ns = sample.header.time_ns;
-  set_quantiles(connection);
 }
 
 // Comes right before the sample or close that it belongs to, which may be the first we hear of it.
@@ -287,12 +214,10 @@ void Store::close(const ev_sample& sample) {
     take_early_rtt(connection, sample.conn.cookie);
   begin(connection, sample);
   if (listener) check_overflow(connection, sample);
-  connection.last = sample;
-  connection.sampled = true;
+  connection.take(sample);
   connection.closed_ns = sample.header.time_ns;
   connection.tx_rate = connection.rx_rate = kUnknown;
   connection.retransmit_rate = connection.drop_rate = kUnknown;
-  set_quantiles(connection);
   if (listener) return;
   add(connection);
   closed_.push_back(connection);
@@ -301,24 +226,10 @@ void Store::close(const ev_sample& sample) {
   closed_.pop_front();
 }
 
-// Rates of one connection over the interval that ends. A pass takes its time, so the span is that
-// between the two samples.
 void Store::account(Connection& connection) {
-  const ev_sample& now = connection.last;
-  const Connection::Base& base = connection.base;
-  const std::uint64_t since = base.at_rest ? tick_.header.time_ns : base.time_ns;
-  if (base.known && now.header.time_ns > since) {
-    const double span = static_cast<double>(now.header.time_ns - since) / 1e9;
-    connection.tx_rate = static_cast<float>(static_cast<double>(now.tx_bytes - base.tx) / span);
-    connection.rx_rate = static_cast<float>(static_cast<double>(now.rx_bytes - base.rx) / span);
-    connection.retransmit_rate =
-        static_cast<float>((now.retransmitted - base.retransmitted) / span);
-    connection.drop_rate = static_cast<float>((drops_of(now) - base.drops) / span);
-    connection.limit = limit_of(now, base);
-    connection.limit_known = true;
-  }
+  connection.set_rates(tick_.header.time_ns);
   add(connection);
-  connection.base = base_of(now);
+  connection.begin_interval();
 }
 
 // Only those that did something, or did so until the tick before.
@@ -326,7 +237,7 @@ void Store::account_all() {
   for (const std::uint64_t cookie : touched_last_)
     if (const auto found = connections_.find(cookie);
         found != connections_.end() && found->second.sampled && !found->second.touched)
-      come_to_rest(found->second);
+      found->second.come_to_rest();
   for (const std::uint64_t cookie : touched_)
     if (const auto found = connections_.find(cookie);
         found != connections_.end() && std::exchange(found->second.touched, false))

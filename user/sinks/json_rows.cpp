@@ -10,8 +10,8 @@ namespace netsonde {
 namespace {
 
 constexpr std::array<std::string_view, EV_LOSSES> kLossNames = {
-    "records",    "events",     "samples",      "state_memory",
-    "histograms", "drop_kinds", "rate_limited", "missed"};
+    "records",    "events",       "samples", "state_memory", "histograms",
+    "drop_kinds", "rate_limited", "missed",  "retransmits"};
 
 // What every event says of its connection.
 const std::vector<const Field*>& identity_fields() {
@@ -29,7 +29,7 @@ const std::vector<const Field*>& close_fields() {
       parse_fields(
           "tx_bytes,rx_bytes,srtt_us,min_rtt_us,rtt_p50_us,rtt_p90_us,rtt_p99_us,rtt_samples,"
           "tx_segments,rx_segments,retransmitted_segments,retransmitted_bytes,retransmits_rto,"
-          "retransmits_fast,retransmits_tlp,retransmits_syn,retransmits_before,retransmits_"
+          "retransmits_fast,retransmits_tlp,retransmits_syn,retransmits_unknown,retransmits_"
           "spurious,drops,"
           "congestion_control,handshake_us,busy_ms,receive_window_limited_ms,"
           "send_buffer_limited_ms,cwnd_segments")

@@ -107,7 +107,7 @@ std::vector<Fact> loss_facts(const Row& row) {
                                 {"fast", "retransmits_fast"},
                                 {"tlp", "retransmits_tlp"},
                                 {"syn", "retransmits_syn"}});
-  if (s.retransmitted_before) text += "  before netsonde " + text_of(row, "retransmits_before");
+  if (s.retransmits_unknown) text += "  unseen " + text_of(row, "retransmits_unknown");
   return {{"Retransmits", text, row.connection.retransmit_rate > 0 ? Style::Warn : Style::Normal},
           {"", listed(row, {{"needless", "retransmits_spurious"},
                             {"lost", "lost_segments"},
