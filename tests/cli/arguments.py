@@ -250,8 +250,32 @@ def an_ordinary_user_may_read_help_fields_and_errors():
         expect(run_without(NOBODY, *arguments).status, status, " ".join(arguments))
 
 
+NEEDED = ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYS_ADMIN"]
+
+
 @fact
 def doctor_tells_an_ordinary_user_what_is_missing():
     done = run_without(NOBODY, "doctor")
-    expect(done.status, 1, "status")
-    names(done.out, "CAP_BPF", "CAP_SYS_ADMIN")
+    expect((done.status, done.err), (1, ""), "status and errors")
+    answers = [re.split(r" {2,}", line, maxsplit=1) for line in done.lines[:done.lines.index("")]]
+    expect([answer for answer in answers if len(answer) < 2 or not answer[1]], [], "questions without an answer")
+    expect(dict(answers)["kernel"], os.uname().release, "kernel")
+    expect(dict(answers)["capabilities"], "missing " + ", ".join(NEEDED), "capabilities")
+    expect(done.lines[-1], f"netsonde top cannot run here: lacks {', '.join(NEEDED)}: run it as root", "the last line")
+
+
+@fact
+def doctor_tells_an_ordinary_user_what_is_missing_in_json_too():
+    done = run_without(NOBODY, "doctor", "--json")
+    expect((done.status, done.err, len(done.lines)), (1, "", 1), "status, errors, lines")
+    told = done.json()[0]
+    expect((told["can_run"], told["missing_capabilities"], told["sees"], told["costs"]), (False, NEEDED, [], []), "verdict")
+    names(told["problem"], *NEEDED, "root")
+
+
+@fact
+def doctor_names_a_single_missing_capability_alone():
+    for missing in ["bpf", "sys_admin"]:
+        done = run_without([f"--bounding-set=-{missing}", f"--inh-caps=-{missing}"], "doctor")
+        expect(done.status, 1, "status")
+        expect(set(re.findall(r"CAP_\w+", done.out)), {f"CAP_{missing.upper()}"}, "capabilities named")

@@ -12,9 +12,10 @@ import select
 import signal
 import struct
 import termios
+import time
 
 from harness import DEADLINE, Lines, eventually, expect, fact, finish, free_port, one_error, start, tool
-from traffic import Connection, Trace, here, knock_until_end
+from traffic import Connection, Trace, here, knock_until_end, refused
 
 
 def bpf_objects(pid):
@@ -73,6 +74,118 @@ def nothing_stays_after_a_signal_to_a_table():
 def nothing_stays_after_a_kill():
     check_nothing_stays(Trace().process, lambda process: process.kill(), -signal.SIGKILL)
     check_nothing_stays(running_table(), lambda process: process.kill(), -signal.SIGKILL)
+
+
+# --- signals -----------------------------------------------------------------------------------
+
+STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+CLOSING_LINE = re.compile(r"(\d+) events: \d+ [a-z_]+(, \d+ [a-z_]+)*; lost: .+\n")
+
+
+def check_closing_line(done):
+    """A trace has ended as it should: its last line on standard error counts those on standard output."""
+    closing = CLOSING_LINE.fullmatch(done.err)
+    assert done.status == 0 and closing, f"status {done.status}, errors {done.err!r}"
+    expect((int(closing[1]), done.out[-1:]), (len(done.json()), "\n"), "events told in the closing line, last byte")
+
+
+@fact
+def a_first_signal_ends_a_trace_with_its_closing_line():
+    for number in STOPS:
+        check_closing_line(Trace().end(number))
+
+
+@fact
+def a_first_signal_ends_a_batch_behind_a_whole_table():
+    for number in STOPS:
+        process = start("top", "--batch", "--json", "--interval", "0.1s", "--filter", here())
+        lines = Lines(process.stdout)
+        assert lines.next(), "no table"
+        process.send_signal(number)
+        done = lines.finish(process)
+        expect((done.status, done.err, done.out[-1:]), (0, "", "\n"), f"status, errors, last byte after {number!r}")
+        assert all("connections" in table for table in done.json()), done.lines[-1]
+
+
+class Blocked:
+    """A netsonde that waits for somebody to read its output: a pipe of one page, and that is full."""
+
+    def __init__(self, *arguments):
+        self.reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        self.process = start(*arguments, "--json", "--filter", here(), stdout=writer)
+        os.close(writer)
+        port = free_port()
+        eventually(lambda: refused(port) or self.waits(), lambda: f"an output that blocks; {self.process.poll()=}")
+
+    def waits(self):
+        with open(f"/proc/{self.process.pid}/wchan") as file:
+            return "pipe_write" in file.read()
+
+    def read_all(self):
+        """What it has written, once somebody reads."""
+        with os.fdopen(self.reader, "rb") as file:
+            self.reader = None
+            out = file.read()
+        done = finish(self.process)
+        done.out, done.lines = out.decode(), out.decode().splitlines()
+        return done
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.reader is not None:
+            os.close(self.reader)
+
+
+def interrupt_unread(process, number):
+    """Sends a signal and waits until it is taken, which a blocked output does not change."""
+    process.send_signal(number)
+
+    def taken():
+        with open(f"/proc/{process.pid}/status") as file:
+            return not any(int(line.split()[1], 16) for line in file if line.startswith(("SigPnd:", "ShdPnd:")))
+
+    eventually(taken, "a signal that is taken")
+
+
+@fact
+def a_signal_to_a_trace_that_nobody_reads_is_heeded_once_somebody_reads():
+    with Blocked("trace") as blocked:
+        interrupt_unread(blocked.process, signal.SIGINT)
+        eventually(blocked.waits, lambda: f"it waits for a reader; {blocked.process.poll()=}")
+        check_closing_line(blocked.read_all())
+
+
+@fact
+def a_second_signal_ends_at_once_what_nobody_reads():
+    for arguments, first, second in [(["trace"], signal.SIGINT, signal.SIGINT),
+                                     (["top", "--batch", "--interval", "0.01s"], signal.SIGTERM, signal.SIGQUIT)]:
+        with Blocked(*arguments) as blocked:
+            objects = bpf_objects(blocked.process.pid)
+            interrupt_unread(blocked.process, first)
+            patient_until = time.monotonic() + 2.1
+            eventually(lambda: time.monotonic() > patient_until, "two seconds of patience")
+            assert blocked.waits(), f"it waits for no reader; {blocked.process.poll()=}"
+            blocked.process.send_signal(second)
+            done = finish(blocked.process, within=DEADLINE / 4)
+            expect((done.status, done.err), (128 + second, ""), f"status and errors of {arguments}")
+            eventually(lambda: not alive(objects), lambda: f"gone: {alive(objects)}")
+
+
+@fact
+def signals_within_a_second_of_the_first_end_nothing_that_nobody_reads():
+    with Blocked("trace") as blocked:
+        begun = time.monotonic()
+
+        def ended():
+            blocked.process.send_signal(signal.SIGINT)
+            return blocked.process.poll() is not None
+
+        eventually(ended, "the end after many signals")
+        assert time.monotonic() - begun > 1, "it had no second to end by itself"
+        expect(blocked.process.returncode, 128 + signal.SIGINT, "status")
 
 
 # --- the terminal ------------------------------------------------------------------------------
@@ -141,7 +254,7 @@ def the_view_restores_the_terminal_when_it_quits():
 
 @fact
 def the_view_restores_the_terminal_after_a_signal():
-    for number in [signal.SIGTERM, signal.SIGINT]:
+    for number in STOPS:
         check_terminal_restored(lambda terminal: terminal.process.send_signal(number), 0)
 
 

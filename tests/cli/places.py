@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import tempfile
 
 from harness import Lines, expect, fact, netns, start, succeed, tool
@@ -89,3 +90,53 @@ def doctor_says_that_it_can_run():
     expect((told["can_run"], told["problem"], told["missing_capabilities"]), (True, None, []), "verdict")
     assert told["release"] == os.uname().release, told["release"]
     expect([hook["what"] for hook in told["sees"] if not hook["programs"]], [], "not seen here")
+
+
+def blocks_of(text):
+    """What stands between empty lines: lists of lines."""
+    return [block.splitlines() for block in text.strip("\n").split("\n\n")]
+
+
+@fact
+def doctor_answers_every_question_about_the_host():
+    answers = dict(re.split(r" {2,}", line, maxsplit=1) for line in blocks_of(succeed("doctor").out)[0])
+    with open("/proc/sys/net/ipv4/tcp_available_congestion_control") as file:
+        congestion_controls = ", ".join(file.read().split())
+    expect(list(answers), ["kernel", "capabilities", "cgroup2", "network namespaces", "congestion controls", "qdiscs"], "questions")
+    expect((answers["kernel"], answers["capabilities"]), (os.uname().release, "all"), "kernel and capabilities")
+    expect(answers["congestion controls"], congestion_controls, "congestion controls")
+    assert answers["cgroup2"] in ["yes", "no"], answers
+    assert re.fullmatch(r"[1-9]\d*( \(\d+ could not be entered\))?", answers["network namespaces"]), answers
+
+
+@fact
+def doctor_names_for_all_that_is_seen_the_programs_that_see_it():
+    text, told = blocks_of(succeed("doctor").out)[1], succeed("doctor", "--json").json()[0]
+    expect(text[0].split("  ")[0], "WHAT IS SEEN", "title")
+    assert len(text) > 10, text
+    for line, hook in zip(text[1:], told["sees"], strict=True):
+        seen_by = ", ".join(hook["programs"]) or "not seen here"
+        expect(re.split(r" {2,}", line.strip()), [hook["what"], seen_by] + [", ".join(hook["rejected"])] * bool(hook["rejected"]), "line")
+        assert all(re.fullmatch(r"\w+: \S.*", reason) for reason in hook["rejected"]), f"refused without a reason: {line}"
+
+
+@fact
+def doctor_tells_what_each_program_costs_and_ends_with_its_verdict():
+    blocks, told = blocks_of(succeed("doctor").out), succeed("doctor", "--json").json()[0]
+    expect(blocks[2][0].split(), ["PROGRAM", "RUNS/s", "ns/RUN"], "titles")
+    expect([line.split()[0] for line in blocks[2][1:]], [cost["program"] for cost in told["costs"]], "programs")
+    assert {program for hook in told["sees"] for program in hook["programs"]} <= {cost["program"] for cost in told["costs"]}, told
+    for line in blocks[2][1:]:
+        _, runs, nanoseconds = line.split()
+        assert re.fullmatch(r"[1-9]\d*" if int(runs) else "-", nanoseconds), line
+    expect(blocks[-1], ["netsonde top can run here."], "the last line")
+
+
+@fact
+def doctor_advises_more_descriptors_where_they_are_few():
+    few = ["sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh"]
+    advice = {entry["setting"]: entry for entry in succeed("doctor", "--json", wrap=few).json()[0]["advice"]}
+    expect(advice["ulimit -n"]["value"], "200", "value")
+    line = f"ulimit -n = 200: {advice['ulimit -n']['text']}"
+    assert [line] in blocks_of(succeed("doctor", wrap=few).out), line
+    assert "ulimit -n =" not in succeed("doctor").out, "advice without need"

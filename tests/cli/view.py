@@ -3,13 +3,15 @@
 
 import os
 import re
+import select
 import shutil
+import socket
 import subprocess
 import tempfile
 
 import harness
 from harness import Skip, eventually, expect, fact, free_port, launch
-from traffic import Connection, here, owner_of_connection, refused
+from traffic import HOST, Connection, Peer, here, losing, owner_of_connection, refused
 
 
 class View:
@@ -159,6 +161,30 @@ def a_bad_filter_says_why_and_keeps_the_rows():
 
 
 @fact
+def a_bad_filter_stays_open_while_the_one_before_it_is_in_force():
+    with Connection() as one, Connection() as other, View(columns=120) as view:
+        view.shows(4, f":{one.port}", f":{other.port}")
+        good = f"{here()} and rport = {one.port}"
+        view.keys("/", "C-u")
+        view.type(good)
+        view.keys("Enter")
+        view.shows(1, f"filter: {good}", but=["Filter: "])
+        view.keys("/")
+        view.type(" and nosuch = 1")
+        view.keys("Enter")
+        view.type("0")  # reaches the box only where Enter has left it open
+        bad = f"Filter: {good} and nosuch = 10"
+        view.shows(bad, "'nosuch'", "^")
+        first = clock(view)
+        eventually(lambda: clock(view) != first, "another second")
+        screen = view.shows(1, bad, "'nosuch'", f":{one.port} ", but=[f":{other.port}"])
+        status = next(line for line in screen.splitlines() if "| sort: " in line)
+        expect(status.rstrip().split("filter: ")[-1], good, "the filter in force")
+        view.keys(*["BSpace"] * len(" and nosuch = 10"), "Enter")
+        view.shows(1, f"filter: {good}", but=["Filter: ", "nosuch", f":{other.port}"])
+
+
+@fact
 def groups_add_up_the_connections_of_a_process():
     with owner_of_connection(b"grouped") as owner, View(columns=120) as view:
         owner.hear()
@@ -206,6 +232,42 @@ def freezing_stops_the_clock_and_stepping_back_shows_an_earlier_time():
         view.keys("Space")
         view.shows("live 0.3s", but=["FROZEN"])
         eventually(lambda: clock(view) > frozen, lambda: f"a time after {frozen}")
+
+
+def knock_steadily(port):
+    """Attempts to connect that wait for no answer, two hundred each second, until it is ended."""
+    while not select.select([], [], [], 0.005)[0]:
+        with socket.socket() as sock:
+            sock.setblocking(False)
+            sock.connect_ex((HOST, port))
+
+
+@fact
+def a_frozen_view_and_every_step_back_keep_what_was_dropped_then():
+    port, blame = free_port(), "drops/s (mostly NETFILTER_DROP"
+
+    def ticks():
+        return int(re.search(r"tick \d+ of (\d+)", view.shows("FROZEN"))[1])
+
+    def blaming():
+        return [line for line in view.screen().splitlines() if blame in line]
+
+    def step_back_to_blame():
+        """Other tests drop too, so that not each tick need be ours."""
+        return view.keys("[") or ticks() and blaming()
+
+    with View(columns=160) as view:
+        with losing(f"tcp dport {port}"), Peer(lambda _: knock_steadily(port)):
+            view.shows("live 0.3s", blame)
+            view.keys("Space")
+            view.shows("FROZEN")
+            frozen = blaming() or eventually(step_back_to_blame, "a tick with our drops")
+        before = ticks()
+        eventually(lambda: ticks() >= before + 3, "three more ticks")
+        expect(blaming(), frozen, "the blame of the frozen tick")
+        view.keys("Space")
+        view.shows("live 0.3s", but=[blame])
+        eventually(step_back_to_blame, lambda: f"{blame} on\n{view.screen()}")
 
 
 @fact
