@@ -119,7 +119,7 @@ struct ev_sample {
 	__u32 segs_in;
 	__u32 data_segs_out;
 	__u32 data_segs_in;
-	__u32 retransmitted;	    /* segments, all kinds, since the connection began */
+	__u32 retransmitted;	   /* segments, all kinds, since the connection began */
 	__u32 retransmits_unknown; /* of these: unseen, so of unknown kind: before we looked, say */
 	__u32 retransmits_rto;
 	__u32 retransmits_fast;
@@ -238,6 +238,10 @@ struct ev_congestion_state {
 	__u8 new_state;
 	__u8 undone; /* the recovery was needless and taken back */
 	__u8 pad[5];
+	__u32 rtt_us; /* the newest sample */
+	__u32 srtt_us;
+	__u32 rttvar_us;
+	__u32 min_rtt_us; /* ~0: no sample yet */
 };
 
 struct ev_rtt {

@@ -165,6 +165,10 @@ int BPF_PROG(on_congestion_state, struct sock *sk, __u8 new_state)
 	e->new_state = new_state;
 	e->undone = undone;
 	__builtin_memset(e->pad, 0, sizeof(e->pad));
+	e->rtt_us = tp->rack.rtt_us;
+	e->srtt_us = tp->srtt_us >> 3;
+	e->rttvar_us = tp->mdev_us >> 2;
+	e->min_rtt_us = tp->rtt_min.s[0].v;
 	event_submit(e);
 	return 0;
 }

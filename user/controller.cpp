@@ -123,22 +123,6 @@ std::string names_of(const Field& field) {
   return std::string(field.id) + (field.alias.empty() ? "" : ", " + std::string(field.alias));
 }
 
-std::string_view unit_name(Unit unit) {
-  switch (unit) {
-    case Unit::None: return "";
-    case Unit::Count: return "count";
-    case Unit::Bytes: return "bytes";
-    case Unit::BytesPerSecond: return "bytes/s";
-    case Unit::PerSecond: return "1/s";
-    case Unit::Microseconds: return "us";
-    case Unit::Milliseconds: return "ms";
-    case Unit::Seconds: return "s";
-    case Unit::Percent: return "percent";
-    case Unit::Segments: return "segments";
-  }
-  return "";
-}
-
 Json to_json(const Field& field) {
   const auto or_null = [](std::string_view text) { return text.empty() ? Json() : Json(text); };
   return {{"id", field.id},

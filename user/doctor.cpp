@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "user/base/json.h"
@@ -33,8 +34,8 @@ struct Report {
   std::vector<ProgramCost> costs;
   std::vector<std::string> congestion_controls;
   std::vector<std::string> qdiscs;
-  bool cgroup2 = false;
-  std::size_t namespaces = 0;
+  std::optional<bool> cgroup2{};  // absent where nothing could be tried
+  std::optional<std::size_t> namespaces{};
   std::size_t unreachable = 0;
   std::vector<Advice> advice;
 };
@@ -88,8 +89,8 @@ Json to_json(const Report& report) {
   json["can_run"] = report.problem.empty();
   json["problem"] = report.problem.empty() ? Json(nullptr) : Json(report.problem);
   json["missing_capabilities"] = report.missing;
-  json["cgroup2"] = report.cgroup2;
-  json["network_namespaces"] = report.namespaces;
+  json["cgroup2"] = report.cgroup2 ? Json(*report.cgroup2) : Json(nullptr);
+  json["network_namespaces"] = report.namespaces ? Json(*report.namespaces) : Json(nullptr);
   json["network_namespaces_unreachable"] = report.unreachable;
   json["sees"] = Json::array();
   for (const HookOutcome& hook : report.outcomes)
@@ -113,9 +114,9 @@ void print(const Report& report) {
   fmt::print("kernel               {}\n", report.release);
   fmt::print("capabilities         {}\n",
              report.missing.empty() ? "all" : "missing " + joined(report.missing));
-  fmt::print("cgroup2              {}\n", report.cgroup2 ? "yes" : "no");
+  fmt::print("cgroup2              {}\n", !report.cgroup2 ? "-" : *report.cgroup2 ? "yes" : "no");
   fmt::print(
-      "network namespaces   {}{}\n", report.namespaces,
+      "network namespaces   {}{}\n", report.namespaces ? std::to_string(*report.namespaces) : "-",
       report.unreachable ? fmt::format(" ({} could not be entered)", report.unreachable) : "");
   fmt::print("congestion controls  {}\n", joined(report.congestion_controls));
   fmt::print("qdiscs               {}\n\n", joined(report.qdiscs));

@@ -65,7 +65,7 @@ struct Session::State {
   }
 
   void feed(const Event& event) {
-    if (tui) tui->before_event(event, store);
+    for (Sink* sink : sinks) sink->before_event(event, store);
     store.apply(event);
     for (Sink* sink : sinks) note(sink->on_event(event, store));
     for (const Event& derived : store.take_derived())
@@ -127,14 +127,19 @@ struct Session::State {
     });
   }
 
-  Result<> start() {
-    handler = [this](const Event& event) { feed(event); };
-    TRY(loop.take_signals(
+  // Before loading, which takes a while: whoever stops us then gets an orderly end too.
+  Result<> take_signals() {
+    return loop.take_signals(
         [this]() -> Result<> {
+          stopped = true;
           loop.stop();
           return {};
         },
-        [this]() -> Result<> { return tui ? tui->on_resize() : Result<>(); }));
+        [this]() -> Result<> { return tui ? tui->on_resize() : Result<>(); });
+  }
+
+  Result<> start() {
+    handler = [this](const Event& event) { feed(event); };
     TRY(live->start());
     malloc_trim(0);  // loading needed megabytes that running does not
     TRY(loop.watch(live->fd(), [this] { return drain(); }));
@@ -163,6 +168,7 @@ Result<Session> Session::open(const SessionSettings& settings, const Filter& fil
   state->store = Store(&state->names, {.linger_limit = settings.closed_limit,
                                        .realtime_offset_ns = realtime_offset_ns()});
   state->loop = TRY(Loop::open());
+  TRY(state->take_signals());
   LiveSettings live{
       .ring_bytes = settings.ring_bytes, .opens = settings.opens, .deep = settings.deep != nullptr};
   const auto cgroups = CgroupRoot::open();

@@ -26,9 +26,9 @@ class PlaybackTest : public ::testing::Test {
 
   void feed(const Event& event) {
     playback_->before_event(event, store_);
-    live_.on_event(event);
+    live_.on_event(event, names_);
     store_.apply(event);
-    for (const Event& derived : store_.take_derived()) live_.on_event(derived);
+    for (const Event& derived : store_.take_derived()) live_.on_event(derived, names_);
   }
 
   template <typename T>
@@ -92,7 +92,7 @@ class PlaybackTest : public ::testing::Test {
 TEST_F(PlaybackTest, AFrozenTickKeepsItsBlameWhileTheHostGoesOn) {
   drop(kClient, kFiltered, 3);
   tick();
-  playback_->freeze(store_);
+  playback_->freeze(store_, live_.interval());
   EXPECT_EQ(playback_->blame().drops.at(kClient), 3U);
   drop(kOther, kFull, 5);
   tick();
@@ -106,7 +106,7 @@ TEST_F(PlaybackTest, DropsAfterTheTickAreNotBlamedInIt) {
   drop(kClient, kFiltered, 3);
   tick();
   drop(kOther, kFull, 5);
-  playback_->freeze(store_);
+  playback_->freeze(store_, live_.interval());
   EXPECT_EQ(shown(), verdicts_.back());
 }
 
@@ -114,7 +114,7 @@ TEST_F(PlaybackTest, ATickWithoutDropsBlamesNobodyForThoseBefore) {
   drop(kClient, kFiltered, 3);
   tick();
   tick();
-  playback_->freeze(store_);
+  playback_->freeze(store_, live_.interval());
   EXPECT_TRUE(playback_->blame().drops.empty());
   EXPECT_TRUE(playback_->blame().kinds.empty());
 }
@@ -125,13 +125,13 @@ TEST_F(PlaybackTest, EveryStepShowsTheBlameOfItsOwnTick) {
     if (i % 3) drop(i % 2 ? kClient : kOther, i % 2 ? kFiltered : kFull, i % 7 + 1);
     tick();
   }
-  playback_->freeze(store_);
+  playback_->freeze(store_, live_.interval());
   for (int i = kTicks - 1; i > 0; --i) {
     EXPECT_EQ(shown(), verdicts_[static_cast<std::size_t>(i)]) << "back at tick " << i;
-    EXPECT_EQ(playback_->step(-1, store_), "");
+    EXPECT_EQ(playback_->step(-1, store_, live_.interval()), "");
   }
   for (int i = 1; i < kTicks; ++i) {
-    EXPECT_EQ(playback_->step(1, store_), "");
+    EXPECT_EQ(playback_->step(1, store_, live_.interval()), "");
     EXPECT_EQ(shown(), verdicts_[static_cast<std::size_t>(i)]) << "forth at tick " << i;
   }
 }
@@ -140,10 +140,28 @@ TEST_F(PlaybackTest, AFullAcceptQueueIsBlamedOnItsListener) {
   sample(kListener, EV_LISTENER, 4);
   tick();
   tick();
-  playback_->step(-1, store_);
+  playback_->step(-1, store_, live_.interval());
   EXPECT_EQ(playback_->blame().overflows.at(kListener), 4U);
   EXPECT_EQ(shown(), verdicts_[1]);
   EXPECT_NE(shown().find("accept queue full 4 times"), std::string::npos) << shown();
+}
+
+TEST_F(PlaybackTest, WithoutHistoryTheFrozenTickKeepsTheLiveBlame) {
+  playback_ = std::make_unique<Playback>(0);
+  drop(kClient, kFiltered, 3);
+  tick();
+  playback_->freeze(store_, live_.interval());
+  drop(kOther, kFull, 5);
+  tick();
+  EXPECT_EQ(playback_->blame().drops.at(kClient), 3U);
+}
+
+TEST_F(PlaybackTest, ABenignDropIsBlamedOnNobody) {
+  names_.set_drop_reasons({{kFiltered, "TCP_OLD_DATA"}});
+  drop(kClient, kFiltered, 3);
+  tick();
+  EXPECT_TRUE(live_.interval().drops.empty());
+  EXPECT_TRUE(live_.interval().kinds.empty());
 }
 
 }  // namespace

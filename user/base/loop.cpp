@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
@@ -28,20 +29,15 @@ std::int64_t clock_ns(clockid_t clock) {
 
 // Where the handler writes; one loop at a time takes signals.
 int signal_writer = -1;
-volatile std::sig_atomic_t stopping_since = 0;  // seconds
-
-std::sig_atomic_t coarse_seconds() {
-  timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::sig_atomic_t>(now.tv_sec);
-}
+std::atomic<std::int64_t> stopping_since = 0;  // 0: not yet
+static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
 // Nobody may be reading our output, which blocks the loop: who insists after a second ends us.
 void on_signal(int number) {
   const int saved = errno;
   if (number != SIGWINCH) {
-    const std::sig_atomic_t now = coarse_seconds();
-    if (stopping_since && now - stopping_since > 1) _exit(128 + number);
+    const std::int64_t now = clock_ns(CLOCK_MONOTONIC);
+    if (stopping_since && now - stopping_since > 1'000'000'000) _exit(128 + number);
     if (!stopping_since) stopping_since = now;
   }
   const auto byte = static_cast<unsigned char>(number);

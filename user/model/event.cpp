@@ -15,7 +15,7 @@ static_assert(sizeof(ev_sample) == 408);
 static_assert(sizeof(ev_retransmit) == 128);
 static_assert(sizeof(ev_reset) == 120);
 static_assert(sizeof(ev_drop) == 136);
-static_assert(sizeof(ev_congestion_state) == 128);
+static_assert(sizeof(ev_congestion_state) == 144);
 static_assert(sizeof(ev_rtt) == 136);
 static_assert(sizeof(ev_histogram) == 832);
 

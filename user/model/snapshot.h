@@ -48,6 +48,8 @@ class Snapshot {
 class Sink {
  public:
   virtual ~Sink() = default;
+  // The store as it is without the event, then with it.
+  virtual void before_event(const Event&, const Store&) {}
   virtual Result<> on_event(const Event&, const Store&) { return {}; }
   virtual Result<> on_snapshot(const Snapshot&) { return {}; }
 };

@@ -44,6 +44,22 @@ Value sum(const Value& a, const Value& b) {
 
 }  // namespace
 
+std::string_view unit_name(Unit unit) {
+  switch (unit) {
+    case Unit::None: return "";
+    case Unit::Count: return "count";
+    case Unit::Bytes: return "bytes";
+    case Unit::BytesPerSecond: return "bytes/s";
+    case Unit::PerSecond: return "1/s";
+    case Unit::Microseconds: return "us";
+    case Unit::Milliseconds: return "ms";
+    case Unit::Seconds: return "s";
+    case Unit::Percent: return "percent";
+    case Unit::Segments: return "segments";
+  }
+  return "";
+}
+
 std::string human(const Value& value, Unit unit) {
   if (is_absent(value)) return "-";
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "yes" : "no";

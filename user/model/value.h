@@ -37,6 +37,9 @@ enum class Unit : std::uint8_t {
   Segments,
 };
 
+// "bytes/s", "us", ...; empty for none.
+std::string_view unit_name(Unit unit);
+
 // How the values of a group become one.
 enum class Combine : std::uint8_t { Same, Sum, Max, Min };
 

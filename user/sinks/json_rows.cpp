@@ -9,9 +9,10 @@ namespace netsonde {
 
 namespace {
 
-constexpr std::array<std::string_view, EV_LOSSES> kLossNames = {
+constexpr std::array<std::string_view, 9> kLossNames = {
     "records",    "events",       "samples", "state_memory", "histograms",
     "drop_kinds", "rate_limited", "missed",  "retransmits"};
+static_assert(kLossNames.size() == EV_LOSSES);
 
 // What every event says of its connection.
 const std::vector<const Field*>& identity_fields() {
@@ -102,6 +103,9 @@ struct EventJson {
     add(json, "undone", e.undone != 0);
     add(json, "cwnd_segments", e.cwnd);
     add(json, "ssthresh_segments", null_or(e.ssthresh, e.ssthresh < 0x7fffffff));
+    add(json, "rtt_us", null_or(e.rtt_us, e.srtt_us != 0));
+    add(json, "srtt_us", null_or(e.srtt_us, e.srtt_us != 0));
+    add(json, "min_rtt_us", null_or(e.min_rtt_us, e.srtt_us != 0));
   }
   void operator()(const ev_rtt& e) const {
     add(json, "rtt_us", e.rtt_us);
@@ -174,6 +178,12 @@ Json to_json(const Totals& t) {
           {"listen_overflows_per_s", t.listen_overflow_rate},
           {"closed_not_kept", t.closed_not_kept},
           {"vanished", t.vanished}};
+}
+
+Json identity_to_json(const ev_conn& conn, const Snapshot& snapshot) {
+  Connection connection;
+  connection.last.conn = conn;
+  return to_json(snapshot.row(connection), identity_fields());
 }
 
 Json losses_to_json(const ev_tick& tick) {

@@ -14,6 +14,8 @@ Json to_json(const Value& value);
 // The chosen fields of a row, under their ids; empty: all of them.
 Json to_json(const Row& row, std::span<const Field* const> chosen = {});
 Json to_json(const Totals& totals);
+// Who has the connection: addresses, ports, process, container, ...
+Json identity_to_json(const ev_conn& conn, const Snapshot& snapshot);
 // What was lost, by cause.
 Json losses_to_json(const ev_tick& tick);
 

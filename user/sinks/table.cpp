@@ -12,7 +12,7 @@ namespace netsonde {
 
 namespace {
 
-constexpr std::array<std::string_view, EV_LOSSES> kLossTexts = {
+constexpr std::array<std::string_view, 9> kLossTexts = {
     "lifecycle records",
     "events",
     "sampling passes",
@@ -20,7 +20,9 @@ constexpr std::array<std::string_view, EV_LOSSES> kLossTexts = {
     "histograms",
     "kinds of drops",
     "drop events above the rate limit",
-    "runs that the kernel skipped"};
+    "runs that the kernel skipped",
+    "retransmitted segments that no program was told of"};
+static_assert(kLossTexts.size() == EV_LOSSES);
 
 double number_of(const Field& field, const Row& row) {
   const Value value = field.get(row);

@@ -83,7 +83,7 @@ bool Tui::Impl::perform_move(Action action) {
 bool Tui::Impl::perform_time(Action action) {
   switch (action) {
     case Action::Freeze:
-      playback_.frozen() ? playback_.thaw() : playback_.freeze(*live_);
+      playback_.frozen() ? playback_.thaw() : playback_.freeze(*live_, blame_.interval());
       return true;
     case Action::StepBack: step(-1); return true;
     case Action::StepForward: step(1); return true;
@@ -167,7 +167,7 @@ void Tui::Impl::back() {
 }
 
 void Tui::Impl::step(int ticks) {
-  message_ = playback_.step(ticks, *live_);
+  message_ = playback_.step(ticks, *live_, blame_.interval());
 }
 
 void Tui::Impl::sort_by(const Field* field) {

@@ -59,7 +59,7 @@ constexpr std::array kGauges = {
           Style::Normal},
 };
 
-constexpr std::array<std::string_view, EV_LOSSES> kLossNames = {
+constexpr std::array<std::string_view, 9> kLossNames = {
     "records (ring full)",
     "events (ring nearly full)",
     "samples (ring half full)",
@@ -67,7 +67,9 @@ constexpr std::array<std::string_view, EV_LOSSES> kLossNames = {
     "histograms (no room)",
     "kinds of drops (table full)",
     "drop events (above the rate limit; still counted)",
-    "runs (the kernel skipped them)"};
+    "runs (the kernel skipped them)",
+    "retransmitted segments (the kernel did not tell)"};
+static_assert(kLossNames.size() == EV_LOSSES);
 
 int gauges_per_row(int columns) {
   return std::clamp(columns / kGaugeWidth, 1, kMostGauges);

@@ -21,7 +21,7 @@ namespace netsonde {
 struct Tui::Impl {
   Impl(TuiSettings settings, TuiActions actions, std::unique_ptr<Screen> screen);
 
-  void on_event(const Event& event);
+  void on_event(const Event& event, const Names& names);
   void on_snapshot(const Snapshot& snapshot);
   void on_key(const Input& input);
   void draw();

@@ -17,17 +17,17 @@ Time tick_of(const Store& store) {
 
 }  // namespace
 
-void Playback::freeze_at(std::size_t index) {
+void Playback::freeze_at(std::size_t index, const Names& names) {
   Blame blame;
   frozen_ = std::make_unique<const Store>(
-      history_.at(index, [&blame](const Event& event) { blame.on_event(event); }));
+      history_.at(index, [&](const Event& event) { blame.on_event(event, names); }));
   blame_ = blame.interval();
 }
 
-void Playback::freeze(const Store& live) {
-  if (history_.size()) return freeze_at(history_.size() - 1);
+void Playback::freeze(const Store& live, const Blame::Interval& blame) {
+  if (history_.size()) return freeze_at(history_.size() - 1, live.names());
   frozen_ = std::make_unique<const Store>(live);
-  blame_ = {};
+  blame_ = blame;
 }
 
 std::size_t Playback::index_at(Time time) const {
@@ -42,9 +42,9 @@ std::size_t Playback::index_at(Time time) const {
   return low ? low - 1 : 0;
 }
 
-std::string Playback::step(int ticks, const Store& live) {
+std::string Playback::step(int ticks, const Store& live, const Blame::Interval& blame) {
   if (history_.size() == 0) {
-    freeze(live);
+    freeze(live, blame);
     return fmt::format("No history: a state of {} connections is too large for a budget of {}B",
                        live.connections().size(),
                        short_bytes(static_cast<double>(history_.budget())));
@@ -56,7 +56,7 @@ std::string Playback::step(int ticks, const Store& live) {
     thaw();
     return {};
   }
-  freeze_at(static_cast<std::size_t>(std::max(wanted, std::ptrdiff_t{0})));
+  freeze_at(static_cast<std::size_t>(std::max(wanted, std::ptrdiff_t{0})), live.names());
   return wanted < 0 ? "This is the oldest tick that the history holds" : "";
 }
 

@@ -18,10 +18,11 @@ class Playback {
   void before_event(const Event& event, const Store& live) { history_.append(event, live); }
 
   bool frozen() const { return frozen_ != nullptr; }
-  void freeze(const Store& live);
+  // blame: of the live store's interval, for where there is no history to take it from.
+  void freeze(const Store& live, const Blame::Interval& blame);
   void thaw() { frozen_.reset(); }
   // By ticks; freezes first. Behind the newest tick: live again. Returns why it could not be done.
-  std::string step(int ticks, const Store& live);
+  std::string step(int ticks, const Store& live, const Blame::Interval& blame);
 
   const Store& store(const Store& live) const { return frozen_ ? *frozen_ : live; }
   Moment moment(const Store& live) const;
@@ -30,7 +31,7 @@ class Playback {
   const Blame::Interval& blame() const { return blame_; }
 
  private:
-  void freeze_at(std::size_t index);
+  void freeze_at(std::size_t index, const Names& names);
   // The newest tick that is not newer than the time; 0 when all are.
   std::size_t index_at(Time time) const;
 

@@ -47,8 +47,8 @@ Tui::Impl::Impl(TuiSettings settings, TuiActions actions, std::unique_ptr<Screen
   if (settings.sort) sort_by(settings.sort);
 }
 
-void Tui::Impl::on_event(const Event& event) {
-  blame_.on_event(event);
+void Tui::Impl::on_event(const Event& event, const Names& names) {
+  blame_.on_event(event, names);
   if (detail_) detail_->on_event(event);
 }
 
@@ -186,8 +186,8 @@ void Tui::before_event(const Event& event, const Store& store) {
   impl_->playback_.before_event(event, store);
 }
 
-Result<> Tui::on_event(const Event& event, const Store&) {
-  impl_->on_event(event);
+Result<> Tui::on_event(const Event& event, const Store& store) {
+  impl_->on_event(event, store.names());
   return {};
 }
 

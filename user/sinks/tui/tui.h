@@ -43,7 +43,7 @@ class Tui : public Sink {
   ~Tui() override;
 
   // To be called before the store is given the event.
-  void before_event(const Event& event, const Store& store);
+  void before_event(const Event& event, const Store& store) override;
   Result<> on_event(const Event& event, const Store& store) override;
   Result<> on_snapshot(const Snapshot& snapshot) override;
   Result<> on_input();  // standard input is readable

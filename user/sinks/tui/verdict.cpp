@@ -102,8 +102,9 @@ std::string worst_of(const Snapshot& snapshot, const Blame::Interval& blame) {
 
 }  // namespace
 
-void Blame::on_event(const Event& event) {
+void Blame::on_event(const Event& event, const Names& names) {
   if (const auto* drop = std::get_if<ev_drop>(&event)) {
+    if (benign_drop(names.drop_reason(drop->reason), names.symbol(drop->location))) return;
     if (drop->conn.cookie) ++current_.drops[drop->conn.cookie];
     ++current_.kinds[{drop->reason, drop->location}];
   } else if (const auto* overflow = std::get_if<ev_listen_overflow>(&event)) {

@@ -16,13 +16,13 @@ namespace netsonde {
 class Blame {
  public:
   struct Interval {
-    std::unordered_map<std::uint64_t, std::uint32_t> drops;      // by cookie
+    std::unordered_map<std::uint64_t, std::uint32_t> drops;      // harmful ones, by cookie
     std::unordered_map<std::uint64_t, std::uint32_t> overflows;  // by the listener's cookie
     std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t>
         kinds;  // of drops: reason, location
   };
 
-  void on_event(const Event& event);
+  void on_event(const Event& event, const Names& names);
   // The last complete interval.
   const Interval& interval() const { return last_; }
 
