@@ -82,7 +82,7 @@ bench: ## measure cost and speed beside the peers; prints a table, writes build/
 	$(Q)scripts/setup.sh bench
 	$(Q)tests/bench/run.sh $(BUILD)
 
-lint: ## formatting, include directions, clang-tidy, cppcheck
+lint: $(SKELETON) ## formatting, include directions, clang-tidy, cppcheck
 	$(Q)scripts/lint.sh $(BUILD)
 format: ## clang-format every source
 	$(Q)git ls-files '*.cpp' '*.h' '*.c' ':!vmlinux' | xargs clang-format -i
