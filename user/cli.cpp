@@ -80,6 +80,7 @@ class Arguments {
     add_table(add("connections", "One table, as top --once prints it", Command::Connections),
               options_of(Command::Connections));
     add_trace();
+    add_explain();
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
     doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
     CLI::App* fields =
@@ -103,6 +104,8 @@ class Arguments {
     }
     Options& options = options_of(command_);
     options.ring_bytes = std::bit_ceil(options.ring_bytes);
+    if (pid_.empty()) options.pid.reset();
+    if (connection_.empty()) options.connection.reset();
     return options;
   }
 
@@ -118,7 +121,7 @@ class Arguments {
     return sub;
   }
 
-  void add_watching(CLI::App* sub, Options& options) {
+  void add_watching(CLI::App* sub, Options& options, bool deep = true) {
     sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (4MiB)")
         ->option_text("SIZE")
         ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
@@ -126,6 +129,7 @@ class Arguments {
     sub->add_option("--filter", options.filter,
                     "Only what this expression accepts, e.g. 'rport = 443 and srtt > 50ms'")
         ->option_text("EXPR");
+    if (!deep) return;
     sub->add_option("--deep", options.deep,
                     "Look at every ACK of the connections that this expression accepts")
         ->option_text("EXPR");
@@ -183,6 +187,27 @@ class Arguments {
         ->check(count_into(options.count));
   }
 
+  void add_explain() {
+    CLI::App* sub =
+        add("explain", "What is wrong, whose fault it is, and what would help", Command::Explain);
+    Options& options = options_of(Command::Explain);
+    options.duration = std::chrono::seconds(10);
+    options.interval = std::chrono::milliseconds(500);
+    add_watching(sub, options, false);
+    sub->add_option("--duration", duration_, "Look for so long (10s)")
+        ->option_text("TIME")
+        ->check(duration_into(*options.duration));
+    sub->add_option("--interval", interval_, "Time between two looks (500ms)")
+        ->option_text("TIME")
+        ->check(duration_into(options.interval));
+    sub->add_option("--pid", pid_, "Only connections of this process")
+        ->option_text("PID")
+        ->check(count_into(options.pid.emplace()));
+    sub->add_option("--connection", connection_, "Only this connection")
+        ->option_text("COOKIE")
+        ->check(count_into(options.connection.emplace()));
+  }
+
   std::string help() const {
     const auto chosen = app_.get_subcommands();
     return chosen.empty() ? app_.help() : chosen[0]->help("netsonde");
@@ -233,8 +258,8 @@ class Arguments {
   std::array<Options, kCommands> options_;  // by command
   Command command_ = Command::Top;
   std::vector<std::string> given_;
-  std::string ring_, interval_, history_, duration_, count_,
-      limit_;  // as given; checked into options_
+  // As given; checked into options_.
+  std::string ring_, interval_, history_, duration_, count_, limit_, pid_, connection_;
   CLI::App app_{"See what every TCP connection of this host suffers, and why.", "netsonde"};
 };
 

@@ -10,8 +10,8 @@
 
 namespace netsonde {
 
-enum class Command { Top, Connections, Trace, Doctor, Fields };
-constexpr std::size_t kCommands = 5;
+enum class Command { Top, Connections, Trace, Explain, Doctor, Fields };
+constexpr std::size_t kCommands = 6;
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
 struct Options {
@@ -33,8 +33,11 @@ struct Options {
   std::size_t limit = 0;
   std::size_t history_bytes = 64 << 20;
 
-  std::string events;  // trace
-  std::optional<Nanos> duration;
+  std::string events;             // trace
+  std::optional<Nanos> duration;  // trace, explain
+
+  std::optional<std::uint64_t> pid;  // explain
+  std::optional<std::uint64_t> connection;
 
   bool man = false;  // fields
 };

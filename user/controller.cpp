@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -10,7 +11,9 @@
 
 #include "user/base/json.h"
 #include "user/doctor.h"
+#include "user/model/diagnosis/diagnosis.h"
 #include "user/session.h"
+#include "user/sinks/explain.h"
 #include "user/sinks/table.h"
 #include "user/sinks/trace.h"
 #include "user/sinks/tui/keys.h"
@@ -103,6 +106,47 @@ Result<int> run_trace(const Options& options, Request& request) {
   return 0;
 }
 
+// What the diagnosis is about: the filter's, and of these the process or connection named.
+Result<Filter> explained(const Options& options) {
+  std::string expression = options.filter.empty() ? "" : "(" + options.filter + ")";
+  const auto add = [&expression](std::string_view field,
+                                 const std::optional<std::uint64_t>& value) {
+    if (!value) return;
+    expression += fmt::format("{}{} = {}", expression.empty() ? "" : " and ", field, *value);
+  };
+  add("pid", options.pid);
+  add("cookie", options.connection);
+  return Filter::parse(expression);
+}
+
+int terminal_width() {
+  winsize size = {};
+  const bool known = isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+  return known && size.ws_col >= 40 ? std::min<int>(size.ws_col, 120) : 100;
+}
+
+Result<int> run_explain(const Options& options, Request& request) {
+  const Filter filter = TRY(explained(options));
+  SessionSettings settings = session_settings(options, request);
+  settings.duration = options.duration;
+  const Filter everything;  // the other end and the host may be what is wrong
+  Session session = TRY(Session::open(settings, everything));
+  session.live().want_all_histograms(true);
+  Observer observer(kernel_now());
+  session.add_sink(observer);
+  TRY(session.run());
+  const Snapshot snapshot(session.store());
+  TRY(observer.on_snapshot(snapshot));
+  const Observation observation = observer.observe(snapshot, nullptr, filter);
+  const Diagnosis diagnosis = diagnose(observation);
+  if (options.json)
+    fmt::print("{}\n", to_line(to_json(diagnosis, observation)));
+  else
+    fmt::print("{}", to_text(diagnosis, observation, terminal_width()));
+  if (std::fflush(stdout)) return Error::from_errno("write the findings");
+  return 0;
+}
+
 Result<int> run_view(const Options& options, Request& request) {
   SessionSettings settings = session_settings(options, request);
   settings.measure_cost = true;
@@ -183,6 +227,7 @@ Result<int> run(const Options& options) {
   if (options.command == Command::Doctor) return run_doctor(options.json);
   TRY(check_privilege());
   if (options.command == Command::Trace) return run_trace(options, request.value());
+  if (options.command == Command::Explain) return run_explain(options, request.value());
   const bool view = options.command == Command::Top && !options.once && !options.batch &&
                     !options.json && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
   return view ? run_view(options, request.value()) : run_table(options, request.value());

@@ -68,7 +68,10 @@ void Capture::take(const Event& event) {
   if (!is_ours(event)) return;
   if (const ev_conn* conn = connection_of(event)) cookies_.insert(conn->cookie);
   events_.push_back(event);
+  if (sink_) sink_->before_event(event, store_);
   store_.apply(event);
+  if (sink_) must(sink_->on_event(event, store_));
+  if (sink_ && std::holds_alternative<ev_tick>(event)) must(sink_->on_snapshot(Snapshot(store_)));
   for (const Event& derived : store_.take_derived()) events_.push_back(derived);
 }
 

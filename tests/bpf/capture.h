@@ -10,7 +10,7 @@
 
 #include "tests/bpf/sandbox.h"
 #include "user/capture/live.h"
-#include "user/model/store.h"
+#include "user/model/snapshot.h"
 
 namespace netsonde::test {
 
@@ -31,6 +31,9 @@ class Capture {
   Capture& operator=(const Capture&) = delete;
 
   void also(const Namespace& space) { namespaces_.insert(space.inode()); }
+
+  // What follows goes to the sink too, which outlives this object.
+  void tell(Sink& sink) { sink_ = &sink; }
 
   // Takes what is there.
   void drain();
@@ -83,6 +86,7 @@ class Capture {
   std::set<std::uint64_t> cookies_;  // ours; histograms carry nothing else
   Live::Handler handler_ = [this](const Event& event) { take(event); };
   std::vector<Event> events_;
+  Sink* sink_ = nullptr;
 };
 
 bool is_of(const Event& event, ev_kind kind, std::uint64_t cookie);

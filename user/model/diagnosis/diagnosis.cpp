@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/model/diagnosis/diagnosis.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "user/model/diagnosis/group.h"
+
+namespace netsonde {
+
+namespace {
+
+// What it cost decides, never a ratio: first time, then what did not come about, then bytes.
+auto cost(const Finding& finding) {
+  const Impact& impact = finding.impact;
+  return std::tuple(finding.severity, impact.attempts.value_or(0), impact.time.value_or(Nanos(0)),
+                    impact.bytes.value_or(0), impact.segments.value_or(0), impact.connections);
+}
+
+}  // namespace
+
+Diagnosis diagnose(const Observation& observation) {
+  Diagnosis diagnosis;
+  for (const Rule& rule : all_rules()) {
+    if (rule.needs_host && !observation.host) continue;
+    diagnosis.checked.push_back(rule.id);
+    for (Finding& finding : rule.check(observation)) {
+      finding.id = rule.id;
+      if (observation.lost)
+        doubt(finding, Confidence::Medium, "events were lost meanwhile: counts may be too low");
+      diagnosis.findings.push_back(std::move(finding));
+    }
+  }
+  std::stable_sort(diagnosis.findings.begin(), diagnosis.findings.end(),
+                   [](const Finding& a, const Finding& b) { return cost(a) > cost(b); });
+  return diagnosis;
+}
+
+}  // namespace netsonde

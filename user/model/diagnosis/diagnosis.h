@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "user/model/diagnosis/finding.h"
+#include "user/model/diagnosis/observation.h"
+
+namespace netsonde {
+
+// One thing that may be wrong, and the pure function that looks for it. An entry of the manual.
+struct Rule {
+  std::string_view id;    // the contract's name of its findings
+  std::string_view help;  // what it means, on which evidence
+  std::vector<Finding> (*check)(const Observation&) = nullptr;
+  bool needs_host = false;  // looks at the host's counters
+};
+
+std::span<const Rule> all_rules();
+
+struct Diagnosis {
+  std::vector<std::string_view> checked;  // ids of the rules that had what they need
+  std::vector<Finding> findings;          // worst first: severity, then what it cost
+};
+Diagnosis diagnose(const Observation& observation);
+
+}  // namespace netsonde

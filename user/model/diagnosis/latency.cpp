@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "user/model/diagnosis/group.h"
+#include "user/model/diagnosis/rules.h"
+
+namespace netsonde::rules {
+
+namespace {
+
+constexpr std::uint32_t kNoRtt = ~0U;
+constexpr std::uint32_t kInfiniteSsthresh = 0x7fffffff;
+constexpr std::uint32_t kTargetUs = 5'000;  // RFC 8289: a queue that never gets shorter than this
+constexpr std::uint32_t kFastPathUs = 10'000;
+constexpr std::uint32_t kInitialWindow = 10;  // segments, RFC 6928
+
+// The least that stood in a queue at any look while the sender was busy.
+std::uint32_t standing_queue_us(const Watched& w) {
+  const std::uint32_t least = w.least_srtt_us, path = w.last.min_rtt_us;
+  if (w.ticks_bulk < 2 || 2 * w.ticks_bulk < w.ticks || path == kNoRtt || least <= path) return 0;
+  return least - path >= std::max(kTargetUs, path / 2) ? least - path : 0;
+}
+
+bool is_small_talk(const Watched& w) {
+  const std::uint32_t segments = w.grew(&ev_sample::data_segs_out);
+  return segments && 2 * w.ticks_bulk <= w.ticks &&
+         w.grew(&ev_sample::tx_bytes) / segments < w.last.mss / 2;
+}
+
+Nanos life(const Watched& w) {
+  return Nanos(static_cast<std::int64_t>(w.last.header.time_ns - w.last.conn.start_ns));
+}
+
+// Sent more than an initial window, never saw a loss, and was over within a few round trips.
+bool ended_in_slow_start(const Watched& w) {
+  const ev_sample& s = w.last;
+  return w.opened && w.closed && s.srtt_us >= kTargetUs && s.ssthresh >= kInfiniteSsthresh &&
+         s.tx_bytes > std::uint64_t{kInitialWindow} * s.mss && !s.retransmitted &&
+         life(w) < 20 * std::chrono::microseconds(s.srtt_us);
+}
+
+}  // namespace
+
+Findings bufferbloat(const Observation& observation) {
+  const auto weight = [](const Watched& w) -> double { return standing_queue_us(w); };
+  Findings findings;
+  for (const Group& group : grouped(observation.connections, weight)) {
+    const Watched& worst = group.worst();
+    Finding finding = on_group(group, observation, Severity::Warning, Where::Network);
+    finding.impact.time = observation.span();
+    finding.impact.bytes = group.grew(&ev_sample::tx_bytes);
+    finding.evidence = {
+        evidence("min_rtt_us", std::uint64_t{worst.last.min_rtt_us}),
+        figure("least_srtt_us", std::uint64_t{worst.least_srtt_us}, Unit::Microseconds),
+        figure("standing_queue_us", std::uint64_t{standing_queue_us(worst)}, Unit::Microseconds),
+        figure("looks", std::uint64_t{worst.ticks_bulk}, Unit::Count)};
+    finding.text = fmt::format(
+        "A queue stands on the way: the round trip takes at least {} where the path needs {}.",
+        duration_text(worst.least_srtt_us), duration_text(worst.last.min_rtt_us));
+    finding.advice =
+        "Whoever shares that queue waits as long. Where it is the own interface's, fq "
+        "or fq_codel; further away pacing or a congestion control that keeps queues "
+        "short (bbr).";
+    finding.tunables = {"net.core.default_qdisc", "net.ipv4.tcp_congestion_control"};
+    if (worst.ticks_bulk < 4)
+      doubt(finding, Confidence::Medium, "the round trip was looked at fewer than four times");
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+Findings delayed_ack(const Observation& observation) {
+  const auto weight = [](const Watched& w) -> double {
+    const bool often = w.rtt.delayed >= 3 && 4 * w.rtt.delayed >= w.rtt.samples;
+    const bool near = w.last.min_rtt_us < kFastPathUs;
+    return often && near && is_small_talk(w) ? w.rtt.delayed : 0;
+  };
+  Findings findings;
+  for (const Group& group : grouped(observation.connections, weight)) {
+    const std::uint64_t delayed = group.sum([](const Watched& w) { return w.rtt.delayed; });
+    const std::uint64_t nagled = group.sum([](const Watched& w) { return w.ticks_nagled; });
+    Finding finding = on_group(group, observation, Severity::Warning, Where::Application);
+    finding.impact.time = std::chrono::microseconds(
+        static_cast<std::int64_t>(group.sum([](const Watched& w) { return w.rtt.delayed_us; })));
+    finding.evidence = {
+        figure("rtt_samples_36_to_60_ms", delayed, Unit::Count),
+        figure("rtt_samples", group.sum([](const Watched& w) { return w.rtt.samples; }),
+               Unit::Count),
+        evidence("min_rtt_us", std::uint64_t{group.worst().last.min_rtt_us}),
+        figure("looks_with_a_small_rest_held_back", nagled, Unit::Count)};
+    finding.text = fmt::format(
+        "Small messages wait for delayed acknowledgements: {} round trips took about 40ms where "
+        "the "
+        "path needs {}.",
+        delayed, duration_text(group.worst().last.min_rtt_us));
+    finding.advice =
+        "Send each message with one write (or writev, MSG_MORE), or set TCP_NODELAY; at "
+        "the receiver TCP_QUICKACK.";
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+Findings idle_restart(const Observation& observation) {
+  const auto weight = [](const Watched& w) -> double { return w.restarts; };
+  Findings findings;
+  for (const Group& group : grouped(observation.connections, weight)) {
+    const Watched& worst = group.worst();
+    Finding finding = on_group(group, observation, Severity::Info, Where::Host);
+    finding.impact.bytes = group.grew(&ev_sample::tx_bytes);
+    finding.evidence = {
+        figure("restarts", group.sum([](const Watched& w) { return w.restarts; }), Unit::Count),
+        figure("cwnd_before_pause", std::uint64_t{worst.cwnd_before}, Unit::Segments),
+        figure("cwnd_after_pause", std::uint64_t{worst.cwnd_after}, Unit::Segments),
+        figure("pause_ms", worst.pause_ms, Unit::Milliseconds),
+        evidence("rto_us", std::uint64_t{worst.last.rto_us})};
+    finding.text = fmt::format(
+        "After a pause longer than the RTO the congestion window was cut from "
+        "{} to {} segments without any loss, and had to grow again.",
+        worst.cwnd_before, worst.cwnd_after);
+    finding.advice =
+        "Where bursts after a pause should be fast and the path is well known, set "
+        "tcp_slow_start_after_idle to 0.";
+    finding.tunables = {"net.ipv4.tcp_slow_start_after_idle"};
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+Findings slow_start(const Observation& observation) {
+  const auto weight = [](const Watched& w) -> double {
+    return ended_in_slow_start(w) ? static_cast<double>(w.last.tx_bytes) : 0;
+  };
+  Findings findings;
+  for (const Group& group : grouped(observation.connections, weight)) {
+    if (group.size() < 3) continue;
+    Finding finding = on_group(group, observation, Severity::Info, Where::Application);
+    Nanos time{0};
+    for (const Watched* w : group.members()) time += life(*w);
+    finding.impact.time = time;
+    finding.impact.bytes = group.grew(&ev_sample::tx_bytes);
+    finding.evidence = {evidence("tx_bytes", group.grew(&ev_sample::tx_bytes)),
+                        evidence("srtt_us", std::uint64_t{group.worst().last.srtt_us}),
+                        evidence("cwnd_segments", std::uint64_t{group.worst().last.cwnd})};
+    finding.text = fmt::format(
+        "{} ended while their congestion window was still growing: their "
+        "length is that of slow start, not of the path.",
+        these(group));
+    finding.advice =
+        "Reuse connections, so that the window stays grown; initcwnd on the route starts "
+        "higher.";
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+}  // namespace netsonde::rules

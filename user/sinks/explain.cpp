@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/sinks/explain.h"
+
+#include <fmt/format.h>
+
+#include "user/base/text.h"
+#include "user/sinks/json_rows.h"
+#include "user/sinks/table.h"
+
+namespace netsonde {
+
+namespace {
+
+std::string endpoint(const std::uint8_t (&raw)[16], std::uint16_t port) {
+  const Address address = Address::from(raw);
+  const std::string text = to_text(address);
+  return address.is_ipv4() ? fmt::format("{}:{}", text, port) : fmt::format("[{}]:{}", text, port);
+}
+
+std::string realtime(const Observation& observation, Time time) {
+  return rfc3339(time.time_since_epoch().count() + observation.now.tick().realtime_offset_ns);
+}
+
+// One connection has an identity; several share what they were grouped by.
+Json subject_json(const Subject& subject, const Observation& observation) {
+  if (!subject.connection) return {{"part", subject.part.empty() ? "host" : subject.part}};
+  const ev_conn& conn = *subject.connection;
+  Json json = identity_to_json(conn, observation.now);
+  json["connections"] = subject.connections;
+  if (subject.connections <= 1) return json;
+  json["processes"] = subject.processes;
+  json["worst_cookie"] = json["cookie"];
+  if (subject.processes > 1) json["pid"] = nullptr;
+  for (const char* single : {"cookie", "state", "opened_at", "age_s"}) json[single] = nullptr;
+  const bool client = conn.direction != EV_IN && conn.direction != EV_LISTENER;
+  json[client ? "local_port" : "remote_port"] = nullptr;
+  return json;
+}
+
+template <typename Number>
+Json or_null(const std::optional<Number>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json impact_json(const Impact& impact) {
+  return {{"connections", impact.connections},
+          {"bytes", or_null(impact.bytes)},
+          {"segments", or_null(impact.segments)},
+          {"attempts", or_null(impact.attempts)},
+          {"time_s", impact.time ? Json(seconds(*impact.time)) : Json(nullptr)}};
+}
+
+Json to_json(const Evidence& evidence) {
+  Json json{{"field", evidence.field}};
+  std::visit([&json](const auto& value) { json["value"] = value; }, evidence.value);
+  const std::string_view unit = unit_name(evidence.unit);
+  json["unit"] = unit.empty() ? Json(nullptr) : Json(unit);
+  return json;
+}
+
+Json to_json(const Finding& finding, const Observation& observation) {
+  Json evidence = Json::array(), tunables = Json::array();
+  for (const Evidence& figure : finding.evidence) evidence.push_back(to_json(figure));
+  for (const std::string_view key : finding.tunables) tunables.push_back(key);
+  return {{"id", finding.id},
+          {"severity", name_of(finding.severity)},
+          {"where", name_of(finding.where)},
+          {"subject", subject_json(finding.subject, observation)},
+          {"since", realtime(observation, finding.since)},
+          {"impact", impact_json(finding.impact)},
+          {"evidence", std::move(evidence)},
+          {"confidence", name_of(finding.confidence)},
+          {"doubt", finding.doubt.empty() ? Json(nullptr) : Json(finding.doubt)},
+          {"text", finding.text},
+          {"advice", finding.advice},
+          {"tunables", std::move(tunables)}};
+}
+
+// Words in lines of at most width columns, all but the first behind the indent.
+std::string wrapped(std::string_view text, int indent, int width) {
+  std::string out;
+  int column = indent;
+  while (!text.empty()) {
+    const std::size_t space = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, space);
+    const int length = display_width(word);
+    if (column > indent && column + 1 + length > width) {
+      out += "\n" + std::string(static_cast<std::size_t>(indent), ' ');
+      column = indent;
+    } else if (column > indent) {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += length;
+    text.remove_prefix(std::min(space + 1, text.size()));
+  }
+  return out;
+}
+
+std::string labelled(std::string_view label, std::string_view text, int width) {
+  constexpr int kIndent = 12;
+  return fmt::format("  {:<{}}{}\n", label, kIndent - 2, wrapped(text, kIndent, width));
+}
+
+std::string evidence_text(const Finding& finding) {
+  std::string text;
+  for (const Evidence& figure : finding.evidence)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", figure.field, human(figure));
+  return text;
+}
+
+std::string to_text(const Finding& finding, const Observation& observation, int width) {
+  std::string text = fmt::format("{:<9}{}  {}\n", name_of(finding.severity), finding.id,
+                                 subject_text(finding.subject));
+  text += "  " + wrapped(finding.text, 2, width) + "\n";
+  text += labelled("evidence", evidence_text(finding), width);
+  text += labelled(
+      "where",
+      fmt::format("{}; since {}Z; confidence {}{}{}", name_of(finding.where),
+                  realtime(observation, finding.since).substr(11, 8), name_of(finding.confidence),
+                  finding.doubt.empty() ? "" : ": ", finding.doubt),
+      width);
+  text += labelled("advice", finding.advice, width);
+  std::string tunables;
+  for (const std::string_view key : finding.tunables)
+    tunables += (tunables.empty() ? "" : ", ") + std::string(key);
+  if (!tunables.empty()) text += labelled("tunables", tunables, width);
+  return text;
+}
+
+std::string checked_text(const Diagnosis& diagnosis) {
+  std::string text;
+  for (const std::string_view id : diagnosis.checked)
+    text += (text.empty() ? "" : ", ") + std::string(id);
+  return text;
+}
+
+}  // namespace
+
+std::string subject_text(const Subject& subject) {
+  if (!subject.connection) return subject.part.empty() ? "host" : printable(subject.part);
+  const ev_conn& conn = *subject.connection;
+  const std::string name = printable(fixed_string(conn.comm));
+  const std::string owner = subject.processes > 1
+                                ? fmt::format("{} ({} processes) ", name, subject.processes)
+                            : conn.owner ? fmt::format("{}[{}] ", name, conn.pid)
+                                         : "";
+  const std::string local = endpoint(conn.local, conn.local_port);
+  if (conn.direction == EV_LISTENER) return owner + "listening on " + local;
+  const std::string remote = endpoint(conn.remote, conn.remote_port);
+  if (subject.connections <= 1)
+    return fmt::format("{}{} {} {}", owner, local, conn.direction == EV_IN ? "<" : ">", remote);
+  if (conn.direction == EV_IN)
+    return fmt::format("{}{} < {}, {} connections", owner, local,
+                       to_text(Address::from(conn.remote)), subject.connections);
+  return fmt::format("{}> {}, {} connections", owner, remote, subject.connections);
+}
+
+Json to_json(const Diagnosis& diagnosis, const Observation& observation) {
+  Json checked = Json::array(), findings = Json::array();
+  for (const std::string_view id : diagnosis.checked) checked.push_back(id);
+  for (const Finding& finding : diagnosis.findings)
+    findings.push_back(to_json(finding, observation));
+  return {{"time", realtime(observation, observation.to)},
+          {"observed_s", seconds(observation.span())},
+          {"lost_events", observation.lost},
+          {"checked", std::move(checked)},
+          {"findings", std::move(findings)}};
+}
+
+std::string to_text(const Diagnosis& diagnosis, const Observation& observation, int width) {
+  const std::string lost = losses_text(observation.now.tick());
+  std::string text = wrapped(
+      fmt::format("Observed for {}: {} connections and {} listeners were active; lost events: {}.",
+                  short_duration(observation.span()), observation.connections.size(),
+                  observation.listeners.size(), lost.empty() ? "none" : lost),
+      0, width);
+  text += "\n\n";
+  if (diagnosis.findings.empty())
+    return text + wrapped("Nothing wrong. Checked: " + checked_text(diagnosis) + ".", 0, width) +
+           "\n";
+  for (const Finding& finding : diagnosis.findings)
+    text += to_text(finding, observation, width) + "\n";
+  return text + fmt::format("{} findings; {} rules checked (man netsonde lists them).\n",
+                            diagnosis.findings.size(), diagnosis.checked.size());
+}
+
+}  // namespace netsonde
