@@ -19,7 +19,7 @@ allowed() {
 # Each library has one owner.
 owner() {
     case $1 in
-    bpf/libbpf.h | bpf/bpf.h | bpf/btf.h) echo user/capture ;;
+    bpf/libbpf.h | bpf/bpf.h | bpf/btf.h | libmnl/*) echo user/capture ;;
     curl/*) echo user/base ;;
     ares*) echo probes ;;
     CLI/*) echo user ;;

@@ -3,8 +3,6 @@
 
 #include <bpf/btf.h>
 #include <fcntl.h>
-#include <linux/mount.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -15,6 +13,8 @@
 #include <ctime>
 #include <fstream>
 #include <memory>
+
+#include "user/capture/private_mount.h"
 
 namespace netsonde {
 
@@ -54,17 +54,6 @@ std::uint32_t kernel_ticks_per_second() {
   clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);  // one tick of the kernel
   return resolution.tv_nsec > 0 ? static_cast<std::uint32_t>(1'000'000'000 / resolution.tv_nsec)
                                 : 250;
-}
-
-// glibc 2.36 wraps these; older ones do not.
-int sys_fsopen(const char* type) {
-  return static_cast<int>(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
-}
-int sys_fscreate(int context) {
-  return static_cast<int>(syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0));
-}
-int sys_fsmount(int context) {
-  return static_cast<int>(syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0));
 }
 
 // A cgroup2 file handle: the id of the cgroup behind the C header.
@@ -135,15 +124,8 @@ std::string Symbols::find(std::uint64_t address) const {
 }
 
 Result<CgroupRoot> CgroupRoot::open() {
-  UniqueFd context(sys_fsopen("cgroup2"));
-  if (!context) return Error::from_errno("open cgroup2");
-  if (sys_fscreate(context.get())) return Error::from_errno("open cgroup2");
-  const UniqueFd mount(sys_fsmount(context.get()));
-  if (!mount) return Error::from_errno("open cgroup2");
   CgroupRoot cgroups;
-  // File handles can be opened only through an ordinary descriptor.
-  cgroups.root_ = UniqueFd(openat(mount.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!cgroups.root_) return Error::from_errno("open cgroup2");
+  cgroups.root_ = TRY(mount_privately("cgroup2"));
   return cgroups;
 }
 

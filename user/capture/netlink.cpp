@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/capture/netlink.h"
+
+#include <cerrno>
+
+namespace netsonde {
+
+NetlinkRequest::NetlinkRequest(std::uint16_t type, std::uint16_t flags) {
+  nlmsghdr* const head = mnl_nlmsg_put_header(bytes_.data());
+  head->nlmsg_type = type;
+  head->nlmsg_flags = NLM_F_REQUEST | flags;
+}
+
+void NetlinkRequest::put(std::uint16_t attribute, std::uint32_t value) {
+  mnl_attr_put_u32(header(), attribute, value);
+}
+
+void NetlinkRequest::put(std::uint16_t attribute, const char* text) {
+  mnl_attr_put_strz(header(), attribute, text);
+}
+
+Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
+  NetlinkSocket netlink;
+  netlink.socket_.reset(mnl_socket_open2(protocol, SOCK_CLOEXEC));
+  if (!netlink.socket_) return Error::from_errno("open netlink socket");
+  if (mnl_socket_bind(netlink.socket_.get(), 0, MNL_SOCKET_AUTOPID) < 0)
+    return Error::from_errno("bind netlink socket");
+  constexpr std::size_t kLargestAnswer = 32 << 10;  // NLMSG_GOODSIZE of a dump
+  netlink.buffer_.resize(kLargestAnswer);
+  return netlink;
+}
+
+Result<> NetlinkSocket::ask(NetlinkRequest& request, const std::function<void()>& begin,
+                            const Handler& handler) {
+  constexpr int kTries = 5;
+  for (int i = 0; i < kTries; ++i) {
+    begin();
+    interrupted_ = false;
+    request.header()->nlmsg_seq = ++sequence_;
+    if (mnl_socket_sendto(socket_.get(), request.header(), request.header()->nlmsg_len) < 0)
+      return Error::from_errno("ask over netlink");
+    State state = State::More;
+    while (state == State::More) state = TRY(receive(handler));
+    if (state == State::Done) return {};
+  }
+  return Error("ask over netlink: the list changed each time while it was read");
+}
+
+Result<NetlinkSocket::State> NetlinkSocket::receive(const Handler& handler) {
+  const ssize_t got = mnl_socket_recvfrom(socket_.get(), buffer_.data(), buffer_.size());
+  if (got <= 0) return Error::from_errno("read a netlink answer", got < 0 ? errno : ENODATA);
+  int left = static_cast<int>(got);
+  const auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data());
+  for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+    if (message->nlmsg_seq != sequence_) continue;  // of a question that was given up
+    if (const State state = TRY(take(*message, handler)); state != State::More) return state;
+  }
+  return State::More;
+}
+
+Result<NetlinkSocket::State> NetlinkSocket::take(const nlmsghdr& message, const Handler& handler) {
+  if (message.nlmsg_flags & NLM_F_DUMP_INTR) interrupted_ = true;
+  if (message.nlmsg_type == NLMSG_ERROR || message.nlmsg_type == NLMSG_DONE) {
+    // Both begin with a negative errno or 0; before 4.20 the end of some lists has neither.
+    const int error = fixed_part<int>(message).value_or(0);
+    if (error < 0 && error != -EOPNOTSUPP)  // that: a kernel built without what was asked for
+      return Error::from_errno("ask over netlink", -error);
+    return interrupted_ ? State::Interrupted : State::Done;
+  }
+  if (message.nlmsg_type >= NLMSG_MIN_TYPE) handler(message);
+  return State::More;
+}
+
+namespace {
+
+// libmnl's own loops do not compile as C++.
+void each_of(const void* begin, std::size_t length, const OnAttribute& handler) {
+  const auto* attribute = static_cast<const nlattr*>(begin);
+  const char* const end = static_cast<const char*>(begin) + length;
+  for (; mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)));
+       attribute = mnl_attr_next(attribute))
+    handler(*attribute);
+}
+
+}  // namespace
+
+void each_attribute(const nlmsghdr& message, std::size_t fixed, const OnAttribute& handler) {
+  const std::size_t length = mnl_nlmsg_get_payload_len(&message);
+  if (length > MNL_ALIGN(fixed))
+    each_of(mnl_nlmsg_get_payload_offset(&message, fixed), length - MNL_ALIGN(fixed), handler);
+}
+
+void each_attribute(const nlattr& nest, const OnAttribute& handler) {
+  each_of(mnl_attr_get_payload(&nest), mnl_attr_get_payload_len(&nest), handler);
+}
+
+std::uint16_t type_of(const nlattr& attribute) {
+  return mnl_attr_get_type(&attribute);
+}
+
+std::string_view text_of(const nlattr& attribute) {
+  if (mnl_attr_validate(&attribute, MNL_TYPE_NUL_STRING) < 0) return {};
+  return mnl_attr_get_str(&attribute);
+}
+
+}  // namespace netsonde
