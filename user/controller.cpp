@@ -129,15 +129,16 @@ Result<int> run_explain(const Options& options, Request& request) {
   const Filter filter = TRY(explained(options));
   SessionSettings settings = session_settings(options, request);
   settings.duration = options.duration;
+  settings.read_host_every = options.interval;
   const Filter everything;  // the other end and the host may be what is wrong
   Session session = TRY(Session::open(settings, everything));
   session.live().want_all_histograms(true);
   Observer observer(kernel_now());
   session.add_sink(observer);
   TRY(session.run());
-  const Snapshot snapshot(session.store());
+  const Snapshot snapshot = session.snapshot();
   TRY(observer.on_snapshot(snapshot));
-  const Observation observation = observer.observe(snapshot, nullptr, filter);
+  const Observation observation = observer.observe(snapshot, filter);
   const Diagnosis diagnosis = diagnose(observation);
   if (options.json)
     fmt::print("{}\n", to_line(to_json(diagnosis, observation)));

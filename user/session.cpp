@@ -7,6 +7,7 @@
 #include <array>
 
 #include "probes/dns.h"
+#include "user/capture/host_reader.h"
 
 namespace netsonde {
 
@@ -35,6 +36,10 @@ struct Session::State {
   Names names;
   std::unique_ptr<Live> live;
   Store store{&names};
+  std::optional<HostReader> host_reader;
+  HostCounters host;
+  HostSetup setup;
+  Time host_due{};
   std::vector<Sink*> sinks;
   std::unique_ptr<Tui> tui;
   std::function<Result<>()> after_drain;
@@ -97,10 +102,24 @@ struct Session::State {
     return outcome();
   }
 
+  Snapshot snapshot() const { return Snapshot(store, host_reader ? &host : nullptr); }
+
+  // How the host is set up is read with the first look.
+  void read_host() {
+    const Time now = kernel_now();
+    if (!host_reader || now < host_due) return;
+    const bool first = host_due == Time{};
+    host_due = now + settings.read_host_every - settings.interval / 2;
+    std::vector<HostValue> values = host_reader->read();
+    if (first) setup = host_reader->read_slow();
+    values.insert(values.end(), setup.values.begin(), setup.values.end());
+    first ? host.begin(now, values) : host.update(now, values);
+  }
+
   Result<> update_wants() {
     if (!settings.deep && histogram_wants.empty()) return {};
     std::map<std::uint64_t, std::uint32_t> wants = histogram_wants;
-    const Snapshot snapshot(store);
+    const Snapshot snapshot = this->snapshot();
     if (settings.deep)
       for (const Connection* connection : snapshot.select(Snapshot::Connections))
         if (settings.deep->accepts(snapshot.row(*connection)))
@@ -113,8 +132,8 @@ struct Session::State {
     const Time now = kernel_now();
     if (now - time_from_ns(store.tick().header.time_ns) < settings.interval / 2) return {};
     TRY(pass());
-    const Snapshot snapshot(store);
-    for (Sink* sink : sinks) TRY(sink->on_snapshot(snapshot));
+    read_host();
+    for (Sink* sink : sinks) TRY(sink->on_snapshot(snapshot()));
     if (ticks_left && --ticks_left == 0) loop.stop();
     return {};
   }
@@ -151,6 +170,7 @@ struct Session::State {
         return {};
       }));
     TRY(pass());
+    read_host();
     // The first interval begins where that pass ended, however long it took.
     tick_timer = TRY(loop.every(settings.interval, [this] { return tick(); }));
     return {};
@@ -175,6 +195,7 @@ Result<Session> Session::open(const SessionSettings& settings, const Filter& fil
   live.filter = filter.kernel_part(
       [&cgroups](std::string_view path) { return cgroups ? cgroups.value().id_of(path) : 0; });
   state->live = TRY(Live::open(live, state->names));
+  if (settings.read_host_every > Nanos(0)) state->host_reader = TRY(HostReader::open());
   return Session(std::move(state));
 }
 
@@ -209,12 +230,14 @@ Result<> Session::show(TuiSettings settings) {
 
 Result<> Session::run() {
   TRY(state_->start());
-  const Snapshot snapshot(state_->store);
-  if (state_->tui) TRY(state_->tui->on_snapshot(snapshot));
+  if (state_->tui) TRY(state_->tui->on_snapshot(state_->snapshot()));
   if (!state_->stopped) TRY(state_->loop.run());
   state_->live->detach();  // else a flood would go on while the last of it is told
   TRY(state_->live->drain(state_->handler));
-  return state_->pass();
+  TRY(state_->pass());
+  state_->host_due = Time{} + Nanos(1);
+  state_->read_host();
+  return {};
 }
 
 Result<> Session::run_ticks(std::uint64_t ticks) {
@@ -232,6 +255,12 @@ Live& Session::live() {
 }
 const Store& Session::store() const {
   return state_->store;
+}
+Snapshot Session::snapshot() const {
+  return state_->snapshot();
+}
+std::uint64_t Session::host_values_unreadable() const {
+  return state_->host_reader ? state_->host_reader->unreadable() : 0;
 }
 
 }  // namespace netsonde

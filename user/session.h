@@ -21,6 +21,7 @@ struct SessionSettings {
   bool opens = false;                        // connect, accept, ... as events
   bool sample_connections = true;            // else the passes visit listeners alone
   bool measure_cost = false;                 // of our BPF programs, a tenth of a second in ten
+  Nanos read_host_every{0};                  // the host's own counters, on a tick; 0: never
   std::optional<Nanos> duration{};           // stop by itself
   std::size_t closed_limit = 512;            // closed connections kept for the sinks
   const Filter* deep = nullptr;  // connections to look at at every ACK; outlives the session
@@ -50,6 +51,9 @@ class Session {
 
   Live& live();
   const Store& store() const;
+  // As of the last tick; its host() is null where the host is not read.
+  Snapshot snapshot() const;
+  std::uint64_t host_values_unreadable() const;
 
  private:
   struct State;

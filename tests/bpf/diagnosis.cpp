@@ -49,7 +49,7 @@ void DiagnosisTest::look(int times) {
 
 Diagnosis DiagnosisTest::diagnose_now() {
   const Snapshot snapshot(capture_.store());
-  return diagnose(observer_.observe(snapshot, nullptr, Filter()));
+  return diagnose(observer_.observe(snapshot, Filter()));
 }
 
 std::optional<Finding> DiagnosisTest::find(std::string_view id) {

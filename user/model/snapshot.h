@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "user/model/host_counters.h"
 #include "user/model/store.h"
 
 namespace netsonde {
@@ -18,7 +19,9 @@ struct Row {
 // The store at one tick, read-only. Valid until the store's next apply().
 class Snapshot {
  public:
-  explicit Snapshot(const Store& store) : store_(store) {}
+  // host: the host's own counters at the same time; nullptr where nobody reads them.
+  explicit Snapshot(const Store& store, const HostCounters* host = nullptr)
+      : store_(store), host_(host) {}
 
   Time time() const { return time_from_ns(store_.tick().header.time_ns); }
   std::int64_t realtime_ns() const {
@@ -31,6 +34,7 @@ class Snapshot {
   std::uint64_t lost() const { return store_.lost(); }
   const Names& names() const { return store_.names(); }
   const Store& store() const { return store_; }
+  const HostCounters* host() const { return host_; }
 
   Row row(const Connection& connection) const {
     return {connection, store_.names(), time(), store_.tick().realtime_offset_ns};
@@ -42,6 +46,7 @@ class Snapshot {
 
  private:
   const Store& store_;
+  const HostCounters* host_;
 };
 
 // Where the stream ends: a screen, a file, a stream of lines. A sink never changes what others see.

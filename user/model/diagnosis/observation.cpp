@@ -238,9 +238,9 @@ void Observer::select(Observation& observation, const Filter& filter) const {
   for (const Watched& still : observation.at_rest) add(still);
 }
 
-Observation Observer::observe(const Snapshot& snapshot, const HostCounters* host,
-                              const Filter& filter) {
-  Observation observation{.from = from_, .to = snapshot.time(), .now = snapshot, .host = host};
+Observation Observer::observe(const Snapshot& snapshot, const Filter& filter) {
+  Observation observation{
+      .from = from_, .to = snapshot.time(), .now = snapshot, .host = snapshot.host()};
   observation.lost = snapshot.lost() - lost_before_;
   for (auto& [cookie, watched] : watched_)
     if (const auto shapes = shapes_.find(cookie); shapes != shapes_.end())

@@ -12,8 +12,6 @@
 
 namespace netsonde {
 
-class HostCounters;
-
 // A recovery or a loss episode: what the round trip was like when it began.
 struct Episode {
   std::uint64_t begin_ns = 0;
@@ -100,7 +98,7 @@ struct Observation {
   const Snapshot& now;
   std::vector<const Watched*> connections{};  // also those that closed
   std::vector<const Watched*> listeners{};
-  const HostCounters* host = nullptr;  // nullptr: not read
+  const HostCounters* host = nullptr;  // as in the snapshot
   std::uint64_t lost = 0;              // events lost meanwhile
   std::vector<Watched> at_rest{};      // did nothing, but something waits in a queue of theirs
 
@@ -121,7 +119,7 @@ class Observer : public Sink {
   Time from() const { return from_; }
   // Of the connections and listeners that the filter accepts. Valid as long as the snapshot and
   // until the next event.
-  Observation observe(const Snapshot& snapshot, const HostCounters* host, const Filter& filter);
+  Observation observe(const Snapshot& snapshot, const Filter& filter);
 
  private:
   void on(const ev_sample& sample);
