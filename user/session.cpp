@@ -2,6 +2,7 @@
 #include "user/session.h"
 
 #include <malloc.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -23,6 +24,11 @@ std::string host_name() {
   std::array<char, 256> name{};
   gethostname(name.data(), name.size() - 1);
   return name.data();
+}
+
+std::uint64_t own_netns() {
+  struct stat file = {};
+  return stat("/proc/thread-self/ns/net", &file) == 0 ? file.st_ino : 0;
 }
 
 }  // namespace
@@ -111,7 +117,10 @@ struct Session::State {
     const bool first = host_due == Time{};
     host_due = now + settings.read_host_every - settings.interval / 2;
     std::vector<HostValue> values = host_reader->read();
-    if (first) setup = host_reader->read_slow();
+    if (first) {
+      setup = host_reader->read_slow();
+      setup.values.push_back({"netns.inode", "", own_netns()});
+    }
     values.insert(values.end(), setup.values.begin(), setup.values.end());
     first ? host.begin(now, values) : host.update(now, values);
   }

@@ -25,6 +25,15 @@ class LossTest : public DiagnosisTest {
     });
     return finding;
   }
+
+  bool wait_for_drops_at_both_ends() {
+    return wait_until([&] {
+      look(1);
+      std::size_t ends = 0;
+      for (const Finding& finding : diagnose_now().findings) ends += finding.id == "local-drop";
+      return ends == 2;
+    });
+  }
 };
 
 void use_cubic(const Socket& socket) {
@@ -161,6 +170,15 @@ TEST_F(LossTest, AFirewallOfOurOwnIsALocalDrop) {
   ASSERT_TRUE(finding) << found();
   EXPECT_EQ(finding->where, Where::Host);
   EXPECT_NE(finding->text.find("NETFILTER_DROP"), std::string::npos) << finding->text;
+}
+
+TEST_F(LossTest, WhatTheOtherEndOnThisHostDropsIsNoLossOfTheNetwork) {
+  const Rule rule(path_.far(), "input", "tcp dport 1-65535 numgen random mod 100 < 2");
+  flow(send_on, read_on, use_cubic);
+  EXPECT_TRUE(wait_for_drops_at_both_ends()) << found();
+  look(10);
+  EXPECT_FALSE(find("random-loss")) << found();
+  EXPECT_FALSE(find("congestive-loss")) << found();
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "user/model/diagnosis/group.h"
+#include "user/model/diagnosis/host.h"
 #include "user/model/diagnosis/rules.h"
 
 namespace netsonde::rules {
@@ -21,6 +21,20 @@ std::uint32_t standing_queue_us(const Watched& w) {
   const std::uint32_t least = w.least_srtt_us, path = w.last.min_rtt_us;
   if (w.ticks_bulk < 2 || 2 * w.ticks_bulk < w.ticks || path == kNoRtt || least <= path) return 0;
   return least - path >= std::max(kTargetUs, path / 2) ? least - path : 0;
+}
+
+// The queue of an own device is what stands when draining it takes most of the delay.
+void blame_own_queue(Finding& finding, const Observation& observation, std::uint32_t queue_us) {
+  for (const std::string& qdisc : observation.host->instances("qdisc.backlog_bytes")) {
+    const auto waiting = static_cast<double>(value_of(observation, "qdisc.backlog_bytes", qdisc));
+    const double rate = observation.host->rate("qdisc.bytes", qdisc).value_or(0);
+    if (waiting <= 0 || rate <= 0 || 2e6 * waiting / rate < queue_us) continue;
+    finding.where = Where::Host;
+    finding.evidence.push_back(words("qdisc", qdisc));
+    finding.evidence.push_back(
+        host_figure("qdisc.backlog_bytes", static_cast<std::uint64_t>(waiting), Unit::Bytes));
+    finding.evidence.push_back(figure("qdisc.bytes_per_s", rate, Unit::BytesPerSecond));
+  }
 }
 
 bool is_small_talk(const Watched& w) {
@@ -59,6 +73,7 @@ Findings bufferbloat(const Observation& observation) {
     finding.text = fmt::format(
         "A queue stands on the way: the round trip takes at least {} where the path needs {}.",
         duration_text(worst.least_srtt_us), duration_text(worst.last.min_rtt_us));
+    if (observation.host) blame_own_queue(finding, observation, standing_queue_us(worst));
     finding.advice =
         "Whoever shares that queue waits as long. Where it is the own interface's, fq "
         "or fq_codel; further away pacing or a congestion control that keeps queues "

@@ -47,6 +47,26 @@ void note_pause(Watched& watched, const ev_sample& now, Time last_tick) {
   watched.cwnd_after = now.cwnd;
 }
 
+// Whose packet was dropped. One that was on its way through this host, between two namespaces of
+// it, is the sender's.
+const Connection* owner_of(ev_conn packet, const Store& store) {
+  if (const Connection* found = store.find(packet)) return found;
+  packet.cookie = 0;
+  packet.netns = 0;
+  return store.find(packet);
+}
+
+// The other end of who should have received it, where that is on this host too.
+const Connection* sender_to(const ev_conn& receiver, const Store& store) {
+  ev_conn sender = receiver;
+  std::swap(sender.local, sender.remote);
+  std::swap(sender.local_port, sender.remote_port);
+  sender.cookie = 0;
+  sender.netns = 0;
+  const Connection* found = store.find(sender);
+  return found && found->last.conn.cookie != receiver.cookie ? found : nullptr;
+}
+
 // What held the sender back in the interval that a tick ends. The kernel's own counters tell the
 // windows and the buffer; the rest is the congestion window's or nobody's.
 void account(Watched& watched, const Connection& connection) {
@@ -103,15 +123,17 @@ void Observer::begin_watching(const Event& event, const ev_conn& conn, const Sto
 void Observer::before_event(const Event& event, const Store& store) {
   const ev_conn* conn = connection_of(event);
   if (!conn) return;
-  if (std::holds_alternative<ev_drop>(event) && !conn->cookie) {
-    const Connection* found = store.find(*conn);
-    if (!found) return;
-    conn = &found->last.conn;
+  if (const auto* drop = std::get_if<ev_drop>(&event)) {
+    const Connection* sender = drop->incoming ? sender_to(*conn, store) : nullptr;
+    for (const Connection* end : {owner_of(*conn, store), sender})
+      if (end && !watched_.contains(end->last.conn.cookie))
+        begin_watching(event, end->last.conn, store);
+    return;
   }
   if (!conn->cookie || watched_.contains(conn->cookie)) return;
-  const bool counts =
-      std::holds_alternative<ev_sample>(event) || std::holds_alternative<ev_retransmit>(event) ||
-      std::holds_alternative<ev_congestion_state>(event) || std::holds_alternative<ev_drop>(event);
+  const bool counts = std::holds_alternative<ev_sample>(event) ||
+                      std::holds_alternative<ev_retransmit>(event) ||
+                      std::holds_alternative<ev_congestion_state>(event);
   if (counts) begin_watching(event, *conn, store);
 }
 
@@ -175,8 +197,17 @@ void Observer::on(const ev_congestion_state& event) {
 void Observer::on(const ev_drop& event, const Store& store) {
   if (benign_drop(store.names().drop_reason(event.reason), store.names().symbol(event.location)))
     return;
-  const Connection* found = event.conn.cookie ? nullptr : store.find(event.conn);
-  const std::uint64_t cookie = found ? found->last.conn.cookie : event.conn.cookie;
+  if (const Connection* owner = owner_of(event.conn, store)) {
+    note_drop(event, owner->last.conn.cookie);
+    const Connection* sender = event.incoming ? sender_to(event.conn, store) : owner;
+    if (!sender) return;
+    if (sender != owner) note_drop(event, sender->last.conn.cookie);
+    auto& lost = dropped_[sender->last.conn.cookie];
+    if (lost.size() < kMostKept) lost.push_back({event.sequence, event.length});
+  }
+}
+
+void Observer::note_drop(const ev_drop& event, std::uint64_t cookie) {
   Watched* watched = find(cookie);
   if (!watched) return;
   const auto same = std::ranges::find_if(watched->drops, [&](const Dropped& drop) {
@@ -190,8 +221,6 @@ void Observer::on(const ev_drop& event, const Store& store) {
                               .location = event.location,
                               .incoming = event.incoming != 0,
                               .packets = 1});
-  auto& lost = dropped_[cookie];
-  if (!event.incoming && lost.size() < kMostKept) lost.push_back({event.sequence, event.length});
 }
 
 void Observer::on(const ev_histogram& event) {

@@ -126,6 +126,7 @@ class Observer : public Sink {
   void on(const ev_retransmit& event);
   void on(const ev_congestion_state& event);
   void on(const ev_drop& event, const Store& store);
+  void note_drop(const ev_drop& event, std::uint64_t cookie);
   void on(const ev_histogram& event);
   void watch_queues(const Snapshot& snapshot, Observation& observation) const;
   void select(Observation& observation, const Filter& filter) const;

@@ -41,10 +41,11 @@ Findings slow_start(const Observation& observation);
 
 // handshake.cpp
 Findings syn_retransmits(const Observation& observation);
-Findings synack_retransmits(const Observation& observation);
 Findings slow_connect(const Observation& observation);
 Findings connect_refused(const Observation& observation);
 Findings connect_timeout(const Observation& observation);
+// listeners.cpp
+Findings synack_retransmits(const Observation& observation);
 Findings accept_overflow(const Observation& observation);
 Findings reuseport_imbalance(const Observation& observation);
 
@@ -57,5 +58,21 @@ Findings window_scaling_off(const Observation& observation);
 Findings timestamps_off(const Observation& observation);
 Findings mss_clamped(const Observation& observation);
 Findings ecn_bleached(const Observation& observation);
+
+// host.cpp, host_limits.cpp: these need the host's counters
+Findings softnet_drops(const Observation& observation);
+Findings softnet_squeeze(const Observation& observation);
+Findings device_errors(const Observation& observation);
+Findings qdisc_drops(const Observation& observation);
+Findings irq_imbalance(const Observation& observation);
+Findings offloads_off(const Observation& observation);
+Findings syn_cookies(const Observation& observation);
+Findings time_wait_pressure(const Observation& observation);
+Findings tcp_memory_pressure(const Observation& observation);
+Findings conntrack_full(const Observation& observation);
+Findings neighbour_overflow(const Observation& observation);
+Findings udp_buffer_errors(const Observation& observation);
+Findings checksum_errors(const Observation& observation);
+Findings fastopen_fallback(const Observation& observation);
 
 }  // namespace netsonde::rules

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/socket.h>
+
+#include "tests/bpf/diagnosis.h"
+#include "user/base/loop.h"
+#include "user/capture/host_reader.h"
+
+namespace netsonde::test {
+namespace {
+
+// The near end's own counters, as netsonde explain reads them there.
+class HostTest : public DiagnosisTest {
+ protected:
+  HostTest() { counters_.begin(kernel_now(), reader_.read()); }
+
+  std::optional<Finding> on_host(std::string_view id) {
+    counters_.update(kernel_now(), reader_.read());
+    const Snapshot snapshot(capture_.store(), &counters_);
+    for (Finding& finding : diagnose(observer_.observe(snapshot, Filter())).findings)
+      if (finding.id == id) return std::move(finding);
+    return std::nullopt;
+  }
+  std::optional<Finding> wait_on_host(std::string_view id) {
+    std::optional<Finding> finding;
+    wait_until([&] {
+      look(1);
+      finding = on_host(id);
+      return finding.has_value();
+    });
+    return finding;
+  }
+
+  HostReader reader_ = HostReader::open().value();
+  HostCounters counters_;
+};
+
+TEST_F(HostTest, AnOwnShaperThatDropsIsFound) {
+  run("/sbin/tc qdisc add dev path root tbf rate 8mbit burst 4kb limit 8kb");
+  counters_.begin(kernel_now(), reader_.read());
+  flow(send_on, read_on);
+  const auto finding = wait_on_host("qdisc-drops");
+  ASSERT_TRUE(finding);
+  EXPECT_TRUE(finding->subject.part.starts_with("path/tbf/")) << finding->subject.part;
+  EXPECT_FALSE(on_host("softnet-drops"));
+}
+
+TEST_F(HostTest, AQueueOfOurOwnThatStandsIsTheHosts) {
+  run("/sbin/tc qdisc add dev path root tbf rate 20mbit burst 16kb limit 2mb");
+  counters_.begin(kernel_now(), reader_.read());
+  flow(send_on, read_on, [](const Socket& socket) {
+    setsockopt(socket.fd(), IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
+  });
+  std::optional<Finding> finding;
+  EXPECT_TRUE(wait_until([&] {
+    look(1);
+    finding = on_host("bufferbloat");
+    return finding && finding->where == Where::Host;
+  })) << found();
+  EXPECT_FALSE(on_host("qdisc-drops"));
+}
+
+TEST_F(HostTest, AQueueFurtherAwayIsTheNetworks) {
+  path_.shape().delay_us = 2'000;
+  path_.shape().bits_per_second = 20'000'000;
+  flow(send_on, read_on, [](const Socket& socket) {
+    setsockopt(socket.fd(), IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
+  });
+  const auto finding = wait_on_host("bufferbloat");
+  ASSERT_TRUE(finding) << found();
+  EXPECT_EQ(finding->where, Where::Network);
+}
+
+TEST_F(HostTest, ADatagramWithoutRoomIsFound) {
+  const Socket receiver{UniqueFd(socket(AF_INET, SOCK_DGRAM, 0))};
+  receiver.set(SOL_SOCKET, SO_RCVBUF, 4096);
+  receiver.bind_to({});
+  const Socket sender{UniqueFd(socket(AF_INET, SOCK_DGRAM, 0))};
+  sender.connect_to({.port = receiver.port()});
+  EXPECT_FALSE(on_host("udp-buffer-errors"));
+  for (int i = 0; i < 100; ++i) sender.send(std::string(1000, 'd'));
+  EXPECT_TRUE(wait_on_host("udp-buffer-errors"));
+}
+
+TEST_F(HostTest, AFloodOfRequestsIsAnsweredWithCookies) {
+  set_ipv4("tcp_max_syn_backlog", "2");
+  set_ipv4("tcp_syncookies", "2");  // always, as when the queue is full
+  const Socket listener = listen_on({.address = LongPath::kNear});
+  EXPECT_FALSE(on_host("syn-cookies"));
+  const Socket client = connect_to({.address = LongPath::kNear, .port = listener.port()});
+  EXPECT_TRUE(wait_on_host("syn-cookies"));
+}
+
+TEST_F(HostTest, AListenerThatAskedForLessIsToldThatTheLimitIsNotIt) {
+  const Socket listener = listen_on({.address = LongPath::kNear}, 2);
+  capture_.pass();
+  std::list<Socket> crowd;
+  for (int i = 0; i < 10; ++i) {
+    crowd.push_back(Socket::make());
+    crowd.back().make_nonblocking();
+    crowd.back().try_connect({.address = LongPath::kNear, .port = listener.port()});
+  }
+  std::vector<HostValue> values = reader_.read();
+  values.push_back({"netns.inode", "", path_.near().inode()});
+  counters_.begin(kernel_now(), values);
+  std::optional<Finding> finding;
+  ASSERT_TRUE(wait_until([&] {
+    look(1);
+    const Snapshot snapshot(capture_.store(), &counters_);
+    for (Finding& each : diagnose(observer_.observe(snapshot, Filter())).findings)
+      if (each.id == "accept-overflow") finding = std::move(each);
+    return finding.has_value();
+  }));
+  EXPECT_TRUE(finding->tunables.empty());
+  EXPECT_NE(finding->advice.find("raising that does nothing"), std::string::npos)
+      << finding->advice;
+}
+
+}  // namespace
+}  // namespace netsonde::test

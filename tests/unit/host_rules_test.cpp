@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "user/model/diagnosis/diagnosis.h"
+
+namespace netsonde {
+namespace {
+
+// Readings as /proc, rtnetlink and ethtool give them: what no test machine can be made to do, and
+// beside it what looks alike and is no fault.
+class HostRulesTest : public testing::Test {
+ protected:
+  using Values = std::vector<HostValue>;
+
+  // Ten seconds lie between the two readings.
+  void read(const Values& before, const Values& after) {
+    host_.begin(from_, before);
+    host_.update(from_ + std::chrono::seconds(10), after);
+  }
+
+  std::vector<Finding> findings() {
+    ev_tick tick = {};
+    tick.header.kind = EV_TICK;
+    tick.header.time_ns =
+        static_cast<std::uint64_t>((from_ + std::chrono::seconds(10)).time_since_epoch().count());
+    store_.apply(tick);
+    const Snapshot snapshot(store_, &host_);
+    return diagnose(Observer(from_).observe(snapshot, Filter())).findings;
+  }
+
+  std::optional<Finding> only(std::string_view id) {
+    auto all = findings();
+    EXPECT_EQ(all.size(), 1U);
+    if (all.size() != 1) return std::nullopt;
+    EXPECT_EQ(all[0].id, id);
+    return std::move(all[0]);
+  }
+
+  Time from_ = Time(std::chrono::seconds(100));
+  Names names_;
+  Store store_{&names_};
+  HostCounters host_;
+};
+
+TEST_F(HostRulesTest, ACpuThatDropsPacketsIsFound) {
+  read({{"softnet.dropped", "cpu0", 5}, {"softnet.dropped", "cpu1", 5}},
+       {{"softnet.dropped", "cpu0", 5}, {"softnet.dropped", "cpu1", 105}});
+  const auto finding = only("softnet-drops");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->subject.part, "cpu1");
+  EXPECT_EQ(finding->severity, Severity::Critical);
+  EXPECT_EQ(finding->impact.segments, 100U);
+}
+
+TEST_F(HostRulesTest, DropsOfLongAgoAreNoNews) {
+  read({{"softnet.dropped", "cpu0", 5},
+        {"softnet.squeezed", "cpu0", 7},
+        {"qdisc.drops", "eth0/fq", 9}},
+       {{"softnet.dropped", "cpu0", 5},
+        {"softnet.squeezed", "cpu0", 7},
+        {"qdisc.drops", "eth0/fq", 9}});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(HostRulesTest, ACpuOutOfBudgetIsFound) {
+  read({{"softnet.squeezed", "cpu3", 0}}, {{"softnet.squeezed", "cpu3", 12}});
+  const auto finding = only("softnet-squeeze");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::Info);
+}
+
+TEST_F(HostRulesTest, DamagedFramesOfACardAreFoundWithWhatToLookAt) {
+  read({{"device.rx_packets", "eth0", 0},
+        {"device.rx_errors", "eth0", 2},
+        {"device.rx_crc_errors", "eth0", 2}},
+       {{"device.rx_packets", "eth0", 900},
+        {"device.rx_errors", "eth0", 32},
+        {"device.rx_crc_errors", "eth0", 32}});
+  const auto finding = only("device-errors");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->subject.part, "eth0");
+  EXPECT_EQ(finding->impact.segments, 30U);  // counted in two places, happened once
+  EXPECT_NE(finding->advice.find("cable"), std::string::npos);
+}
+
+TEST_F(HostRulesTest, WhatADeviceDropsOnPurposeIsNoError) {
+  read({{"device.rx_packets", "eth0", 0},
+        {"device.rx_dropped", "eth0", 0},
+        {"device.rx_nohandler", "eth0", 0}},
+       {{"device.rx_packets", "eth0", 9},
+        {"device.rx_dropped", "eth0", 9},
+        {"device.rx_nohandler", "eth0", 9}});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(HostRulesTest, AQueueThatDropsIsFound) {
+  read({{"qdisc.drops", "eth0/tbf/1:0", 0}, {"qdisc.packets", "eth0/tbf/1:0", 0}},
+       {{"qdisc.drops", "eth0/tbf/1:0", 40}, {"qdisc.packets", "eth0/tbf/1:0", 4000}});
+  const auto finding = only("qdisc-drops");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->subject.part, "eth0/tbf/1:0");
+}
+
+TEST_F(HostRulesTest, AnOverworkedCpuThatGetsMostInterruptsIsFound) {
+  read({{"irq.count", "eth0/27/cpu0", 0},
+        {"irq.count", "eth0/28/cpu1", 0},
+        {"softnet.squeezed", "cpu0", 0}},
+       {{"irq.count", "eth0/27/cpu0", 90'000},
+        {"irq.count", "eth0/28/cpu1", 1'000},
+        {"softnet.squeezed", "cpu0", 3}});
+  const auto all = findings();
+  const auto finding = std::ranges::find(all, std::string_view("irq-imbalance"), &Finding::id);
+  ASSERT_NE(finding, all.end());
+  EXPECT_EQ(finding->subject.part, "eth0");
+}
+
+TEST_F(HostRulesTest, AllInterruptsOnOneCpuThatKeepsUpAreFine) {
+  read({{"irq.count", "eth0/27/cpu0", 0},
+        {"irq.count", "eth0/28/cpu1", 0},
+        {"softnet.squeezed", "cpu0", 0}},
+       {{"irq.count", "eth0/27/cpu0", 90'000},
+        {"irq.count", "eth0/28/cpu1", 0},
+        {"softnet.squeezed", "cpu0", 0}});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(HostRulesTest, AnOffloadThatCouldBeOnIsFoundWhereMuchIsMoved) {
+  read({{"device.rx_packets", "eth0", 0},
+        {"device.rx_bytes", "eth0", 0},
+        {"offload.tso", "eth0", 0},
+        {"offload.tso.fixed", "eth0", 0}},
+       {{"device.rx_packets", "eth0", 1},
+        {"device.rx_bytes", "eth0", 1'000'000'000},
+        {"offload.tso", "eth0", 0},
+        {"offload.tso.fixed", "eth0", 0}});
+  const auto finding = only("offloads-off");
+  ASSERT_TRUE(finding);
+  EXPECT_NE(finding->text.find("tso"), std::string::npos);
+}
+
+TEST_F(HostRulesTest, AnOffloadThatTheDeviceLacksIsFine) {
+  read({{"device.rx_packets", "eth0", 0},
+        {"device.rx_bytes", "eth0", 0},
+        {"offload.tso", "eth0", 0},
+        {"offload.tso.fixed", "eth0", 1}},
+       {{"device.rx_packets", "eth0", 1},
+        {"device.rx_bytes", "eth0", 1'000'000'000},
+        {"offload.tso", "eth0", 0},
+        {"offload.tso.fixed", "eth0", 1}});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(HostRulesTest, AFullConnectionTrackingTableIsFound) {
+  read(
+      {{"conntrack.count", "", 65'000}, {"limit.conntrack", "", 65'536}, {"conntrack.drop", "", 0}},
+      {{"conntrack.count", "", 65'536},
+       {"limit.conntrack", "", 65'536},
+       {"conntrack.drop", "", 40}});
+  const auto finding = only("conntrack-full");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::Critical);
+  EXPECT_EQ(finding->impact.attempts, 40U);
+}
+
+TEST_F(HostRulesTest, AHalfFullConnectionTrackingTableIsFine) {
+  read({{"conntrack.count", "", 30'000},
+        {"limit.conntrack", "", 65'536},
+        {"conntrack.insert_failed", "", 0}},
+       {{"conntrack.count", "", 33'000},
+        {"limit.conntrack", "", 65'536},
+        {"conntrack.insert_failed", "", 4}});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(HostRulesTest, AFullNeighbourTableIsFound) {
+  read({{"neigh.ipv4.table_fulls", "", 0},
+        {"neigh.ipv4.entries", "", 900},
+        {"limit.neigh.ipv4.gc_thresh3", "", 1024}},
+       {{"neigh.ipv4.table_fulls", "", 8},
+        {"neigh.ipv4.entries", "", 1024},
+        {"limit.neigh.ipv4.gc_thresh3", "", 1024}});
+  const auto finding = only("neighbour-overflow");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->subject.part, "ipv4");
+}
+
+TEST_F(HostRulesTest, ANeighbourTableWithRoomIsFine) {
+  read({{"neigh.ipv4.entries", "", 10}, {"limit.neigh.ipv4.gc_thresh3", "", 1024}},
+       {{"neigh.ipv4.entries", "", 500}, {"limit.neigh.ipv4.gc_thresh3", "", 1024}});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(HostRulesTest, BuffersBeyondThePressureMarkAreFound) {
+  read({{"sockstat.tcp.mem", "", 10},
+        {"limit.tcp_mem.pressure", "", 1000},
+        {"netstat.TcpExt.TCPAbortOnMemory", "", 0}},
+       {{"sockstat.tcp.mem", "", 1200},
+        {"limit.tcp_mem.pressure", "", 1000},
+        {"netstat.TcpExt.TCPAbortOnMemory", "", 2}});
+  const auto finding = only("tcp-memory-pressure");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::Critical);
+}
+
+TEST_F(HostRulesTest, ManyOrphansAreFound) {
+  read({{"sockstat.tcp.orphan", "", 10}, {"limit.tcp_max_orphans", "", 1000}},
+       {{"sockstat.tcp.orphan", "", 950}, {"limit.tcp_max_orphans", "", 1000}});
+  EXPECT_TRUE(only("tcp-memory-pressure"));
+}
+
+TEST_F(HostRulesTest, BuffersBelowTheMarkAreFine) {
+  read({{"sockstat.tcp.mem", "", 10},
+        {"limit.tcp_mem.pressure", "", 1000},
+        {"sockstat.tcp.orphan", "", 3}},
+       {{"sockstat.tcp.mem", "", 900},
+        {"limit.tcp_mem.pressure", "", 1000},
+        {"sockstat.tcp.orphan", "", 9}});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(HostRulesTest, AsManyInTimeWaitAsPortsAreFound) {
+  read({{"sockstat.tcp.tw", "", 100},
+        {"limit.tcp_max_tw_buckets", "", 131'072},
+        {"limit.local_ports", "", 28'232}},
+       {{"sockstat.tcp.tw", "", 27'900},
+        {"limit.tcp_max_tw_buckets", "", 131'072},
+        {"limit.local_ports", "", 28'232}});
+  const auto finding = only("time-wait-pressure");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->confidence, Confidence::Medium);  // they may go to many services
+}
+
+TEST_F(HostRulesTest, SomeInTimeWaitAreFine) {
+  read({{"sockstat.tcp.tw", "", 100},
+        {"limit.tcp_max_tw_buckets", "", 131'072},
+        {"limit.local_ports", "", 28'232}},
+       {{"sockstat.tcp.tw", "", 9000},
+        {"limit.tcp_max_tw_buckets", "", 131'072},
+        {"limit.local_ports", "", 28'232}});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(HostRulesTest, DroppedRequestsAreWorseThanCookies) {
+  read({{"netstat.TcpExt.SyncookiesSent", "", 0}, {"netstat.TcpExt.TCPReqQFullDrop", "", 0}},
+       {{"netstat.TcpExt.SyncookiesSent", "", 50}, {"netstat.TcpExt.TCPReqQFullDrop", "", 5}});
+  const auto finding = only("syn-cookies");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::Critical);
+  EXPECT_EQ(finding->impact.attempts, 55U);
+}
+
+TEST_F(HostRulesTest, DamagedPacketsAreFound) {
+  read({{"snmp.Tcp.InCsumErrors", "", 1}, {"snmp.Udp.InCsumErrors", "", 1}},
+       {{"snmp.Tcp.InCsumErrors", "", 4}, {"snmp.Udp.InCsumErrors", "", 2}});
+  const auto finding = only("checksum-errors");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->impact.segments, 4U);
+}
+
+TEST_F(HostRulesTest, DatagramsWithoutRoomAreFound) {
+  read({{"snmp.Udp.RcvbufErrors", "", 0}, {"snmp.Udp.NoPorts", "", 0}},
+       {{"snmp.Udp.RcvbufErrors", "", 7}, {"snmp.Udp.NoPorts", "", 9}});
+  const auto finding = only("udp-buffer-errors");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->impact.segments, 7U);
+}
+
+TEST_F(HostRulesTest, RefusedDataInASynIsFound) {
+  read({{"netstat.TcpExt.TCPFastOpenActiveFail", "", 0}},
+       {{"netstat.TcpExt.TCPFastOpenActiveFail", "", 2}});
+  EXPECT_TRUE(only("fastopen-fallback"));
+}
+
+TEST_F(HostRulesTest, WithoutTheHostsCountersItsRulesAreNotAmongTheChecked) {
+  const Snapshot snapshot(store_);
+  const Diagnosis diagnosis = diagnose(Observer(from_).observe(snapshot, Filter()));
+  EXPECT_EQ(std::ranges::count(diagnosis.checked, std::string_view("qdisc-drops")), 0);
+  EXPECT_EQ(std::ranges::count(diagnosis.checked, std::string_view("random-loss")), 1);
+}
+
+TEST_F(HostRulesTest, WhenEventsWereLostNothingIsCertain) {
+  read({{"netstat.TcpExt.SyncookiesSent", "", 0}}, {{"netstat.TcpExt.SyncookiesSent", "", 50}});
+  ev_tick tick = {};
+  tick.header.kind = EV_TICK;
+  tick.header.time_ns = 1;
+  tick.lost[EV_LOST_EVENTS] = 3;
+  store_.apply(tick);
+  const Snapshot snapshot(store_, &host_);
+  const auto found = diagnose(Observer(from_).observe(snapshot, Filter())).findings;
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].confidence, Confidence::Medium);
+  EXPECT_FALSE(found[0].doubt.empty());
+}
+
+}  // namespace
+}  // namespace netsonde

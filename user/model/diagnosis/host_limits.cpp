@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "user/model/diagnosis/host.h"
+#include "user/model/diagnosis/rules.h"
+
+namespace netsonde::rules {
+
+namespace {
+
+constexpr double kNearly = 0.9;  // of a limit
+
+bool nearly(std::uint64_t value, std::uint64_t limit) {
+  return limit && static_cast<double>(value) >= kNearly * static_cast<double>(limit);
+}
+
+// The counter and what it grew by, when it did.
+void add_grown(Finding& finding, const Observation& observation,
+               std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names)
+    if (const std::uint64_t more = grew(observation, name))
+      finding.evidence.push_back(host_figure(name, more));
+}
+
+std::uint64_t all_grown(const Observation& observation,
+                        std::initializer_list<std::string_view> names) {
+  std::uint64_t sum = 0;
+  for (const std::string_view name : names) sum += grew(observation, name);
+  return sum;
+}
+
+}  // namespace
+
+Findings syn_cookies(const Observation& observation) {
+  const std::uint64_t sent = grew(observation, "netstat.TcpExt.SyncookiesSent");
+  const std::uint64_t dropped = grew(observation, "netstat.TcpExt.TCPReqQFullDrop");
+  if (!sent && !dropped) return {};
+  Finding finding = on_part(observation, "", dropped ? Severity::Critical : Severity::Warning);
+  finding.impact.attempts = sent + dropped;
+  add_grown(finding, observation,
+            {"netstat.TcpExt.SyncookiesSent", "netstat.TcpExt.SyncookiesRecv",
+             "netstat.TcpExt.SyncookiesFailed", "netstat.TcpExt.TCPReqQFullDrop"});
+  finding.evidence.push_back(host_figure("setting.tcp_max_syn_backlog",
+                                         value_of(observation, "setting.tcp_max_syn_backlog")));
+  finding.evidence.push_back(
+      host_figure("limit.somaxconn", value_of(observation, "limit.somaxconn")));
+  finding.text = fmt::format(
+      "The queue of half-open connections was full: {} requests were answered "
+      "with a SYN cookie, {} were dropped.",
+      sent, dropped);
+  finding.advice =
+      "A SYN flood when few cookies come back (SyncookiesRecv); else a burst of clients, for "
+      "which a longer queue (the listener's backlog, somaxconn, tcp_max_syn_backlog) is right. "
+      "Never switch cookies off.";
+  finding.tunables = {"net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"};
+  return {finding};
+}
+
+namespace {
+
+// Clients whose connections ended here first, and so left TIME_WAIT behind, by remote service.
+std::pair<std::string, std::uint64_t> most_closed_to(const Observation& observation) {
+  std::map<std::string, std::uint64_t> by_remote;
+  for (const Watched* w : observation.connections)
+    if (w->closed && w->last.conn.direction == EV_OUT && end_name(w->last) == "fin")
+      ++by_remote[fmt::format("{} port {}", to_text(Address::from(w->last.conn.remote)),
+                              w->last.conn.remote_port)];
+  const auto most =
+      std::ranges::max_element(by_remote, {}, [](const auto& entry) { return entry.second; });
+  if (most == by_remote.end()) return {};
+  return *most;
+}
+
+}  // namespace
+
+Findings time_wait_pressure(const Observation& observation) {
+  const std::uint64_t waiting = value_of(observation, "sockstat.tcp.tw");
+  const std::uint64_t most = value_of(observation, "limit.tcp_max_tw_buckets");
+  const std::uint64_t ports = value_of(observation, "limit.local_ports");
+  const std::uint64_t overflow = grew(observation, "netstat.TcpExt.TCPTimeWaitOverflow");
+  const bool table = nearly(waiting, most) || overflow;
+  if (!table && !nearly(waiting, ports)) return {};
+  Finding finding = on_part(observation, "", Severity::Warning);
+  finding.impact.connections = waiting;
+  finding.evidence = {host_figure("sockstat.tcp.tw", waiting),
+                      host_figure("limit.tcp_max_tw_buckets", most),
+                      host_figure("limit.local_ports", ports)};
+  add_grown(finding, observation, {"netstat.TcpExt.TCPTimeWaitOverflow"});
+  if (const auto [remote, count] = most_closed_to(observation); count) {
+    finding.evidence.push_back(words("most closed to", remote));
+    finding.evidence.push_back(host_figure("closed to it meanwhile", count));
+  }
+  finding.text = fmt::format(
+      "{} connections are in TIME_WAIT, of at most {}; towards one service there "
+      "are {} local ports.",
+      waiting, most, ports);
+  finding.advice =
+      "Reuse connections (connection-churn names who does not). tcp_tw_reuse lets clients "
+      "take such a port again, a wider ip_local_port_range gives more of them.";
+  finding.tunables = {"net.ipv4.tcp_tw_reuse", "net.ipv4.ip_local_port_range",
+                      "net.ipv4.tcp_max_tw_buckets"};
+  if (!table) doubt(finding, Confidence::Medium, "to how many services they went is not known");
+  return {finding};
+}
+
+Findings tcp_memory_pressure(const Observation& observation) {
+  static constexpr std::string_view kCounters[] = {
+      "netstat.TcpExt.TCPMemoryPressures", "netstat.TcpExt.TCPAbortOnMemory",
+      "netstat.TcpExt.PruneCalled", "netstat.TcpExt.RcvPruned", "netstat.TcpExt.TCPRcvQDrop"};
+  const std::uint64_t pages = value_of(observation, "sockstat.tcp.mem");
+  const std::uint64_t orphans = value_of(observation, "sockstat.tcp.orphan");
+  const std::uint64_t pressure = value_of(observation, "limit.tcp_mem.pressure");
+  const bool orphaned = nearly(orphans, value_of(observation, "limit.tcp_max_orphans"));
+  const bool pressed = (pressure && pages >= pressure) ||
+                       grew(observation, "netstat.TcpExt.TCPMemoryPressures") ||
+                       grew(observation, "netstat.TcpExt.TCPAbortOnMemory");
+  if (!pressed && !orphaned) return {};
+  const bool aborts = grew(observation, "netstat.TcpExt.TCPAbortOnMemory");
+  Finding finding = on_part(observation, "", aborts ? Severity::Critical : Severity::Warning);
+  finding.evidence = {
+      host_figure("sockstat.tcp.mem", pages), host_figure("limit.tcp_mem.pressure", pressure),
+      host_figure("limit.tcp_mem.high", value_of(observation, "limit.tcp_mem.high")),
+      host_figure("sockstat.tcp.orphan", orphans),
+      host_figure("limit.tcp_max_orphans", value_of(observation, "limit.tcp_max_orphans"))};
+  for (const std::string_view name : kCounters) add_grown(finding, observation, {name});
+  finding.text = pressed ? fmt::format(
+                               "TCP's buffers take {} pages; from {} on the kernel shrinks windows "
+                               "and drops what it has to.",
+                               pages, pressure)
+                         : fmt::format(
+                               "{} connections without a process wait for their end; beyond the "
+                               "limit they are reset.",
+                               orphans);
+  finding.advice = pressed
+                       ? "Look whose queues are full (top, sorted by send_memory_bytes and "
+                         "receive_memory_bytes) before tcp_mem is raised."
+                       : "Peers that vanish keep them; see tcp_orphan_retries before the limit.";
+  finding.tunables = {"net.ipv4.tcp_mem", "net.ipv4.tcp_max_orphans"};
+  return {finding};
+}
+
+Findings conntrack_full(const Observation& observation) {
+  const std::uint64_t count = value_of(observation, "conntrack.count");
+  const std::uint64_t most = value_of(observation, "limit.conntrack");
+  const std::uint64_t dropped =
+      all_grown(observation, {"conntrack.drop", "conntrack.early_drop", "conntrack.insert_failed"});
+  const bool full = nearly(count, most);
+  if (!full && !grew(observation, "conntrack.drop") && !grew(observation, "conntrack.early_drop"))
+    return {};
+  Finding finding = on_part(observation, "", dropped ? Severity::Critical : Severity::Warning);
+  finding.impact.attempts = dropped;
+  finding.evidence = {host_figure("conntrack.count", count), host_figure("limit.conntrack", most)};
+  add_grown(finding, observation,
+            {"conntrack.drop", "conntrack.early_drop", "conntrack.insert_failed"});
+  finding.text = fmt::format(
+      "The connection tracking table holds {} of {} entries; {} packets or entries "
+      "were dropped for want of room.",
+      count, most, dropped);
+  finding.advice =
+      "Raise nf_conntrack_max, let entries go sooner (nf_conntrack_tcp_timeout_*), or do not "
+      "track what need not be (notrack).";
+  finding.tunables = {"net.netfilter.nf_conntrack_max"};
+  return {finding};
+}
+
+Findings neighbour_overflow(const Observation& observation) {
+  Findings findings;
+  for (const std::string family : {"ipv4", "ipv6"}) {
+    const std::string table = "neigh." + family;
+    const std::uint64_t full = grew(observation, table + ".table_fulls");
+    const std::uint64_t entries = value_of(observation, table + ".entries");
+    const std::uint64_t most = value_of(observation, "limit." + table + ".gc_thresh3");
+    if (!full && !nearly(entries, most)) continue;
+    Finding finding = on_part(observation, family, full ? Severity::Critical : Severity::Warning);
+    finding.impact.attempts = full;
+    finding.evidence = {host_figure(table + ".entries", entries),
+                        host_figure("limit." + table + ".gc_thresh3", most)};
+    if (full) finding.evidence.push_back(host_figure(table + ".table_fulls", full));
+    finding.text = fmt::format(
+        "The neighbour table ({}) holds {} of {} entries; {} times there was no room "
+        "for a new one: that neighbour cannot be reached.",
+        family == "ipv4" ? "ARP" : "NDP", entries, most, full);
+    finding.advice =
+        "A large flat network, or a scan of it: raise gc_thresh1 to 3 of neigh/default.";
+    finding.tunables = family == "ipv4"
+                           ? std::vector<std::string_view>{"net.ipv4.neigh.default.gc_thresh3"}
+                           : std::vector<std::string_view>{"net.ipv6.neigh.default.gc_thresh3"};
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+Findings udp_buffer_errors(const Observation& observation) {
+  static constexpr std::string_view kCounters[] = {"snmp.Udp.RcvbufErrors", "snmp.Udp.SndbufErrors",
+                                                   "snmp.Udp.MemErrors", "snmp6.Udp6.RcvbufErrors",
+                                                   "snmp6.Udp6.SndbufErrors"};
+  std::uint64_t errors = 0;
+  Finding finding = on_part(observation, "", Severity::Warning, Where::Application);
+  for (const std::string_view name : kCounters) {
+    errors += grew(observation, name);
+    add_grown(finding, observation, {name});
+  }
+  if (!errors) return {};
+  finding.impact.segments = errors;
+  finding.evidence.push_back(
+      host_figure("limit.rmem_max", value_of(observation, "limit.rmem_max"), Unit::Bytes));
+  finding.text =
+      fmt::format("{} UDP datagrams were dropped because a socket's buffer was full.", errors);
+  finding.advice =
+      "Its process reads too slowly (ss -uam shows whose queue is full, as d in skmem); a "
+      "larger SO_RCVBUF, up to rmem_max, helps against bursts alone.";
+  finding.tunables = {"net.core.rmem_max", "net.core.rmem_default"};
+  return {finding};
+}
+
+Findings checksum_errors(const Observation& observation) {
+  static constexpr std::string_view kCounters[] = {
+      "snmp.Tcp.InCsumErrors", "snmp.Udp.InCsumErrors", "snmp.Icmp.InCsumErrors",
+      "netstat.IpExt.InCsumErrors", "snmp6.Udp6.InCsumErrors"};
+  std::uint64_t errors = 0;
+  Finding finding = on_part(observation, "", Severity::Warning, Where::Network);
+  for (const std::string_view name : kCounters) {
+    errors += grew(observation, name);
+    add_grown(finding, observation, {name});
+  }
+  if (!errors) return {};
+  finding.impact.segments = errors;
+  finding.text = fmt::format("{} packets arrived damaged: their checksum was wrong.", errors);
+  finding.advice =
+      "Something between the sender's checksum and ours changes bits: a card, its offloads, or "
+      "a middlebox. The link's own check (device-errors) finds only what the link itself did.";
+  return {finding};
+}
+
+Findings fastopen_fallback(const Observation& observation) {
+  const std::uint64_t failed = all_grown(
+      observation, {"netstat.TcpExt.TCPFastOpenActiveFail", "netstat.TcpExt.TCPFastOpenPassiveFail",
+                    "netstat.TcpExt.TCPFastOpenBlackhole"});
+  if (!failed) return {};
+  Finding finding = on_part(observation, "", Severity::Info, Where::Network);
+  finding.impact.attempts = failed;
+  add_grown(finding, observation,
+            {"netstat.TcpExt.TCPFastOpenActiveFail", "netstat.TcpExt.TCPFastOpenPassiveFail",
+             "netstat.TcpExt.TCPFastOpenBlackhole", "netstat.TcpExt.TCPFastOpenActive"});
+  finding.text = fmt::format(
+      "{} times data in the SYN (TCP Fast Open) was not taken, and had to be sent "
+      "again after the handshake.",
+      failed);
+  finding.advice =
+      "The peer does not speak it or has a new key, or a middlebox drops SYNs with data.";
+  finding.tunables = {"net.ipv4.tcp_fastopen"};
+  return {finding};
+}
+
+}  // namespace netsonde::rules
