@@ -197,12 +197,14 @@ void print_man_entry(std::string_view names, std::string_view help) {
   fmt::print(".TP\n.B \"{}\"\n{}\n", name, roff(help));
 }
 
-// Internal, for the build: what stands in the manual page for its lines @FIELDS@ and @KEYS@.
+// Internal, for the build: what stands in the manual page for its lines @FIELDS@, @KEYS@ and @FINDINGS@.
 void print_man() {
   fmt::print("@FIELDS@\n");
   for (const Field& field : fields()) print_man_entry(names_of(field), field.help);
   fmt::print("@KEYS@\n");
   for (const KeyBinding& key : key_bindings()) print_man_entry(key.names, key.help);
+  fmt::print("@FINDINGS@\n");
+  for (const Rule& rule : all_rules()) print_man_entry(rule.id, rule.help);
 }
 
 int print_fields(const Options& options) {

@@ -14,20 +14,8 @@ import struct
 import termios
 import time
 
-from harness import DEADLINE, Lines, eventually, expect, fact, finish, free_port, one_error, start, tool
+from harness import DEADLINE, Lines, bpf_objects, eventually, expect, fact, finish, free_port, one_error, start, tool
 from traffic import Connection, Trace, here, knock_until_end, refused
-
-
-def bpf_objects(pid):
-    """("prog" | "map" | "link", id) of what a process holds open."""
-    found = set()
-    for number in os.listdir(f"/proc/{pid}/fdinfo"):
-        with open(f"/proc/{pid}/fdinfo/{number}") as file:
-            info = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
-        for kind in ["prog", "map", "link"]:
-            if f"{kind}_id" in info and f"{kind}_type" in info:
-                found.add((kind, int(info[f"{kind}_id"])))
-    return found
 
 
 def alive(objects):

@@ -192,6 +192,18 @@ def one_error(done, status):
     return lines[0]
 
 
+def bpf_objects(pid):
+    """("prog" | "map" | "link", id) of what a process holds open."""
+    found = set()
+    for number in os.listdir(f"/proc/{pid}/fdinfo"):
+        with open(f"/proc/{pid}/fdinfo/{number}") as file:
+            info = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        for kind in ["prog", "map", "link"]:
+            if f"{kind}_id" in info and f"{kind}_type" in info:
+                found.add((kind, int(info[f"{kind}_id"])))
+    return found
+
+
 def eventually(condition, what, within=DEADLINE):
     """The first true result of the condition."""
     end = time.monotonic() + within

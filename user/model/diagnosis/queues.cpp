@@ -20,16 +20,15 @@ Nanos ms(double count) {
 double pick_up_ms(const Watched& w, const Observation& observation) {
   const ev_sample& s = w.last;
   if (w.closed) return 0;
-  if (!w.ticks) {
+  const auto arrived = static_cast<double>(w.grew(&ev_sample::rx_bytes));
+  if (arrived <= 0) {
     const double at_rest = static_cast<double>((observation.to - time_from_ns(s.header.time_ns)) /
                                                std::chrono::milliseconds(1));
     return s.receive_queue ? s.last_received_ms + std::max(at_rest, 0.0) : 0;
   }
   if (2 * w.ticks_unread < w.ticks || w.ticks < 2) return 0;
   const double waiting = static_cast<double>(w.unread_sum) / w.ticks;
-  const auto arrived = static_cast<double>(w.grew(&ev_sample::rx_bytes));
-  const double span_ms = seconds(observation.span()) * 1000;
-  return arrived > 0 ? waiting / (arrived / span_ms) : span_ms;
+  return waiting / (arrived / (seconds(observation.span()) * 1000));
 }
 
 Finding shut(const Group& group, const Observation& observation, bool ours, std::uint64_t ticks) {
