@@ -28,6 +28,19 @@ Connection::Base base_of(const ev_sample& s) {
           .known = true};
 }
 
+// As the kernel decides whether a sender may go on (sk_stream_is_writeable): it waits for room, and
+// all that it has written is on its way. The kernel's own count misses this where one call filled
+// the buffer, since nothing is sent afterwards at which it would look.
+bool waits_for_buffer(const ev_sample& s) {
+  return s.in_flight > 0 && s.not_sent == 0 && 3ULL * s.wmem_queued > 2ULL * s.sndbuf;
+}
+
+// More is to be sent, and what is on its way leaves no room for a segment in the peer's window. The
+// kernel's own count begins only when it tries.
+bool waits_for_window(const ev_sample& s) {
+  return s.not_sent > 0 && s.send_queue - s.not_sent + s.mss > s.snd_wnd;
+}
+
 // A sender with unacknowledged data is busy; the kernel says for how much of that time the
 // receiver's window or the send buffer held it back. The rest was the congestion window's doing (or
 // that of the pacing that follows it) if that was in use to the brim or a segment stands unsent,
@@ -39,6 +52,8 @@ Limit limit_of(const ev_sample& s, const Connection::Base& base) {
   if (busy + rwnd + sndbuf == 0) return s.tx_bytes == base.tx ? Limit::None : Limit::Application;
   if (rwnd >= busy && rwnd >= sndbuf) return Limit::ReceiveWindow;
   if (sndbuf >= busy) return Limit::SendBuffer;
+  if (waits_for_window(s)) return Limit::ReceiveWindow;
+  if (waits_for_buffer(s)) return Limit::SendBuffer;
   const bool filled = s.options & EV_OPT_CWND_LIMITED && !(s.options & EV_OPT_APP_LIMITED);
   return filled || s.not_sent >= s.mss ? Limit::CongestionWindow : Limit::Application;
 }

@@ -31,8 +31,7 @@ std::uint64_t lifetime_ms(const Watched& w, const Observation& observation) {
 }
 
 std::uint64_t idle_or_unlimited_ms(const Watched& w, const Observation& observation) {
-  const std::uint64_t limited = w.cwnd_limited_ms + w.grew(&ev_sample::rwnd_limited_ms) +
-                                w.grew(&ev_sample::sndbuf_limited_ms);
+  const std::uint64_t limited = w.busy_by_cwnd_ms + w.window_limited_ms() + w.buffer_limited_ms();
   const std::uint64_t life = lifetime_ms(w, observation);
   return life > limited ? life - limited : 0;
 }
@@ -54,7 +53,7 @@ Finding on_limit(const Group& group, const Observation& observation, Where where
       on_group(group, observation, share >= 0.5 ? Severity::Warning : Severity::Info, where);
   finding.impact.time = ms(limited_ms);
   finding.impact.bytes = group.grew(&ev_sample::tx_bytes);
-  finding.evidence.push_back(evidence(field, limited_ms));
+  finding.evidence.push_back(figure(field, limited_ms, Unit::Milliseconds));
   finding.evidence.push_back(figure("sending_ms", sending, Unit::Milliseconds));
   finding.evidence.push_back(figure("share_percent", 100 * share, Unit::Percent));
   return finding;
@@ -157,14 +156,13 @@ Finding own_window(const Group& group, const Observation& observation) {
 }  // namespace
 
 Findings receive_window_limited(const Observation& observation) {
-  const auto weight = [](const Watched& w) {
-    return worth(w.grew(&ev_sample::rwnd_limited_ms), w.sending_ms());
-  };
+  const auto weight = [](const Watched& w) { return worth(w.window_limited_ms(), w.sending_ms()); };
   Findings findings;
   for (const Group& group : grouped(observation.connections, weight)) {
-    const std::uint64_t limited = group.grew(&ev_sample::rwnd_limited_ms);
-    Finding finding =
-        on_limit(group, observation, Where::Peer, "receive_window_limited_ms", limited);
+    const std::uint64_t limited = group.sum([](const Watched& w) { return w.window_limited_ms(); });
+    Finding finding = on_limit(group, observation, Where::Peer, "waited_for_window_ms", limited);
+    finding.evidence.push_back(
+        evidence("receive_window_limited_ms", group.grew(&ev_sample::rwnd_limited_ms)));
     finding.text = fmt::format("The peer's receive window of {}B held {} back for {}.",
                                short_bytes(group.worst().last.snd_wnd), these(group),
                                duration_text(limited * 1000));
@@ -178,16 +176,16 @@ Findings receive_window_limited(const Observation& observation) {
 }
 
 Findings send_buffer_limited(const Observation& observation) {
-  const auto weight = [](const Watched& w) {
-    return worth(w.grew(&ev_sample::sndbuf_limited_ms), w.sending_ms());
-  };
+  const auto weight = [](const Watched& w) { return worth(w.buffer_limited_ms(), w.sending_ms()); };
   Findings findings;
   for (const Group& group : grouped(observation.connections, weight)) {
     const ev_sample& s = group.worst().last;
     const bool fixed = s.options & EV_OPT_SNDBUF_LOCKED;
-    const std::uint64_t limited = group.grew(&ev_sample::sndbuf_limited_ms);
+    const std::uint64_t limited = group.sum([](const Watched& w) { return w.buffer_limited_ms(); });
     Finding finding = on_limit(group, observation, fixed ? Where::Application : Where::Host,
-                               "send_buffer_limited_ms", limited);
+                               "waited_for_buffer_ms", limited);
+    finding.evidence.push_back(
+        evidence("send_buffer_limited_ms", group.grew(&ev_sample::sndbuf_limited_ms)));
     finding.evidence.push_back(evidence("send_buffer_bytes", std::uint64_t{s.sndbuf}));
     add_path(finding, group.worst());
     finding.text = fmt::format(
@@ -205,13 +203,14 @@ Findings send_buffer_limited(const Observation& observation) {
 
 Findings congestion_window_limited(const Observation& observation) {
   const auto weight = [](const Watched& w) -> double {
-    const bool mostly = 2 * w.cwnd_limited_ms >= w.sending_ms();
-    return mostly ? worth(w.cwnd_limited_ms, w.sending_ms()) : 0;
+    const bool mostly = 2 * w.busy_by_cwnd_ms >= w.sending_ms();
+    return mostly ? worth(w.busy_by_cwnd_ms, w.sending_ms()) : 0;
   };
   Findings findings;
   for (const Group& group : grouped(observation.connections, weight)) {
-    const std::uint64_t limited = group.sum([](const Watched& w) { return w.cwnd_limited_ms; });
-    Finding finding = on_limit(group, observation, Where::Network, "busy_ms", limited);
+    const std::uint64_t limited = group.sum([](const Watched& w) { return w.busy_by_cwnd_ms; });
+    Finding finding =
+        on_limit(group, observation, Where::Network, "congestion_window_limited_ms", limited);
     finding.severity =
         Severity::Info;  // somebody must set the pace; loss and queues have their own
     const ev_sample& s = group.worst().last;

@@ -38,7 +38,11 @@ struct Causes {
 Causes causes_of(const Watched& w) {
   Causes causes;
   for (const Episode& e : w.episodes) {
-    if (e.undone || !e.srtt_us || e.min_rtt_us == kNoRtt || e.srtt_us < e.min_rtt_us) continue;
+    const bool open_timeout =
+        e.timeout && !e.end_ns;  // whether anything comes back is not known yet
+    if (e.undone || open_timeout || !e.srtt_us || e.min_rtt_us == kNoRtt ||
+        e.srtt_us < e.min_rtt_us)
+      continue;
     ++causes.episodes;
     causes.congestive += rose_before(e);
   }

@@ -72,11 +72,11 @@ const Connection* sender_to(const ev_conn& receiver, const Store& store) {
 void account(Watched& watched, const Connection& connection) {
   const ev_sample& s = watched.last;
   ++watched.ticks;
-  const std::uint64_t sending = watched.sending_ms();
-  const std::uint64_t news = sending - watched.sending_accounted_ms;
-  watched.sending_accounted_ms = sending;
-  if (connection.limit == Limit::CongestionWindow) watched.cwnd_limited_ms += news;
-  if (connection.limit == Limit::Application) watched.app_limited_ms += news;
+  const std::uint64_t busy = watched.grew(&ev_sample::busy_ms);
+  const std::uint64_t news = busy - std::exchange(watched.busy_accounted_ms, busy);
+  if (connection.limit == Limit::CongestionWindow) watched.busy_by_cwnd_ms += news;
+  if (connection.limit == Limit::ReceiveWindow) watched.busy_by_window_ms += news;
+  if (connection.limit == Limit::SendBuffer) watched.busy_by_buffer_ms += news;
   watched.ticks_unread += s.receive_queue > 0;
   watched.unread_sum += s.receive_queue;
   watched.ticks_peer_shut += s.snd_wnd == 0 && s.not_sent > 0;

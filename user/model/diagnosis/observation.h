@@ -58,9 +58,12 @@ struct Watched {
   std::uint64_t first_ns = 0;  // when it was first active
 
   std::uint32_t ticks = 0;  // in which something happened
-  std::uint64_t sending_accounted_ms = 0;
-  std::uint64_t cwnd_limited_ms = 0;  // of the sending time: the congestion window held it back
-  std::uint64_t app_limited_ms = 0;   // of the sending time: nothing did, all was on its way
+  // Of the time with data on its way for which the kernel blames neither window nor buffer: what
+  // stopped the sender at the end of each interval.
+  std::uint64_t busy_accounted_ms = 0;
+  std::uint64_t busy_by_cwnd_ms = 0;
+  std::uint64_t busy_by_window_ms = 0;
+  std::uint64_t busy_by_buffer_ms = 0;
   std::uint32_t ticks_unread = 0;     // that ended with bytes nobody had read
   std::uint64_t unread_sum = 0;       // of those bytes over all ticks
   std::uint32_t ticks_peer_shut = 0;  // that ended with the peer's window closed and data waiting
@@ -84,6 +87,13 @@ struct Watched {
   template <typename Number>
   Number grew(Number ev_sample::*counter) const {
     return last.*counter - base.*counter;
+  }
+  // Held back by the peer's window, by the send buffer.
+  std::uint64_t window_limited_ms() const {
+    return grew(&ev_sample::rwnd_limited_ms) + busy_by_window_ms;
+  }
+  std::uint64_t buffer_limited_ms() const {
+    return grew(&ev_sample::sndbuf_limited_ms) + busy_by_buffer_ms;
   }
   // With data on its way or held back, in milliseconds.
   std::uint64_t sending_ms() const {
