@@ -141,8 +141,35 @@ TEST_F(LimitTest, TheCongestionWindowWhereItWasFull) {
 
 TEST_F(LimitTest, TheCongestionWindowWhereASegmentStandsUnsent) {
   second_.busy_ms = 900;
-  second_.mss = second_.not_sent = 1460;
+  second_.mss = second_.not_sent = second_.send_queue = 1460;
+  second_.snd_wnd = 65535;
   EXPECT_EQ(limit(), Limit::CongestionWindow);
+}
+
+TEST_F(LimitTest, TheReceiveWindowWhereASegmentHasNoRoomInIt) {
+  second_.busy_ms = 900;
+  second_.mss = second_.not_sent = 1460;
+  second_.send_queue = 1460 + 16'000;
+  second_.snd_wnd = 17'000;
+  EXPECT_EQ(limit(), Limit::ReceiveWindow);
+}
+
+TEST_F(LimitTest, TheSendBufferWhereItIsFullAndAllOfItIsOnItsWay) {
+  second_.busy_ms = 900;
+  second_.mss = 1460;
+  second_.in_flight = 4;
+  second_.sndbuf = 16'000;
+  second_.wmem_queued = 11'000;
+  EXPECT_EQ(limit(), Limit::SendBuffer);
+}
+
+TEST_F(LimitTest, NotTheSendBufferWhereThereIsRoomInIt) {
+  second_.busy_ms = 900;
+  second_.mss = 1460;
+  second_.in_flight = 4;
+  second_.sndbuf = 16'000;
+  second_.wmem_queued = 10'000;
+  EXPECT_EQ(limit(), Limit::Application);
 }
 
 TEST_F(LimitTest, TheApplicationWhereTheCongestionWindowWasNotFull) {
