@@ -81,6 +81,7 @@ class Arguments {
               options_of(Command::Connections));
     add_trace();
     add_explain();
+    add_monitor();
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
     doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
     CLI::App* fields =
@@ -106,6 +107,7 @@ class Arguments {
     options.ring_bytes = std::bit_ceil(options.ring_bytes);
     if (pid_.empty()) options.pid.reset();
     if (connection_.empty()) options.connection.reset();
+    if (auto refused = contradiction(options)) return *std::move(refused);
     return options;
   }
 
@@ -121,11 +123,15 @@ class Arguments {
     return sub;
   }
 
-  void add_watching(CLI::App* sub, Options& options, bool deep = true) {
+  void add_looking(CLI::App* sub, Options& options) {
     sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (4MiB)")
         ->option_text("SIZE")
         ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
     sub->add_flag("--json", options.json, "JSON instead of text");
+  }
+
+  void add_watching(CLI::App* sub, Options& options, bool deep = true) {
+    add_looking(sub, options);
     sub->add_option("--filter", options.filter,
                     "Only what this expression accepts, e.g. 'rport = 443 and srtt > 50ms'")
         ->option_text("EXPR");
@@ -206,6 +212,41 @@ class Arguments {
     sub->add_option("--connection", connection_, "Only this connection")
         ->option_text("COOKIE")
         ->check(count_into(options.connection.emplace()));
+  }
+
+  void add_monitor() {
+    CLI::App* sub =
+        add("monitor", "What leaves the usual, and statistics of the whole host", Command::Monitor);
+    Options& options = options_of(Command::Monitor);
+    options.duration = std::chrono::minutes(5);
+    add_looking(sub, options);
+    sub->add_option("--interval", interval_, "Time between two samples (1s)")
+        ->option_text("TIME")
+        ->check(duration_into(options.interval));
+    sub->add_option("--duration", duration_, "Sample for so long, or forever (5m)")
+        ->option_text("TIME")
+        ->check(CLI::Validator(
+            [&options](std::string& text) -> std::string {
+              options.duration.reset();
+              if (text == "forever") return {};
+              auto parsed = parse_duration(text);
+              if (!parsed) return parsed.error().message();
+              options.duration = parsed.value();
+              return {};
+            },
+            "TIME"));
+  }
+
+  // What single options cannot tell.
+  static std::optional<Answer> contradiction(const Options& options) {
+    if (options.command != Command::Monitor || !options.duration ||
+        *options.duration >= options.interval)
+      return std::nullopt;
+    return Answer{
+        .text = fmt::format("netsonde: --duration: {} is shorter than the --interval of "
+                            "{}; try netsonde --help\n",
+                            short_duration(*options.duration), short_duration(options.interval)),
+        .status = 2};
   }
 
   std::string help() const {

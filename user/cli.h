@@ -10,8 +10,8 @@
 
 namespace netsonde {
 
-enum class Command { Top, Connections, Trace, Explain, Doctor, Fields };
-constexpr std::size_t kCommands = 6;
+enum class Command { Top, Connections, Trace, Explain, Monitor, Doctor, Fields };
+constexpr std::size_t kCommands = 7;
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
 struct Options {
@@ -34,7 +34,7 @@ struct Options {
   std::size_t history_bytes = 64 << 20;
 
   std::string events;             // trace
-  std::optional<Nanos> duration;  // trace, explain
+  std::optional<Nanos> duration;  // trace, explain, monitor
 
   std::optional<std::uint64_t> pid;  // explain
   std::optional<std::uint64_t> connection;

@@ -14,6 +14,7 @@
 #include "user/model/diagnosis/diagnosis.h"
 #include "user/session.h"
 #include "user/sinks/explain.h"
+#include "user/sinks/monitor.h"
 #include "user/sinks/table.h"
 #include "user/sinks/trace.h"
 #include "user/sinks/tui/keys.h"
@@ -148,6 +149,21 @@ Result<int> run_explain(const Options& options, Request& request) {
   return 0;
 }
 
+Result<int> run_monitor(const Options& options, const Request& request) {
+  SessionSettings settings = session_settings(options, request);
+  settings.duration = options.duration;
+  settings.read_host_every = options.interval;
+  const Filter everything;
+  Session session = TRY(Session::open(settings, everything));
+  Monitor monitor(
+      {.interval = options.interval, .duration = options.duration, .json = options.json}, stdout);
+  session.add_sink(monitor);
+  if (!options.json && isatty(STDOUT_FILENO)) TRY(monitor.greet());
+  TRY(session.run());
+  TRY(monitor.finish(session.snapshot(), session.host_values_unreadable()));
+  return 0;
+}
+
 Result<int> run_view(const Options& options, Request& request) {
   SessionSettings settings = session_settings(options, request);
   settings.measure_cost = true;
@@ -231,6 +247,7 @@ Result<int> run(const Options& options) {
   TRY(check_privilege());
   if (options.command == Command::Trace) return run_trace(options, request.value());
   if (options.command == Command::Explain) return run_explain(options, request.value());
+  if (options.command == Command::Monitor) return run_monitor(options, request.value());
   const bool view = options.command == Command::Top && !options.once && !options.batch &&
                     !options.json && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
   return view ? run_view(options, request.value()) : run_table(options, request.value());

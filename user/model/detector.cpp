@@ -12,7 +12,6 @@ namespace netsonde {
 namespace {
 
 constexpr std::size_t kWindow = 300;
-constexpr std::size_t kWarmUp = 120;
 constexpr std::size_t kSettle = 300;
 constexpr std::size_t kRefresh = 16;
 
@@ -85,7 +84,7 @@ double independence(double memory) {
 }  // namespace
 
 bool Baseline::warm() const {
-  return window_.size() >= kWarmUp;
+  return window_.size() >= kDetectorWarmUp;
 }
 
 void Baseline::learn(double value) {
@@ -98,7 +97,7 @@ void Baseline::learn(double value) {
     oldest_ = (oldest_ + 1) % kWindow;
   }
   sorted_.insert(std::upper_bound(sorted_.begin(), sorted_.end(), value), value);
-  if (++unused_ >= kRefresh || window_.size() == kWarmUp) refresh();
+  if (++unused_ >= kRefresh || window_.size() == kDetectorWarmUp) refresh();
 }
 
 void Baseline::replace(std::span<const double> values) {

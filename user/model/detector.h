@@ -8,6 +8,9 @@
 
 namespace netsonde {
 
+// So many values are learned from before the first alarm.
+inline constexpr std::size_t kDetectorWarmUp = 120;
+
 // What began or ended with the value just added. A change that ends has the kind and direction that
 // it began with.
 struct AnomalyChange {
@@ -128,7 +131,7 @@ class Baseline {
 // values at least; after 300 values its own become the baseline: it settled.
 //
 // Absent is what is no measurement, too: not a number, infinite, negative. It changes nothing. The
-// first 120 values that are not absent alarm about nothing.
+// first kDetectorWarmUp values that are not absent alarm about nothing.
 //
 // False alarms in a day of 86,400 values, mean of 30 days each with seeds that no test has:
 // lognormal (sigma 0.5) 0.10, Poisson of 0.5 and 5: 0.07 and 0.10; none with Poisson of 0.02 and
