@@ -13,7 +13,7 @@ _netsonde() {
     [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in top | connections | trace | explain | doctor | fields) command=$word; break ;; esac
+        case $word in top | connections | trace | explain | monitor | doctor | fields) command=$word; break ;; esac
     done
     case $option in
         --by) choice=$(_netsonde_fields) ;;
@@ -27,11 +27,12 @@ _netsonde() {
         --filter | --deep | --ring-size | --interval | --count | --limit | --history | --duration | --pid | --connection) return ;;
         *)
             case $command in
-                '') choice='top connections trace explain doctor fields --config --version --help' ;;
+                '') choice='top connections trace explain monitor doctor fields --config --version --help' ;;
                 top) choice="$looking $table --once --batch --count --history --resolve --ascii" ;;
                 connections) choice="$looking $table" ;;
                 trace) choice="$looking --events --duration --count" ;;
                 explain) choice='--filter --json --ring-size --duration --interval --pid --connection --help' ;;
+                monitor) choice='--interval --duration --json --ring-size --help' ;;
                 doctor) choice='--json --help' ;;
                 fields) choice='--json --help' ;;
             esac ;;

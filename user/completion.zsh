@@ -43,19 +43,25 @@ _netsonde() {
     '--pid[only connections of this process]:process:_pids'
     '--connection[only this connection]:cookie:'
   )
+  local -a monitor=(
+    '--interval[time between two samples]:time (1s):'
+    '--duration[sample for so long, or forever]:time (5m):'
+  )
   local context state line
   _arguments -C '--config[defaults for options]:file:_files' '--version[version]' \
     '(-h --help)'{-h,--help}'[help]' '1:command:->command' '*::option:->option'
   case $state in
     command)
       _values command 'top[live view of every TCP connection]' 'connections[one table]' \
-        'trace[events as they happen]' 'explain[what is wrong, and what would help]' 'doctor[what this host can show]' 'fields[the fields]' ;;
+        'trace[events as they happen]' 'explain[what is wrong, and what would help]' \
+        'monitor[what leaves the usual]' 'doctor[what this host can show]' 'fields[the fields]' ;;
     option)
       case $line[1] in
         top) _arguments $looking $table $view ;;
         connections) _arguments $looking $table ;;
         trace) _arguments $looking $trace ;;
         explain) _arguments $explain $looking[1] $looking[3,-1] ;;
+        monitor) _arguments $monitor $looking[3,-1] ;;
         doctor) _arguments '--json[one JSON object]' $looking[5,-1] ;;
         fields) _arguments '--json[one JSON object per field]' $looking[5,-1] ;;
       esac ;;

@@ -8,7 +8,7 @@ import tempfile
 
 from harness import Skip, expect, fact, one_error, run, succeed
 
-COMMANDS = ["top", "connections", "trace", "doctor", "fields"]
+COMMANDS = ["top", "connections", "trace", "monitor", "doctor", "fields"]
 
 
 def refused(*arguments):

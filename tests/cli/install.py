@@ -10,7 +10,7 @@ import harness
 from harness import Skip, expect, fact, succeed
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-COMMANDS = ["top", "connections", "trace", "doctor", "fields"]
+COMMANDS = ["top", "connections", "trace", "monitor", "doctor", "fields"]
 
 
 def needed(path):

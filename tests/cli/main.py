@@ -15,7 +15,7 @@ import time
 
 import harness
 
-MODULES = ["view", "ending", "events", "explain", "top", "limits", "hostile", "arguments", "places", "install"]
+MODULES = ["view", "ending", "events", "explain", "monitor", "top", "limits", "hostile", "arguments", "places", "install"]
 AT_ONCE = 5
 
 

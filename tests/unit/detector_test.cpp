@@ -14,7 +14,7 @@ namespace {
 using Kind = AnomalyChange::Kind;
 using End = AnomalyChange::End;
 
-constexpr int kWarmUp = 120;
+constexpr int kWarmUp = kDetectorWarmUp;
 
 // That knows nothing but one value.
 Detector settled_detector(double level = 10'000) {
