@@ -2,6 +2,7 @@
 """What monitor tells of a host whose load is known: statistics against a second witness, an anomaly
 from its begin to its end, the summary however it ends."""
 
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import threading
 import time
 
 from harness import Lines, enter_own_network, eventually, expect, fact, finish, free_port, one_error, run, start, succeed, tool
-from traffic import HOST, Connection, listener
+from traffic import HOST, Connection, tun
 
 QUICK = ("monitor", "--interval", "10ms")
 
@@ -27,23 +28,27 @@ def series_of(summary, name, instance=None):
     return next(series for series in summary["series"] if (series["id"], series["instance"]) == (name, instance))
 
 
+def content(path):
+    with contextlib.suppress(FileNotFoundError), open(path) as file:
+        return file.read()
+    return ""
+
+
 class Monitor:
-    """A running monitor that has taken its first samples: it holds the counters of this host."""
+    """A running monitor that takes samples."""
 
     def __init__(self, *arguments, form="--json", **options):
         self.process = start(*QUICK, *filter(None, [form]), *arguments, **options)
         self.lines = Lines(self.process.stdout)
         eventually(self.looks, lambda: f"a monitor that looks; {self.process.poll()=}")
+        begun = time.monotonic()
+        eventually(lambda: time.monotonic() > begun + 0.05, "the time of some samples")
 
     def looks(self):
-        """It reads the host beside its first pass, and waits for the next."""
+        """The timer of its samples runs: what they count from has been read."""
         assert self.process.poll() is None, self.process.stderr.read().decode(errors="replace")
-        folder = f"/proc/{self.process.pid}/fd"
-        return any(os.readlink(f"{folder}/{number}").endswith("/net/snmp") for number in os.listdir(folder)) and self.asleep()
-
-    def asleep(self):
-        with open(f"/proc/{self.process.pid}/wchan") as file:
-            return "ep_poll" in file.read() or "epoll" in file.read()
+        folder = f"/proc/{self.process.pid}/fdinfo"
+        return any("it_interval: (0, 10000000)" in content(f"{folder}/{number}") for number in os.listdir(folder))
 
     def end(self, number=signal.SIGINT):
         self.process.send_signal(number)
@@ -75,9 +80,10 @@ def any_signal_ends_with_the_summary():
 @fact
 def text_ends_with_a_table_that_fits_a_terminal():
     with Connection() as connection:
-        monitor = Monitor(form=None)
-        connection.exchange(10)
-        done = monitor.end()
+        process = start(*QUICK, "--duration", "0.3s")
+        eventually(lambda: connection.exchange(10) or process.poll() is not None, "its end")
+        done = finish(process)
+    expect((done.status, done.err), (0, ""), "status and errors")
     assert re.match(r"Observed for \S+: \d+ samples?; lost events: none\.", done.lines[0]), done.lines[0]
     assert any(line.startswith("established_connections ") for line in done.lines), done.lines
     assert re.fullmatch(r"Left out: \d+ series always at zero, \d+ never measured\.", done.lines[-1]), done.lines[-1]
@@ -160,14 +166,17 @@ def refused_attempts_are_counted_as_the_kernel_does():
 @fact
 def a_device_that_goes_ends_no_series_with_an_anomaly():
     enter_own_network()
-    for name in ["gone0", "kept0"]:
-        tool("ip", "link", "add", name, "up", "type", "dummy")
+    names = ["gone0", "kept0"]
+    held = {name: tun(name) for name in names}
+    for name in names:
+        tool("ip", "link", "set", name, "up")
     monitor = Monitor()
     time.sleep(1.5)  # longer than the warm-up
-    tool("ip", "link", "delete", "gone0")
+    os.close(held["gone0"])
     time.sleep(0.3)
     summary = summary_of(monitor.end())
-    gone, kept = (series_of(summary, "device_tx_bytes_per_s", name) for name in ["gone0", "kept0"])
+    os.close(held["kept0"])
+    gone, kept = (series_of(summary, "device_tx_bytes_per_s", name) for name in names)
     assert 0 < gone["samples"] < kept["samples"], f"{gone} {kept}"
     expect(gone["anomalies"], 0, "anomalies of the device that went")
     expect([series["instance"] for series in summary["series"] if series["instance"] == "lo"], [], "series of the loopback device")

@@ -26,12 +26,16 @@ std::vector<double> many_values(std::size_t count) {
   return values;
 }
 
-// The definition: the least value that so large a share of all does not exceed.
-double exact_quantile(std::vector<double> values, double share) {
+std::vector<double> sorted(std::vector<double> values) {
   std::sort(values.begin(), values.end());
+  return values;
+}
+
+// The definition: the least value that so large a share of all does not exceed.
+double exact_quantile(const std::vector<double>& sorted, double share) {
   std::size_t rank = 1;
-  while (static_cast<double>(rank) < share * static_cast<double>(values.size())) ++rank;
-  return values[rank - 1];
+  while (static_cast<double>(rank) < share * static_cast<double>(sorted.size())) ++rank;
+  return sorted[rank - 1];
 }
 
 TEST(StatisticsTest, NothingIsKnownBeforeTheFirstValue) {
@@ -83,15 +87,17 @@ TEST(StatisticsTest, ALargeCommonPartTakesNothingFromTheDeviation) {
 TEST(StatisticsTest, QuantilesAreExactAsLongAsValuesAreFew) {
   const std::vector<double> values = many_values(Statistics::kExact);
   const Statistics statistics = of(values);
+  const std::vector<double> in_order = sorted(values);
   for (const double share : {0.001, 0.05, 0.5, 0.95, 0.99, 1.0})
-    EXPECT_EQ(statistics.quantile(share), exact_quantile(values, share)) << share;
+    EXPECT_EQ(statistics.quantile(share), exact_quantile(in_order, share)) << share;
 }
 
 TEST(StatisticsTest, QuantilesOfManyAreOffByAtMostWhatIsPromised) {
   const std::vector<double> values = many_values(50'000);
   const Statistics statistics = of(values);
+  const std::vector<double> in_order = sorted(values);
   for (double share = 0.001; share < 1; share += 0.001) {
-    const double exact = exact_quantile(values, share);
+    const double exact = exact_quantile(in_order, share);
     EXPECT_NEAR(statistics.quantile(share).value(), exact, exact / 128) << share;
   }
   EXPECT_EQ(statistics.quantile(1), statistics.max());

@@ -17,6 +17,7 @@ Watch::Watch(Nanos interval) {
 
 std::vector<SeriesChange> Watch::add(const Snapshot& snapshot) {
   now_ = snapshot.time();
+  realtime_ns_ = snapshot.realtime_ns();
   observed_ += snapshot.interval();
   for (Group& group : groups_) add(group, snapshot);
   ++samples_;
@@ -56,6 +57,7 @@ void Watch::add_value(Followed& followed, const Snapshot& snapshot) {
     ++record.anomalies;
     record.running = change;
     record.running_since = now_;
+    record.began_at_ns = realtime_ns_;
   } else {
     record.running.reset();
   }

@@ -20,6 +20,7 @@ struct SeriesRecord {
   std::uint64_t anomalies = 0;
   std::optional<AnomalyChange> running;  // as it began
   Time running_since;
+  std::int64_t began_at_ns = 0;  // since the epoch, as it was told then
 };
 
 // An anomaly that began or ended with the newest snapshot. Valid until the next one.
@@ -65,6 +66,7 @@ class Watch {
   std::vector<Group> groups_;
   std::vector<SeriesChange> changes_;  // of the snapshot that is being added
   Time now_;
+  std::int64_t realtime_ns_ = 0;
   std::uint64_t samples_ = 0;
   Nanos observed_{0};
 };

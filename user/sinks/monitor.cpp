@@ -103,11 +103,9 @@ Json to_json(const SeriesRecord& record) {
 }
 
 Json running_json(const SeriesRecord& record, const Snapshot& last) {
-  const std::int64_t since =
-      record.running_since.time_since_epoch().count() + last.tick().realtime_offset_ns;
   return {{"series", record.series->id},
           {"instance", instance_json(record)},
-          {"began_at", rfc3339(since)},
+          {"began_at", rfc3339(record.began_at_ns)},
           {"kind", name_of(record.running->kind)},
           {"direction", direction_of(*record.running)},
           {"baseline", record.running->baseline},
