@@ -73,7 +73,7 @@ Findings local_drop(const Observation& observation) {
         figure("retransmitted_after_local_drop", group.sum(dropped_here), Unit::Segments)};
     for (const auto& [place, entry] : places)
       finding.evidence.push_back(figure("drops " + place, entry.first, Unit::Count));
-    finding.text = fmt::format("This host itself dropped {} packets of {}: {}.", packets,
+    finding.text = fmt::format("This host itself dropped {} of {}: {}.", counted(packets, "packet"),
                                these(group), worst->first);
     finding.advice =
         advice_on_drop(observation.now.names().drop_reason(worst->second.second->reason));

@@ -113,6 +113,10 @@ std::string these(const Group& group) {
   return group.size() == 1 ? "this connection" : fmt::format("{} connections", group.size());
 }
 
+std::string counted(std::uint64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::string percent(double share) {
   const double value = 100 * share;
   if (value > 99 && value < 100) return "over 99%";

@@ -52,7 +52,9 @@ Evidence words(std::string_view name, std::string_view text);
 
 // "3 connections", "this connection".
 std::string these(const Group& group);
-// "12% ", never "100%" for less than all.
+// "1 packet", "12 packets".
+std::string counted(std::uint64_t count, std::string_view what);
+// "12%", never "100%" for less than all.
 std::string percent(double share);
 // "40ms".
 std::string duration_text(std::uint64_t us);

@@ -70,10 +70,8 @@ Findings syn_retransmits(const Observation& observation) {
     const std::uint64_t again = group.grew(&ev_sample::retransmits_syn);
     Finding finding = on_attempts(group, observation, Severity::Warning, Where::Network);
     finding.evidence = {evidence("retransmits_syn", again)};
-    finding.text = fmt::format(
-        "{} connection requests (SYN) were not answered and had to be sent "
-        "again.",
-        again);
+    finding.text =
+        fmt::format("{} to connect (SYN) not answered, and sent again.", counted(again, "request"));
     finding.advice =
         "The peer is down or slow to answer, a filter drops without a word, or packets "
         "get lost; a connection that came about after one second lost just one.";
@@ -120,8 +118,8 @@ Findings connect_refused(const Observation& observation) {
   for (const Group& group : grouped(observation.connections, weight)) {
     Finding finding = on_attempts(group, observation, Severity::Warning, Where::Peer);
     finding.evidence = {figure("refused", std::uint64_t{group.size()}, Unit::Count)};
-    finding.text =
-        fmt::format("{} attempts to connect were refused: nobody listens there.", group.size());
+    finding.text = fmt::format("{} to connect, refused: nobody listens there.",
+                               counted(group.size(), "attempt"));
     finding.advice =
         "Is the service running, on this address and port? A firewall that rejects "
         "looks the same.";
@@ -144,11 +142,12 @@ Findings connect_timeout(const Observation& observation) {
     finding.evidence = {figure("failed", std::uint64_t{group.size()}, Unit::Count),
                         figure("unreachable", unreachable, Unit::Count),
                         evidence("retransmits_syn", group.grew(&ev_sample::retransmits_syn))};
-    finding.text =
-        unreachable == group.size()
-            ? fmt::format("{} attempts to connect failed: no route to the host.", group.size())
-            : fmt::format("{} attempts to connect failed after {} without an answer.", group.size(),
-                          short_duration(tried(group) / static_cast<int>(group.size())));
+    finding.text = unreachable == group.size()
+                       ? fmt::format("{} to connect failed: no route to the host.",
+                                     counted(group.size(), "attempt"))
+                       : fmt::format("{} to connect failed after {} without an answer.",
+                                     counted(group.size(), "attempt"),
+                                     short_duration(tried(group) / static_cast<int>(group.size())));
     finding.advice =
         "The peer is down, or a filter drops without a word. How long to try: "
         "tcp_syn_retries, or a timeout in the application.";

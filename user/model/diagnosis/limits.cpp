@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include "user/model/diagnosis/group.h"
+#include "user/model/diagnosis/resends.h"
 #include "user/model/diagnosis/rules.h"
 
 namespace netsonde::rules {
@@ -204,7 +204,7 @@ Findings send_buffer_limited(const Observation& observation) {
 Findings congestion_window_limited(const Observation& observation) {
   const auto weight = [](const Watched& w) -> double {
     const bool mostly = 2 * w.busy_by_cwnd_ms >= w.sending_ms();
-    return mostly ? worth(w.busy_by_cwnd_ms, w.sending_ms()) : 0;
+    return mostly && !is_silent(w) ? worth(w.busy_by_cwnd_ms, w.sending_ms()) : 0;
   };
   Findings findings;
   for (const Group& group : grouped(observation.connections, weight)) {

@@ -109,9 +109,9 @@ Findings congestive_loss(const Observation& observation) {
   Findings findings = losses(observation, true);
   for (Finding& finding : findings) {
     finding.text = fmt::format(
-        "{} segments were lost while the round trip had grown far above its "
+        "{} lost while the round trip had grown far above its "
         "minimum: a queue on the way was full.",
-        *finding.impact.segments);
+        counted(*finding.impact.segments, "segment"));
     finding.advice =
         "Less at once (pacing, a congestion control that keeps queues short such as "
         "bbr) or a wider bottleneck; a longer queue would only add delay.";
@@ -124,10 +124,10 @@ Findings random_loss(const Observation& observation) {
   Findings findings = losses(observation, false);
   for (Finding& finding : findings) {
     finding.text = fmt::format(
-        "{} segments were lost although the round trip had not grown: no "
+        "{} lost although the round trip had not grown: no "
         "queue was full. A bad link, a policer or a very short queue looks "
         "like that.",
-        *finding.impact.segments);
+        counted(*finding.impact.segments, "segment"));
     finding.advice =
         "Look for errors on the links of the path. A congestion control that does not "
         "take every loss for congestion (bbr) may be worth an experiment.";
@@ -152,9 +152,9 @@ Findings tail_loss(const Observation& observation) {
         evidence("retransmits_tlp", group.grew(&ev_sample::retransmits_tlp)));
     finding.evidence.push_back(evidence("rto_us", std::uint64_t{group.worst().last.rto_us}));
     finding.text = fmt::format(
-        "{} times only a timeout found the loss: nothing came after the lost "
+        "{} found only by a timeout: nothing came after the lost "
         "segments that would have told, and no probe (TLP) got through.",
-        timeouts);
+        counted(timeouts, "loss episode"));
     finding.advice =
         "Each costs at least the RTO. Check that SACK and tcp_early_retrans are on; a "
         "lower minimum RTO (tcp_rto_min_us, or rto_min on the route) shortens the wait.";
@@ -176,9 +176,9 @@ Findings spurious_retransmits(const Observation& observation) {
     finding.evidence.push_back(evidence("undone_recoveries", group.grew(&ev_sample::undos)));
     finding.evidence.push_back(evidence("rttvar_us", std::uint64_t{group.worst().last.rttvar_us}));
     finding.text = fmt::format(
-        "{} retransmissions were needless: the peer had the data already and "
+        "{} needless: the peer had the data already and "
         "said so (DSACK).",
-        needless);
+        counted(needless, "retransmission"));
     finding.advice =
         "The acknowledgements were late or lost, or packets overtook each other; a "
         "sudden delay beyond the RTO does it too.";
