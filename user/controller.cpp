@@ -213,7 +213,8 @@ void print_man_entry(std::string_view names, std::string_view help) {
   fmt::print(".TP\n.B \"{}\"\n{}\n", name, roff(help));
 }
 
-// Internal, for the build: what stands in the manual page for its lines @FIELDS@, @KEYS@ and @FINDINGS@.
+// Internal, for the build: what stands in the manual page for its lines @FIELDS@, @KEYS@ and
+// @FINDINGS@.
 void print_man() {
   fmt::print("@FIELDS@\n");
   for (const Field& field : fields()) print_man_entry(names_of(field), field.help);

@@ -66,7 +66,7 @@ Findings application_limited(const Observation& observation) {
     const std::uint64_t life = lifetime_ms(w, observation);
     const std::uint64_t tick =
         static_cast<std::uint64_t>(observation.now.interval().count()) / 1'000'000;
-    const bool active = 2 * w.ticks * tick >= life && w.ticks > 1;
+    const bool active = std::uint64_t{2} * w.ticks * tick >= life && w.ticks > 1;
     const std::uint64_t free = idle_or_unlimited_ms(w, observation);
     const bool moved = w.grew(&ev_sample::tx_bytes) >= std::uint64_t{kInitialWindow} * w.last.mss;
     return active && moved && 2 * free > life ? static_cast<double>(free) : 0;
