@@ -13,6 +13,7 @@
 #include "user/base/text.h"
 #include "user/capture/host.h"
 #include "user/capture/live.h"
+#include "user/doctor_host.h"
 
 namespace netsonde {
 
@@ -38,6 +39,7 @@ struct Report {
   std::optional<std::size_t> namespaces{};
   std::size_t unreachable = 0;
   std::vector<Advice> advice;
+  std::optional<HostSetup> setup{};
 };
 
 // Loads and attaches everything for a second, as the live view would.
@@ -71,6 +73,7 @@ Report examine() {
   report.congestion_controls = congestion_controls();
   report.qdiscs = available_qdiscs();
   report.advice = host_advice();
+  if (auto setup = examine_devices()) report.setup = std::move(setup).value();
   if (!report.missing.empty()) {
     report.problem = "lacks " + joined(report.missing) + ": run it as root";
     return report;
@@ -103,6 +106,7 @@ Json to_json(const Report& report) {
                              {"ns_per_run", cost.runs ? Json(ns_per_run(cost)) : Json(nullptr)}});
   json["congestion_controls"] = report.congestion_controls;
   json["qdiscs"] = report.qdiscs;
+  json["setup"] = report.setup ? to_json(*report.setup) : Json(nullptr);
   json["advice"] = Json::array();
   for (const Advice& advice : report.advice)
     json["advice"].push_back(
@@ -130,6 +134,7 @@ void print(const Report& report) {
   for (const ProgramCost& cost : report.costs)
     fmt::print("{:<40} {:>12} {:>12}\n", cost.name, cost.runs,
                cost.runs ? std::to_string(ns_per_run(cost)) : "-");
+  if (report.setup) fmt::print("\n{}", to_text(*report.setup));
   for (const Advice& advice : report.advice)
     fmt::print("\n{} = {}: {}\n", advice.setting, advice.value, advice.text);
   fmt::print("\n{}\n", report.problem.empty() ? "netsonde top can run here."
