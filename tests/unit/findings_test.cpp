@@ -98,7 +98,7 @@ TEST_F(FindingsTest, TheHeaderNamesTheWorstAndNoLongerSaysOk) {
   look(1);
   const Verdict now = verdict();
   EXPECT_TRUE(now.has_finding);
-  EXPECT_EQ(now.finding.find("warning connect-refused "), 0u) << now.finding;
+  EXPECT_EQ(now.finding.find("connect-refused "), 0u) << now.finding;
   EXPECT_EQ(now.finding_style, Style::Warn);
   EXPECT_EQ(now.figures, "no retransmissions");
   EXPECT_EQ(now.style, Style::Normal);
@@ -147,6 +147,16 @@ TEST_F(FindingsTest, WhatHasNoRoomIsNamed) {
   EXPECT_EQ(few[0], all[0]);
   EXPECT_TRUE(few[3].starts_with("and ")) << few[3];
   EXPECT_NE(few[3].find("zero-window"), std::string::npos) << few[3];
+}
+
+TEST_F(FindingsTest, OfMoreMembersThanAreNamedTheRestIsToldSo) {
+  for (std::uint64_t cookie = 1; cookie <= 1100; ++cookie) refuse(0.5, cookie);
+  look(1);
+  EXPECT_TRUE(lines(1000)[0].starts_with("warning connect-refused, 1100 connections"))
+      << lines(1000)[0];
+  EXPECT_EQ(lines(1100, 200)[0],
+            "Nothing wrong found in the last 1s. Of some findings only the worst 1000 connections "
+            "are known.");
 }
 
 TEST_F(FindingsTest, ThePastHasNone) {

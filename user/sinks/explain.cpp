@@ -89,6 +89,13 @@ std::string labelled(std::string_view label, std::string_view text, int width) {
   return fmt::format("  {:<{}}{}\n", label, kIndent - 2, wrapped(text, kIndent, width));
 }
 
+std::string evidence_text(const Finding& finding) {
+  std::string text;
+  for (const Evidence& figure : finding.evidence)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", figure.field, human(figure));
+  return text;
+}
+
 std::string to_text(const Finding& finding, const Observation& observation, int width) {
   std::string text = fmt::format("{:<9}{}  {}\n", name_of(finding.severity), finding.id,
                                  subject_text(finding.subject));
@@ -134,13 +141,6 @@ std::string subject_text(const Subject& subject) {
     return fmt::format("{}{} < {}, {} connections", owner, local,
                        to_text(Address::from(conn.remote)), subject.connections);
   return fmt::format("{}> {}, {} connections", owner, remote, subject.connections);
-}
-
-std::string evidence_text(const Finding& finding) {
-  std::string text;
-  for (const Evidence& figure : finding.evidence)
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", figure.field, human(figure));
-  return text;
 }
 
 Json to_json(const Diagnosis& diagnosis, const Observation& observation) {

@@ -17,7 +17,5 @@ std::string to_text(const Diagnosis& diagnosis, const Observation& observation, 
 
 // "curl[812] > 10.0.0.7:443, 3 connections"; "nginx[41] listening on 0.0.0.0:80"; "eth0".
 std::string subject_text(const Subject& subject);
-// "srtt_us 1.2ms, cwnd_segments 10".
-std::string evidence_text(const Finding& finding);
 
 }  // namespace netsonde

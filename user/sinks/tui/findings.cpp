@@ -11,6 +11,7 @@ namespace netsonde {
 
 namespace {
 
+constexpr int kBriefBelow = 10;  // lines
 constexpr std::string_view kLiveOnly = "Findings are of the live view only.";
 
 std::string span_text(Nanos span) {
@@ -18,7 +19,23 @@ std::string span_text(Nanos span) {
   return short_duration(std::chrono::round<std::chrono::milliseconds>(span));
 }
 
-std::vector<FindingLine> lines_of(const Finding& finding, int width) {
+// As many figures in a line as have room, none broken.
+std::vector<std::string> figure_lines(const Finding& finding, int width) {
+  std::vector<std::string> lines;
+  for (const Evidence& figure : finding.evidence) {
+    const std::string text = fmt::format("{} {}", figure.field, human(figure));
+    const bool fits =
+        !lines.empty() && display_width(lines.back()) + 2 + display_width(text) <= width;
+    if (fits)
+      lines.back() += ", " + text;
+    else
+      lines.push_back(text);
+  }
+  return lines;
+}
+
+// brief: of the figures, which come most telling first, one line.
+std::vector<FindingLine> lines_of(const Finding& finding, int width, bool brief) {
   std::string head = fmt::format("{} {}", name_of(finding.severity), finding.id);
   if (finding.subject.connections > 1)
     head += fmt::format(", {} connections", finding.subject.connections);
@@ -27,8 +44,9 @@ std::vector<FindingLine> lines_of(const Finding& finding, int width) {
     lines.push_back({.text = std::move(line)});
   lines.front().marked = std::min(head.size(), lines.front().text.size());
   lines.front().mark = style_of(finding.severity);
-  if (finding.evidence.empty()) return lines;
-  for (const std::string& line : wrap(evidence_text(finding), width - 2))
+  std::vector<std::string> figures = figure_lines(finding, width - 2);
+  if (brief && figures.size() > 1) figures.resize(1);
+  for (const std::string& line : figures)
     lines.push_back({.text = "  " + line, .rest = Style::Dim});
   return lines;
 }
@@ -42,7 +60,9 @@ FindingLine more_line(std::span<const Finding* const> left) {
 
 std::string nothing_wrong(const LiveFindings& findings) {
   std::string text = findings.none("Nothing wrong found");
-  if (findings.may_miss()) text += " There were too many connections to look at each.";
+  if (!findings.names_all())
+    text += fmt::format(" Of some findings only the worst {} connections are known.",
+                        Subject::kMostCookies);
   return text;
 }
 
@@ -72,13 +92,15 @@ std::vector<const Finding*> LiveFindings::of(std::uint64_t cookie) const {
 
 std::string LiveFindings::none(std::string_view what) const {
   if (span_ == Nanos(0)) return "Measuring: findings need a second tick.";
-  return fmt::format("{} in the last {}.", what, span_text(span_));
+  std::string text = fmt::format("{} in the last {}.", what, span_text(span_));
+  if (not_watched_) text += fmt::format(" Not looked at: {} connections.", not_watched_);
+  return text;
 }
 
-bool LiveFindings::may_miss() const {
-  return not_watched_ || std::ranges::any_of(findings_, [](const Finding& finding) {
-           return finding.subject.cookies.size() == Subject::kMostCookies;
-         });
+bool LiveFindings::names_all() const {
+  return std::ranges::none_of(findings_, [](const Finding& finding) {
+    return finding.subject.cookies.size() == Subject::kMostCookies;
+  });
 }
 
 Style style_of(Severity severity) {
@@ -91,8 +113,7 @@ Style style_of(Severity severity) {
 }
 
 std::string headline(const Finding& finding) {
-  return fmt::format("{} {} {}: {}", name_of(finding.severity), finding.id,
-                     subject_text(finding.subject), finding.text);
+  return fmt::format("{} {}: {}", finding.id, subject_text(finding.subject), finding.text);
 }
 
 void add_finding(Verdict& verdict, const LiveFindings* findings) {
@@ -120,7 +141,7 @@ std::vector<FindingLine> finding_lines(const LiveFindings* findings, std::uint64
       lines.push_back({.text = std::move(line)});
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const std::vector<FindingLine> next = lines_of(*all[i], width);
+    const std::vector<FindingLine> next = lines_of(*all[i], width, height < kBriefBelow);
     const std::size_t keep = i + 1 < all.size() ? 1 : 0;  // for the line that names the rest
     if (i > 0 && lines.size() + next.size() + keep > static_cast<std::size_t>(height)) {
       lines.resize(std::min(lines.size(), static_cast<std::size_t>(std::max(height - 1, 0))));

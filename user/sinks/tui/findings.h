@@ -24,10 +24,10 @@ class LiveFindings {
   const Finding* worst() const;
   // Those that the connection is one of, worst first.
   std::vector<const Finding*> of(std::uint64_t cookie) const;
-  // "No warnings in the last 12s."
+  // "No warnings in the last 12s.", and how much was not looked at.
   std::string none(std::string_view what) const;
-  // The connection may be one of those that were not looked at, or are not named.
-  bool may_miss() const;
+  // All connections of all findings are known.
+  bool names_all() const;
 
  private:
   RollingObserver window_;
@@ -38,7 +38,7 @@ class LiveFindings {
 
 Style style_of(Severity severity);
 
-// "warning zero-window curl[812] > 10.0.0.7:443: The peer shut its window: ..."
+// "zero-window curl[812] > 10.0.0.7:443: The peer shut its window: ..."
 std::string headline(const Finding& finding);
 
 // Says in the verdict which finding is the worst. findings: null where the past is shown.
