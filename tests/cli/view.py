@@ -296,7 +296,7 @@ def enter_opens_a_connection_and_escape_leaves_it():
 @fact
 def the_header_and_the_detail_view_name_what_is_wrong():
     port = free_port()
-    with View(columns=120) as view:
+    with View() as view:
         view.shows("sort:")
 
         def named():

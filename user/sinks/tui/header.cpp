@@ -240,12 +240,13 @@ int Header::draw_verdict(Screen& screen, int y, const Verdict& verdict) {
   if (worst_has_line(rows, columns)) {
     screen.put(y++, 0, columns, verdict.figures, verdict.style);
     screen.put(y++, 0, columns, second, second_style);
-  } else if (instead) {
+  } else if (instead && columns < kOneLine) {
     screen.put(y++, 0, columns, second, second_style);
   } else {
-    const std::string_view separator = second.empty() ? "" : "; ";
-    screen.put(y++, 0, columns, fmt::format("{}{}{}", verdict.figures, separator, second),
-               verdict.style);
+    const std::string first = verdict.figures + (second.empty() ? "" : "; ");
+    const int width = std::min(display_width(first), columns);
+    screen.put(y, 0, width, first, verdict.style);
+    screen.put(y++, width, columns - width, second, instead ? second_style : verdict.style);
   }
   if (own_line) screen.put(y++, 0, columns, verdict.finding, verdict.finding_style);
   return y;
