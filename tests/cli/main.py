@@ -15,7 +15,7 @@ import time
 
 import harness
 
-MODULES = ["view", "ending", "events", "top", "limits", "hostile", "arguments", "places", "install"]
+MODULES = ["view", "ending", "events", "top", "limits", "hostile", "arguments", "places", "install", "findings"]
 AT_ONCE = 5
 
 
