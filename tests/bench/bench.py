@@ -3,7 +3,7 @@
 people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in namespaces of its
 own.
 
-Parts: work (programs on and off, nanoseconds per run), peers, scale, start, events.
+Parts: work (programs on and off, nanoseconds per run), peers, scale, diagnosis, start, events.
 QUICK=1: fewer pairs, shorter spans.
 """
 import json
@@ -26,7 +26,7 @@ class Bench:
     def __init__(self, build):
         self.netsonde = os.path.abspath(f"{build}/netsonde")
         self.tools = os.path.abspath(f"{build}/tests/bench")
-        parts = ("ratios", "costs", "readers", "peers", "scale", "start", "events")
+        parts = ("ratios", "costs", "readers", "peers", "scale", "diagnosis", "start", "events")
         self.results = {part: [] for part in parts}
 
     def work(self):
@@ -92,6 +92,14 @@ class Bench:
         cpu, begin = cpu_s(pid), time.monotonic()
         time.sleep(span)
         return (cpu_s(pid) - cpu) * 1000 / (time.monotonic() - begin)
+
+    def diagnosis(self):
+        for how in ("idle", "active"):
+            holders = Holders(f"{self.tools}/scale", 10000, how)
+            command = [f"{self.tools}/diagnosis", "15" if QUICK else "40"]
+            line = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+            self.results["diagnosis"].append({"sockets": 10000, "how": how, **json.loads(line)})
+            holders.stop()
 
     def start(self):
         runs = 3 if QUICK else 7
@@ -161,7 +169,8 @@ class Bench:
 
 
 def main():
-    build, parts = sys.argv[1], sys.argv[2:] or ["work", "peers", "scale", "start", "events"]
+    build, parts = sys.argv[1], sys.argv[2:] or ["work", "peers", "scale", "diagnosis", "start",
+                                              "events"]
     bench = Bench(build)
     bench.results["machine"] = {"kernel": os.uname().release, "cores": os.cpu_count(),
                                 "load_before": os.getloadavg()[0]}

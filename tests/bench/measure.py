@@ -64,12 +64,12 @@ class Load:
 
 
 class Holders:
-    """So many idle connections, until stopped."""
+    """So many idle connections, or such as exchange a byte twice a second, until stopped."""
 
-    def __init__(self, tool, sockets):
+    def __init__(self, tool, sockets, *how):
         self.process = None
         if sockets:
-            self.process = subprocess.Popen([tool, str(sockets)], stdin=subprocess.PIPE,
+            self.process = subprocess.Popen([tool, str(sockets), *how], stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, text=True)
             if self.process.stdout.readline() != "ready\n":
                 raise RuntimeError(f"cannot open {sockets} sockets")

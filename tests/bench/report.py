@@ -69,6 +69,13 @@ def print_scale(rows):
           [[cell(row[key]) for key in keys] for row in rows])
 
 
+def print_diagnosis(rows):
+    table("Diagnosis in the live view, 10000 sockets: CPU milliseconds per tick",
+          ["sockets", "watched", "following events", "looking for findings", "both"],
+          [[row["how"], round(row["watched"]), f"{row['follow_ms']:.1f}", f"{row['look_ms']:.1f}",
+            f"{row['tick_ms']:.1f}"] for row in rows])
+
+
 def print_start(rows):
     table("Milliseconds to the first full screen; what top --once takes beyond its interval",
           ["sockets", "first screen", "top --once"],
@@ -112,6 +119,12 @@ def scale_goals(rows):
         yield f"lost events, {row['sockets']} sockets", str(row["lost"]), "0", row["lost"] == 0
 
 
+def diagnosis_goals(rows):
+    for row in rows:
+        ms = row["tick_ms"]
+        yield f"diagnosis: CPU per tick at 10k, {row['how']}", f"{ms:.1f} ms", "< 20 ms", ms < 20
+
+
 def start_goals(rows):
     for row in rows:
         ms = row["first_screen_ms"]
@@ -120,11 +133,12 @@ def start_goals(rows):
 
 def print_all(results):
     for part, show in [("ratios", print_ratios), ("costs", print_costs), ("peers", print_peers),
-                       ("scale", print_scale), ("start", print_start), ("events", print_events)]:
+                       ("scale", print_scale), ("diagnosis", print_diagnosis),
+                       ("start", print_start), ("events", print_events)]:
         if results.get(part):
             show(results[part])
     goals = [*work_goals(results["ratios"]), *scale_goals(results["scale"]),
-             *start_goals(results["start"])]
+             *diagnosis_goals(results["diagnosis"]), *start_goals(results["start"])]
     if goals:
         table("Goals", ["", "measured", "goal", ""],
               [[what, value, goal, "met" if met else "MISSED"] for what, value, goal, met in goals])

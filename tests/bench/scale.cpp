@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// scale SOCKETS   Holds so many established TCP sockets (both ends of half as many loopback
-// connections) that do nothing, in as many processes as the limit of open files asks for. Prints
-// "ready" when all are open and holds them until its standard input ends.
+// scale SOCKETS [active]   Holds so many established TCP sockets (both ends of half as many
+// loopback connections), in as many processes as the limit of open files asks for. They do nothing,
+// or each sends and receives a byte twice a second. Prints "ready" when all are open and holds them
+// until its standard input ends.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -13,7 +14,10 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
+#include <vector>
 
+#include "tests/bench/measure.h"
 #include "user/base/fd.h"
 #include "user/base/result.h"
 
@@ -35,8 +39,12 @@ int pairs_per_process() {
   return (files - kOtherFiles) / 2;
 }
 
+struct Pair {
+  int client, server;
+};
+
 // The sockets stay open until the process ends.
-Result<> open_pairs(int pairs) {
+Result<std::vector<Pair>> open_pairs(int pairs) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -46,17 +54,25 @@ Result<> open_pairs(int pairs) {
   if (bind(listener, generic, size) || listen(listener, 128) ||
       getsockname(listener, generic, &size))
     return Error::from_errno("listen on loopback");
+  std::vector<Pair> opened;
   for (int i = 0; i < pairs; ++i) {
     const int client = socket(AF_INET, SOCK_STREAM, 0);
     if (client < 0 || connect(client, generic, size)) return Error::from_errno("connect");
-    if (accept(listener, nullptr, nullptr) < 0) return Error::from_errno("accept");
+    const int server = accept(listener, nullptr, nullptr);
+    if (server < 0) return Error::from_errno("accept");
+    opened.push_back({.client = client, .server = server});
   }
   close(listener);
-  return {};
+  return opened;
+}
+
+void pass_byte(int from, int to) {
+  char byte = 0;
+  if (send(from, &byte, 1, MSG_NOSIGNAL) != 1 || recv(to, &byte, 1, 0) != 1) _exit(1);
 }
 
 // Writes one byte to `done` when its connections are open.
-[[noreturn]] void hold(int pairs, int done) {
+[[noreturn]] void hold(int pairs, int done, bool active) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const auto opened = open_pairs(pairs);
   if (!opened) {
@@ -65,10 +81,17 @@ Result<> open_pairs(int pairs) {
   }
   if (write(done, "", 1) != 1) _exit(1);
   close(done);
-  while (true) pause();
+  while (!active) pause();
+  while (true) {
+    for (const Pair& pair : opened.value()) {
+      pass_byte(pair.client, pair.server);
+      pass_byte(pair.server, pair.client);
+    }
+    sleep_for(std::chrono::milliseconds(500));
+  }
 }
 
-int run(int sockets) {
+int run(int sockets, bool active) {
   int ends[2];
   if (pipe(ends)) return 1;
   const UniqueFd ready(ends[0]);
@@ -76,7 +99,7 @@ int run(int sockets) {
   const int most = pairs_per_process();
   int holders = 0;
   for (int left = sockets / 2; left > 0; left -= most, ++holders)
-    if (fork() == 0) hold(std::min(left, most), done.get());
+    if (fork() == 0) hold(std::min(left, most), done.get(), active);
   done.reset();
   char byte = 0;
   for (int i = 0; i < holders; ++i)
@@ -94,7 +117,8 @@ int run(int sockets) {
 
 int main(int count, char** arguments) {
   const int sockets = count > 1 ? std::atoi(arguments[1]) : 0;
-  if (sockets >= 2) return netsonde::bench::run(sockets);
-  std::fputs("usage: scale SOCKETS\n", stderr);
+  const bool active = count > 2 && std::string_view(arguments[2]) == "active";
+  if (sockets >= 2) return netsonde::bench::run(sockets, active);
+  std::fputs("usage: scale SOCKETS [active]\n", stderr);
   return 2;
 }

@@ -15,7 +15,8 @@ import time
 
 import harness
 
-MODULES = ["view", "ending", "events", "explain", "monitor", "top", "limits", "hostile", "arguments", "places", "install"]
+MODULES = ["view", "ending", "events", "explain", "monitor", "top", "limits", "hostile", "arguments", "places", "install",
+           "findings"]
 AT_ONCE = 5
 
 

@@ -237,5 +237,19 @@ TEST_F(WidthTest, NoColumnsHoldNothing) {
   EXPECT_EQ(fit("abc", -3), "");
 }
 
+TEST(WrapTest, BreaksBetweenWords) {
+  EXPECT_EQ(wrap("one two three", 7), (std::vector<std::string>{"one two", "three"}));
+  EXPECT_EQ(wrap("one two three", 6), (std::vector<std::string>{"one", "two", "three"}));
+}
+
+TEST(WrapTest, ALongWordHasALineOfItsOwn) {
+  EXPECT_EQ(wrap("a verylongword b", 4), (std::vector<std::string>{"a", "verylongword", "b"}));
+  EXPECT_EQ(wrap("", 4), std::vector<std::string>{""});
+}
+
+TEST(WrapTest, CountsColumnsNotBytes) {
+  EXPECT_EQ(wrap("\u00e4\u00e4 \u00e4", 4), std::vector<std::string>{"\u00e4\u00e4 \u00e4"});
+}
+
 }  // namespace
 }  // namespace netsonde

@@ -249,4 +249,25 @@ std::string fit(std::string_view utf8, int width, bool right, std::string_view m
   return right ? padding + text : text + padding;
 }
 
+std::vector<std::string> wrap(std::string_view utf8, int width) {
+  std::vector<std::string> lines(1);
+  int column = 0;
+  while (!utf8.empty()) {
+    const std::size_t space = std::min(utf8.find(' '), utf8.size());
+    const std::string_view word = utf8.substr(0, space);
+    const int length = display_width(word);
+    if (column > 0 && column + 1 + length > width) {
+      lines.emplace_back();
+      column = 0;
+    } else if (column > 0) {
+      lines.back() += ' ';
+      ++column;
+    }
+    lines.back() += word;
+    column += length;
+    utf8.remove_prefix(std::min(space + 1, utf8.size()));
+  }
+  return lines;
+}
+
 }  // namespace netsonde

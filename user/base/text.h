@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "user/base/result.h"
 #include "user/base/units.h"
@@ -53,5 +54,7 @@ Result<Nanos> parse_duration(std::string_view text);
 int display_width(std::string_view utf8);
 // Cut or padded with spaces to exactly width columns; a cut ends with the mark.
 std::string fit(std::string_view utf8, int width, bool right = false, std::string_view mark = "~");
+// In lines of at most width columns, broken between words; a longer word has a line of its own.
+std::vector<std::string> wrap(std::string_view utf8, int width);
 
 }  // namespace netsonde

@@ -79,22 +79,8 @@ Json to_json(const Finding& finding, const Observation& observation) {
 // Words in lines of at most width columns, all but the first behind the indent.
 std::string wrapped(std::string_view text, int indent, int width) {
   std::string out;
-  int column = indent;
-  while (!text.empty()) {
-    const std::size_t space = std::min(text.find(' '), text.size());
-    const std::string_view word = text.substr(0, space);
-    const int length = display_width(word);
-    if (column > indent && column + 1 + length > width) {
-      out += "\n" + std::string(static_cast<std::size_t>(indent), ' ');
-      column = indent;
-    } else if (column > indent) {
-      out += ' ';
-      ++column;
-    }
-    out += word;
-    column += length;
-    text.remove_prefix(std::min(space + 1, text.size()));
-  }
+  for (const std::string& line : wrap(text, width - indent))
+    out += (out.empty() ? "" : "\n" + std::string(static_cast<std::size_t>(indent), ' ')) + line;
   return out;
 }
 

@@ -28,6 +28,8 @@ Diagnosis diagnose(const Observation& observation) {
       finding.id = rule.id;
       if (observation.lost)
         doubt(finding, Confidence::Medium, "events were lost meanwhile: counts may be too low");
+      if (observation.not_watched)
+        doubt(finding, Confidence::Medium, "too many connections to watch all: counts are too low");
       diagnosis.findings.push_back(std::move(finding));
     }
   }

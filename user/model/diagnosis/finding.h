@@ -33,7 +33,10 @@ std::string human(const Evidence& evidence);
 // Who suffers. One connection or listener has an identity; several share a process and a remote
 // end; a part of the host has a name.
 struct Subject {
-  std::optional<ev_conn> connection;  // of the worst where there are several
+  static constexpr std::size_t kMostCookies = 1000;
+
+  std::optional<ev_conn> connection;     // of the worst where there are several
+  std::vector<std::uint64_t> cookies{};  // of the connections, worst first; at most so many
   std::size_t connections = 0;
   std::size_t processes = 0;  // of the same name; 0: unknown
   std::string part;           // "eth0", "cpu3"; empty: the host, where there is no connection

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <map>
 #include <set>
+#include <span>
 #include <tuple>
 
 #include "user/model/fields.h"
@@ -76,6 +77,9 @@ Finding on_group(const Group& group, const Observation& observation, Severity se
   finding.where = where;
   finding.subject.connection = group.worst().last.conn;
   finding.subject.connections = group.size();
+  for (const Watched* member :
+       std::span(group.members()).first(std::min(group.size(), Subject::kMostCookies)))
+    finding.subject.cookies.push_back(member->last.conn.cookie);
   std::set<std::uint32_t> processes;
   for (const Watched* member : group.members())
     if (member->last.conn.owner) processes.insert(member->last.conn.pid);

@@ -137,10 +137,13 @@ Findings reuseport_imbalance(const Observation& observation) {
     if (!total || !is_uneven(shared.by_pid, total) || most->second < 2 * least->second) continue;
     Finding finding;
     finding.where = Where::Application;
-    for (const Connection* listener : observation.now.select(Snapshot::Listeners))
-      if (listener->last.conn.pid == most->first &&
-          listener->last.conn.local_port == std::get<2>(key))
-        finding.subject.connection = listener->last.conn;
+    for (const Connection* listener : observation.now.select(Snapshot::Listeners)) {
+      const ev_conn& conn = listener->last.conn;
+      if (conn.local_port != std::get<2>(key) || !shared.by_pid.contains(conn.pid)) continue;
+      if (conn.pid == most->first) finding.subject.connection = conn;
+      if (finding.subject.cookies.size() < Subject::kMostCookies)
+        finding.subject.cookies.push_back(conn.cookie);
+    }
     finding.subject.connections = shared.by_pid.size();
     finding.since = observation.from;
     finding.impact.connections = total;

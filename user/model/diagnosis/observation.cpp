@@ -2,6 +2,7 @@
 #include "user/model/diagnosis/observation.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace netsonde {
@@ -25,8 +26,23 @@ RttShape shape_of(const ev_histogram& histogram) {
 }
 
 RttShape operator-(const RttShape& a, const RttShape& b) {
-  return {
-      .samples = a.samples - b.samples, .fast = a.fast - b.fast, .delayed = a.delayed - b.delayed};
+  return {.samples = a.samples - b.samples,
+          .fast = a.fast - b.fast,
+          .delayed = a.delayed - b.delayed,
+          .delayed_us = a.delayed_us - b.delayed_us};
+}
+
+// A complete pass also visits sockets to which nothing happened.
+bool is_same(const ev_sample& a, const ev_sample& b) {
+  const auto signs = [](const ev_sample& s) {
+    return std::tuple(s.segs_in, s.segs_out, s.conn.state, s.send_queue, s.not_sent,
+                      s.receive_queue, s.ca_state, s.backoff, s.probes, s.drops, s.sk_drops);
+  };
+  return signs(a) == signs(b);
+}
+
+bool has_queue(const ev_sample& sample) {
+  return sample.receive_queue || sample.send_queue;
 }
 
 // The kernel's congestion controls without one of their own start over after a pause longer than
@@ -94,9 +110,16 @@ void account(Watched& watched, const Connection& connection) {
 void Observer::begin(Time now, const Store& store) {
   from_ = now;
   lost_before_ = store.lost();
+  last_tick_ = now;
   watched_.clear();
   dropped_.clear();
   touched_.clear();
+  not_watched_.clear();
+  waiting_.clear();
+  for (const auto& [cookie, connection] : store.connections())
+    if (connection.sampled) note_queues(connection.last);
+  std::erase_if(shapes_, [](const auto& entry) { return !entry.second.fresh; });
+  for (auto& [cookie, shapes] : shapes_) shapes = {.first = shapes.last, .last = shapes.last};
 }
 
 Watched* Observer::find(std::uint64_t cookie) {
@@ -107,15 +130,22 @@ Watched* Observer::find(std::uint64_t cookie) {
 // What the store held until now is where the differences begin. A socket that is older than this
 // observation and was never met before begins with its first sample.
 void Observer::begin_watching(const Event& event, const ev_conn& conn, const Store& store) {
-  const Connection* known = store.find(conn.cookie);
-  const bool has_base = known && known->sampled && !known->is_closed();
+  const auto known = store.connections().find(conn.cookie);
+  const bool has_base = known != store.connections().end() && known->second.sampled;
   const bool opened = conn.start_ns && time_from_ns(conn.start_ns) >= from_ && !has_base;
   const auto* sample = std::get_if<ev_sample>(&event);
   if (!has_base && !opened && (!sample || sample->header.kind == EV_SAMPLE)) return;
+  if (has_base && sample && sample->header.kind == EV_SAMPLE &&
+      is_same(known->second.last, *sample))
+    return;
+  if (watched_.size() >= most_) {
+    not_watched_.insert(conn.cookie);
+    return;
+  }
   Watched& watched = watched_[conn.cookie];
   watched.opened = opened;
   watched.first_ns = opened ? conn.start_ns : header_of(event).time_ns;
-  if (!opened) watched.base = has_base ? known->last : *sample;
+  if (!opened) watched.base = has_base ? known->second.last : *sample;
   watched.last = watched.base;
   watched.last.conn = conn;
 }
@@ -146,7 +176,15 @@ Result<> Observer::on_event(const Event& event, const Store& store) {
   return {};
 }
 
+void Observer::note_queues(const ev_sample& sample) {
+  if (sample.header.kind == EV_SAMPLE && has_queue(sample))
+    waiting_.insert(sample.conn.cookie);
+  else
+    waiting_.erase(sample.conn.cookie);
+}
+
 void Observer::on(const ev_sample& sample) {
+  note_queues(sample);
   Watched* watched = find(sample.conn.cookie);
   if (!watched) return;
   note_pause(*watched, sample, last_tick_);
@@ -226,6 +264,7 @@ void Observer::note_drop(const ev_drop& event, std::uint64_t cookie) {
 void Observer::on(const ev_histogram& event) {
   const auto [shapes, is_new] = shapes_.try_emplace(event.cookie);
   shapes->second.last = shape_of(event);
+  shapes->second.fresh = true;
   const Watched* watched = find(event.cookie);
   if (is_new && !(watched && watched->opened)) shapes->second.first = shapes->second.last;
 }
@@ -243,11 +282,12 @@ Result<> Observer::on_snapshot(const Snapshot& snapshot) {
 }
 
 // Of what did nothing, only what keeps somebody waiting is worth a look.
-void Observer::watch_queues(const Snapshot& snapshot, Observation& observation) const {
-  for (const auto& [cookie, connection] : snapshot.store().connections()) {
-    const ev_sample& s = connection.last;
-    const bool waits = s.receive_queue || s.send_queue;
-    if (!connection.sampled || !waits || watched_.contains(cookie)) continue;
+void Observer::watch_queues(const Snapshot& snapshot, Observation& observation) {
+  const auto& connections = snapshot.store().connections();
+  std::erase_if(waiting_, [&](std::uint64_t cookie) { return !connections.contains(cookie); });
+  for (const std::uint64_t cookie : waiting_) {
+    const ev_sample& s = connections.at(cookie).last;
+    if (watched_.contains(cookie) || observation.at_rest.size() >= most_) continue;
     Watched& still = observation.at_rest.emplace_back();
     still.base = still.last = s;
     still.first_ns = s.header.time_ns;
@@ -255,11 +295,14 @@ void Observer::watch_queues(const Snapshot& snapshot, Observation& observation) 
 }
 
 void Observer::select(Observation& observation, const Filter& filter) const {
-  const auto add = [&](const Watched& watched) {
+  const auto accepts = [&](const Watched& watched) {
     Connection connection;
     connection.take(watched.last);
     if (watched.closed) connection.closed_ns = watched.last.header.time_ns;
-    if (!filter.empty() && !filter.accepts(observation.now.row(connection))) return;
+    return filter.accepts(observation.now.row(connection));
+  };
+  const auto add = [&](const Watched& watched) {
+    if (!filter.empty() && !accepts(watched)) return;
     (watched.is_listener() ? observation.listeners : observation.connections).push_back(&watched);
   };
   for (const auto& [cookie, watched] : watched_)
@@ -271,9 +314,9 @@ Observation Observer::observe(const Snapshot& snapshot, const Filter& filter) {
   Observation observation{
       .from = from_, .to = snapshot.time(), .now = snapshot, .host = snapshot.host()};
   observation.lost = snapshot.lost() - lost_before_;
-  for (auto& [cookie, watched] : watched_)
-    if (const auto shapes = shapes_.find(cookie); shapes != shapes_.end())
-      watched.rtt = shapes->second.last - shapes->second.first;
+  observation.not_watched = not_watched_.size();
+  for (const auto& [cookie, shapes] : shapes_)
+    if (Watched* watched = find(cookie)) watched->rtt = shapes.last - shapes.first;
   watch_queues(snapshot, observation);
   select(observation, filter);
   return observation;

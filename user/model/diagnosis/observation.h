@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "user/model/filter.h"
@@ -110,6 +112,7 @@ struct Observation {
   std::vector<const Watched*> listeners{};
   const HostCounters* host = nullptr;  // as in the snapshot
   std::uint64_t lost = 0;              // events lost meanwhile
+  std::size_t not_watched = 0;         // were active too, beyond the limit of the observer
   std::vector<Watched> at_rest{};      // did nothing, but something waits in a queue of theirs
 
   Nanos span() const { return to - from; }
@@ -118,7 +121,9 @@ struct Observation {
 // Gathers an observation from the stream of events. A connection that stays idle costs nothing.
 class Observer : public Sink {
  public:
-  explicit Observer(Time from) : from_(from) {}
+  static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+  // most: how many sockets it watches, at more than a kilobyte each; others are only counted.
+  explicit Observer(Time from, std::size_t most = kNoLimit) : from_(from), most_(most) {}
   // Begins anew: what follows is compared with what the store holds now.
   void begin(Time now, const Store& store);
 
@@ -138,7 +143,8 @@ class Observer : public Sink {
   void on(const ev_drop& event, const Store& store);
   void note_drop(const ev_drop& event, std::uint64_t cookie);
   void on(const ev_histogram& event);
-  void watch_queues(const Snapshot& snapshot, Observation& observation) const;
+  void note_queues(const ev_sample& sample);
+  void watch_queues(const Snapshot& snapshot, Observation& observation);
   void select(Observation& observation, const Filter& filter) const;
   void begin_watching(const Event& event, const ev_conn& conn, const Store& store);
   Watched* find(std::uint64_t cookie);
@@ -148,15 +154,19 @@ class Observer : public Sink {
   };
 
   Time from_{};
+  std::size_t most_;
   Time last_tick_{};
   std::uint64_t lost_before_ = 0;
   std::unordered_map<std::uint64_t, Watched> watched_;
   std::unordered_map<std::uint64_t, std::vector<Lost>> dropped_;  // on their way out
   struct Shapes {
     RttShape first, last;
+    bool fresh = false;  // told of since the begin; else it may be that nobody asked for it
   };
   std::unordered_map<std::uint64_t, Shapes> shapes_;
-  std::vector<std::uint64_t> touched_;  // cookies, since the last tick
+  std::vector<std::uint64_t> touched_;             // cookies, since the last tick
+  std::unordered_set<std::uint64_t> waiting_;      // cookies: something is in a queue of theirs
+  std::unordered_set<std::uint64_t> not_watched_;  // cookies
 };
 
 }  // namespace netsonde

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kTwoColumns = 130;  // width from which what happened stands beside the rest
 constexpr int kLabel = 12;
+constexpr int kLeastTimeline = 3;  // lines that findings leave to what happened
 
 struct Fact {
   std::string_view label;
@@ -196,6 +197,20 @@ int Detail::draw_facts(Screen& screen, Area area, const Row& row, NameCache* nam
   return y;
 }
 
+int Detail::draw_findings(Screen& screen, Area area, const LiveFindings* findings) const {
+  const int width = area.width - kLabel, x = area.x + kLabel;
+  if (area.height < 1 || width < 1) return area.y;
+  int y = area.y;
+  screen.put(y, area.x, kLabel, "Findings");
+  for (const FindingLine& line : finding_lines(findings, cookie(), width, area.height)) {
+    screen.put(y, x, width, line.text, line.rest);
+    if (const auto marked = static_cast<int>(line.marked))
+      screen.put(y, x, std::min(marked, width), line.text.substr(0, line.marked), line.mark);
+    ++y;
+  }
+  return y;
+}
+
 int Detail::draw_graphs(Screen& screen, Area area, Time until, int graph_height) const {
   constexpr int kNumbers = 9, kMaximum = 11;
   const int width = area.width - kLabel - kNumbers - kMaximum - 1;
@@ -250,28 +265,36 @@ void Detail::draw_timeline(Screen& screen, Area area, const Snapshot& snapshot) 
   }
 }
 
-void Detail::draw(Screen& screen, int y, const Snapshot& snapshot, NameCache* names) {
-  const int height = screen.rows() - 1 - y;
+void Detail::draw(Screen& screen, int y, const Snapshot& snapshot, NameCache* names,
+                  const LiveFindings* findings) {
+  const int bottom = screen.rows() - 1;
   const bool beside = screen.columns() >= kTwoColumns;
   const int width = beside ? screen.columns() / 2 - 1 : screen.columns();
+  const int right = width + 2, right_width = screen.columns() - right;
   const Connection* connection = snapshot.store().find(track_.cookie());
   int end = y;
   if (connection)
-    end = draw_facts(screen, {y, 0, height, width}, snapshot.row(*connection), names);
+    end = draw_facts(screen, {y, 0, bottom - y - (beside ? 0 : 1), width},
+                     snapshot.row(*connection), names);
   else
     screen.put(end++, 0, width, "This connection was not there, or closed a while ago.",
                Style::Strong);
+  if (beside)
+    y = draw_findings(screen, {y, right, (bottom - y) / 2, right_width}, findings) + 1;
+  else
+    end = draw_findings(screen, {end, 0, std::max(bottom - end - kLeastTimeline, 1), width},
+                        findings);
 
   const bool listener = connection && connection->is_listener();
   const int graphs = static_cast<int>(kGraphs.size());
-  const int room = beside ? y + height - end - 1 : (y + height - end) / 2;
+  const int room = beside ? bottom - end - 1 : (bottom - end) / 2;
   const int graph_height = std::clamp(room / graphs, 1, 4);
   if (!listener && room > 0)
     end = draw_graphs(screen, {end, 0, std::max(room, 1), width}, snapshot.time(), graph_height);
   if (beside)
-    draw_timeline(screen, {y, width + 2, height, screen.columns() - width - 2}, snapshot);
+    draw_timeline(screen, {y, right, bottom - y, right_width}, snapshot);
   else
-    draw_timeline(screen, {end, 0, y + height - end, width}, snapshot);
+    draw_timeline(screen, {end, 0, bottom - end, width}, snapshot);
 }
 
 }  // namespace netsonde

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "user/model/snapshot.h"
+#include "user/sinks/tui/findings.h"
 #include "user/sinks/tui/name_cache.h"
 #include "user/sinks/tui/screen.h"
 #include "user/sinks/tui/track.h"
@@ -21,7 +22,9 @@ class Detail {
   void scroll(int lines) { scrolled_ += lines; }
 
   // In the lines from y to the one before the last. names: null shows addresses as numbers.
-  void draw(Screen& screen, int y, const Snapshot& snapshot, NameCache* names);
+  // findings: null where the past is shown.
+  void draw(Screen& screen, int y, const Snapshot& snapshot, NameCache* names,
+            const LiveFindings* findings);
 
  private:
   struct Area {
@@ -29,6 +32,7 @@ class Detail {
   };
 
   int draw_facts(Screen& screen, Area area, const Row& row, NameCache* names) const;
+  int draw_findings(Screen& screen, Area area, const LiveFindings* findings) const;
   int draw_graphs(Screen& screen, Area area, Time until, int graph_height) const;
   void draw_timeline(Screen& screen, Area area, const Snapshot& snapshot);
 

@@ -84,6 +84,11 @@ int gauge_rows(int rows, int columns) {
 bool worst_has_line(int rows, int columns) {
   return rows >= 12 && columns < kOneLine;
 }
+// Whether or not there is one, so that nothing moves when it comes; else it is in the worst's
+// place.
+bool finding_has_line(int rows, int columns) {
+  return rows >= 30 && columns >= kOneLine;
+}
 bool states_have_line(int rows) {
   return rows >= 14;
 }
@@ -172,8 +177,8 @@ std::vector<double> Header::series(double (*get)(const Totals&), Time until,
 
 int Header::height(const Screen& screen, const Snapshot& snapshot) const {
   const int rows = screen.rows(), columns = screen.columns();
-  return 2 + (snapshot.lost() ? 1 : 0) + worst_has_line(rows, columns) + states_have_line(rows) +
-         gauge_rows(rows, columns);
+  return 2 + (snapshot.lost() ? 1 : 0) + worst_has_line(rows, columns) +
+         finding_has_line(rows, columns) + states_have_line(rows) + gauge_rows(rows, columns);
 }
 
 void Header::draw_title(Screen& screen, const Snapshot& snapshot, const Moment& moment) const {
@@ -226,20 +231,34 @@ void Header::draw_gauges(Screen& screen, const Snapshot& snapshot, int y, int ro
   }
 }
 
+int Header::draw_verdict(Screen& screen, int y, const Verdict& verdict) {
+  const int rows = screen.rows(), columns = screen.columns();
+  const bool own_line = finding_has_line(rows, columns);
+  const bool instead = verdict.has_finding && !own_line;
+  const std::string& second = instead ? verdict.finding : verdict.worst;
+  const Style second_style = instead ? verdict.finding_style : Style::Normal;
+  if (worst_has_line(rows, columns)) {
+    screen.put(y++, 0, columns, verdict.figures, verdict.style);
+    screen.put(y++, 0, columns, second, second_style);
+  } else if (instead && columns < kOneLine) {
+    screen.put(y++, 0, columns, second, second_style);
+  } else {
+    const std::string first = verdict.figures + (second.empty() ? "" : "; ");
+    const int width = std::min(display_width(first), columns);
+    screen.put(y, 0, width, first, verdict.style);
+    screen.put(y++, width, columns - width, second, instead ? second_style : verdict.style);
+  }
+  if (own_line) screen.put(y++, 0, columns, verdict.finding, verdict.finding_style);
+  return y;
+}
+
 void Header::draw(Screen& screen, const Snapshot& snapshot, const Verdict& verdict,
                   const Moment& moment) const {
   const int rows = screen.rows(), columns = screen.columns();
   draw_title(screen, snapshot, moment);
   int y = 1;
   if (snapshot.lost()) screen.put(y++, 0, columns, lost_text(snapshot.tick()), Style::Bad);
-  if (worst_has_line(rows, columns)) {
-    screen.put(y++, 0, columns, verdict.figures, verdict.style);
-    screen.put(y++, 0, columns, verdict.worst);
-  } else {
-    const std::string_view separator = verdict.worst.empty() ? "" : "; ";
-    screen.put(y++, 0, columns, fmt::format("{}{}{}", verdict.figures, separator, verdict.worst),
-               verdict.style);
-  }
+  y = draw_verdict(screen, y, verdict);
   if (states_have_line(rows)) screen.put(y++, 0, columns, states_text(snapshot.totals()));
   draw_gauges(screen, snapshot, y, gauge_rows(rows, columns));
 }

@@ -42,6 +42,7 @@ class Header {
   // The series up to a time, so that a frozen view does not know the future.
   std::vector<double> series(double (*get)(const Totals&), Time until, std::size_t capacity) const;
   const Point* point_at(Time time) const;
+  static int draw_verdict(Screen& screen, int y, const Verdict& verdict);
   void draw_gauges(Screen& screen, const Snapshot& snapshot, int y, int rows) const;
 
   std::deque<Point> points_;

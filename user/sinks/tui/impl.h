@@ -8,6 +8,7 @@
 
 #include "user/sinks/tui/chooser.h"
 #include "user/sinks/tui/detail.h"
+#include "user/sinks/tui/findings.h"
 #include "user/sinks/tui/header.h"
 #include "user/sinks/tui/line_edit.h"
 #include "user/sinks/tui/playback.h"
@@ -21,8 +22,9 @@ namespace netsonde {
 struct Tui::Impl {
   Impl(TuiSettings settings, TuiActions actions, std::unique_ptr<Screen> screen);
 
-  void on_event(const Event& event, const Names& names);
-  void on_snapshot(const Snapshot& snapshot);
+  void before_event(const Event& event, const Store& store);
+  Result<> on_event(const Event& event, const Store& store);
+  Result<> on_snapshot(const Snapshot& snapshot);
   void on_key(const Input& input);
   void draw();
 
@@ -64,6 +66,7 @@ struct Tui::Impl {
   void complete_filter();
 
   const Store& shown() const { return playback_.store(*live_); }
+  const LiveFindings* findings() const { return playback_.frozen() ? nullptr : &findings_; }
   NameCache* names() { return numeric_ ? nullptr : &names_; }
   void draw_main(const Snapshot& snapshot);
   void draw_status(int y, const Items& items, const Totals& totals);
@@ -80,6 +83,7 @@ struct Tui::Impl {
   const Store* live_ = nullptr;  // whoever feeds the view keeps it
   Header header_;
   Blame blame_;
+  LiveFindings findings_;
   Table table_;
   std::optional<Detail> detail_;
   std::optional<FilterEdit> filter_edit_;

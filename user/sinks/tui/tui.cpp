@@ -47,15 +47,23 @@ Tui::Impl::Impl(TuiSettings settings, TuiActions actions, std::unique_ptr<Screen
   if (settings.sort) sort_by(settings.sort);
 }
 
-void Tui::Impl::on_event(const Event& event, const Names& names) {
-  blame_.on_event(event, names);
-  if (detail_) detail_->on_event(event);
+void Tui::Impl::before_event(const Event& event, const Store& store) {
+  playback_.before_event(event, store);
+  findings_.before_event(event, store);
 }
 
-void Tui::Impl::on_snapshot(const Snapshot& snapshot) {
+Result<> Tui::Impl::on_event(const Event& event, const Store& store) {
+  blame_.on_event(event, store.names());
+  if (detail_) detail_->on_event(event);
+  return findings_.on_event(event, store);
+}
+
+Result<> Tui::Impl::on_snapshot(const Snapshot& snapshot) {
   live_ = &snapshot.store();
   header_.add(snapshot);
+  TRY(findings_.on_snapshot(snapshot));
   draw();
+  return {};
 }
 
 bool Tui::Impl::too_small() const {
@@ -75,7 +83,7 @@ void Tui::Impl::draw() {
       Moment moment = playback_.moment(*live_);
       moment.interval = interval_;
       header_.draw_title(*screen_, snapshot, moment);
-      detail_->draw(*screen_, 1, snapshot, names());
+      detail_->draw(*screen_, 1, snapshot, names(), findings());
     } else {
       draw_main(snapshot);
     }
@@ -88,7 +96,8 @@ void Tui::Impl::draw() {
 void Tui::Impl::draw_main(const Snapshot& snapshot) {
   Moment moment = playback_.moment(*live_);
   moment.interval = interval_;
-  const Verdict verdict = judge(snapshot, moment.frozen ? playback_.blame() : blame_.interval());
+  Verdict verdict = judge(snapshot, moment.frozen ? playback_.blame() : blame_.interval());
+  add_finding(verdict, findings());
   header_.draw(*screen_, snapshot, verdict, moment);
   Items items(snapshot, view_);
   const int y = header_.height(*screen_, snapshot);
@@ -183,17 +192,15 @@ Tui::Tui(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Tui::~Tui() = default;
 
 void Tui::before_event(const Event& event, const Store& store) {
-  impl_->playback_.before_event(event, store);
+  impl_->before_event(event, store);
 }
 
 Result<> Tui::on_event(const Event& event, const Store& store) {
-  impl_->on_event(event, store.names());
-  return {};
+  return impl_->on_event(event, store);
 }
 
 Result<> Tui::on_snapshot(const Snapshot& snapshot) {
-  impl_->on_snapshot(snapshot);
-  return {};
+  return impl_->on_snapshot(snapshot);
 }
 
 Result<> Tui::on_input() {

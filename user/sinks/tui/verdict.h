@@ -35,6 +35,9 @@ struct Verdict {
   std::string figures;
   std::string worst;  // or the busiest, when nobody is badly off; empty: nobody did anything
   Style style = Style::Normal;
+  std::string finding{};  // the worst of the last seconds, or why there is none
+  Style finding_style = Style::Dim;
+  bool has_finding = false;
 };
 
 Verdict judge(const Snapshot& snapshot, const Blame::Interval& blame);
