@@ -58,6 +58,20 @@ TEST_F(HandshakeTest, AClosedPortRefuses) {
   EXPECT_FALSE(find("connect-timeout")) << found();
 }
 
+TEST_F(HandshakeTest, ARefusalByOneOfSeveralAddressesIsNoWarning) {
+  const Socket listener = path_.listen_far();
+  const Socket refused = Socket::make();
+  EXPECT_EQ(refused.try_connect({.address = LongPath::kNear, .port = listener.port()}),
+            ECONNREFUSED);
+  const Socket client = connect_to({.address = LongPath::kFar, .port = listener.port()});
+  const auto finding = wait_for("connect-refused");
+  ASSERT_TRUE(finding) << found();
+  EXPECT_TRUE(wait_until([&] {
+    look(1);
+    return find("connect-refused")->severity == Severity::Info;
+  })) << found();
+}
+
 TEST_F(HandshakeTest, AFilterThatSaysNothingTimesOut) {
   set_ipv4("tcp_syn_retries", "1");
   if (access("/proc/sys/net/ipv4/tcp_syn_linear_timeouts", F_OK) == 0)  // 6.5

@@ -107,5 +107,37 @@ TEST_F(LatencyTest, WhereTheHostDoesNotRestartNothingIsSaid) {
   EXPECT_FALSE(find("idle-restart")) << found();
 }
 
+// One connection after the other, so many bytes in each.
+class ShortFlowTest : public LatencyTest {
+ protected:
+  void transfer(std::size_t bytes) {
+    path_.shape().delay_us = 20'000;
+    Socket listener = path_.listen_far();
+    const std::uint16_t port = listener.port();
+    const Child server([&] {
+      for (;;) read_on(listener.accept());
+    });
+    for (int i = 0; i < 4; ++i) {
+      const Socket client = connect_to({.address = LongPath::kFar, .port = port});
+      use_cubic(client);
+      client.send(std::string(bytes, 'x'));
+      must(wait_until_acknowledged(client), "wait for the acknowledgement");
+    }
+  }
+};
+
+TEST_F(ShortFlowTest, FlowsThatEndWhileTheirWindowGrowsAreInSlowStart) {
+  transfer(60'000);
+  const auto finding = wait_for("slow-start");
+  ASSERT_TRUE(finding) << found();
+  EXPECT_GE(finding->impact.connections, 3U);
+}
+
+TEST_F(ShortFlowTest, FlowsThatFitIntoTheFirstWindowAreNot) {
+  transfer(5'000);
+  look(5);
+  EXPECT_FALSE(find("slow-start")) << found();
+}
+
 }  // namespace
 }  // namespace netsonde::test

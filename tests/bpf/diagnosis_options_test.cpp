@@ -71,5 +71,16 @@ TEST_F(OptionsTest, WhereAllIsAgreedOnNothingIsTold) {
   expect_nothing({"window-scaling-off", "timestamps-off", "mss-clamped", "ecn-bleached"});
 }
 
+TEST_F(OptionsTest, LoopbackIsNotClamped) {
+  Socket listener = listen_on();
+  const Endpoint endpoint{.port = listener.port()};
+  const Child server([&] { read_on(listener.accept()); });
+  const Socket client = connect_to(endpoint);
+  client.send(std::string(1'000'000, 'x'));
+  ASSERT_TRUE(wait_until_acknowledged(client));
+  look(5);
+  expect_nothing({"window-scaling-off", "timestamps-off", "mss-clamped", "ecn-bleached"});
+}
+
 }  // namespace
 }  // namespace netsonde::test

@@ -112,6 +112,20 @@ Findings slow_connect(const Observation& observation) {
   return findings;
 }
 
+namespace {
+
+// A service often has several addresses, of which clients try one after the other.
+bool was_reached_elsewhere(const Observation& observation, const ev_conn& refused) {
+  return std::ranges::any_of(observation.connections, [&refused](const Watched* w) {
+    const ev_conn& conn = w->last.conn;
+    return w->opened && is_client(*w) && is_established(*w) &&
+           conn.remote_port == refused.remote_port &&
+           fixed_string(conn.comm) == fixed_string(refused.comm);
+  });
+}
+
+}  // namespace
+
 Findings connect_refused(const Observation& observation) {
   const auto weight = [](const Watched& w) -> double { return failed(w, {"refused"}); };
   Findings findings;
@@ -123,6 +137,10 @@ Findings connect_refused(const Observation& observation) {
     finding.advice =
         "Is the service running, on this address and port? A firewall that rejects "
         "looks the same.";
+    if (was_reached_elsewhere(observation, group.worst().last.conn)) {
+      finding.severity = Severity::Info;
+      finding.text += " Another address of the service answered.";
+    }
     findings.push_back(std::move(finding));
   }
   return findings;

@@ -201,6 +201,24 @@ Findings send_buffer_limited(const Observation& observation) {
   return findings;
 }
 
+namespace {
+
+// A congestion control that paces (bbr) holds back by its rate before its window is full.
+std::string pace_text(const Group& group, std::uint64_t limited_ms) {
+  const ev_sample& s = group.worst().last;
+  const bool paced =
+      s.pacing_rate != ~0ULL && s.in_flight < s.cwnd && !(s.options & EV_OPT_CWND_LIMITED);
+  const std::string what =
+      paced ? fmt::format("pacing rate of {}B/s", short_bytes(static_cast<double>(s.pacing_rate)))
+            : fmt::format("congestion window of {}", counted(s.cwnd, "segment"));
+  return fmt::format(
+      "The {} set the pace of {} for {}: the path, as the congestion control ({}) "
+      "understands it, gives no more.",
+      what, these(group), duration_text(limited_ms * 1000), printable(fixed_string(s.congestion)));
+}
+
+}  // namespace
+
 Findings congestion_window_limited(const Observation& observation) {
   const auto weight = [](const Watched& w) -> double {
     const bool mostly = 2 * w.busy_by_cwnd_ms >= w.sending_ms();
@@ -215,11 +233,11 @@ Findings congestion_window_limited(const Observation& observation) {
         Severity::Info;  // somebody must set the pace; loss and queues have their own
     const ev_sample& s = group.worst().last;
     finding.evidence.push_back(evidence("cwnd_segments", std::uint64_t{s.cwnd}));
+    finding.evidence.push_back(evidence("in_flight_segments", std::uint64_t{s.in_flight}));
+    if (s.pacing_rate != ~0ULL)
+      finding.evidence.push_back(evidence("pacing_bytes_per_s", std::uint64_t{s.pacing_rate}));
     add_path(finding, group.worst());
-    finding.text = fmt::format(
-        "The congestion window of {} segments set the pace of {} for {}: the "
-        "path, as the congestion control ({}) understands it, gives no more.",
-        s.cwnd, these(group), duration_text(limited * 1000), printable(fixed_string(s.congestion)));
+    finding.text = pace_text(group, limited);
     finding.advice =
         "As it should be on a path used to the full. Where it is not, see what is said "
         "here of loss and queues; another congestion control may do better.";

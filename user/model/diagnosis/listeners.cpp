@@ -77,6 +77,8 @@ Findings accept_overflow(const Observation& observation) {
         "holds {} of the {} that are allowed.",
         dropped, s.receive_queue, s.backlog);
     advise_on_backlog(finding, observation, s);
+    if (s.receive_queue < s.backlog)
+      doubt(finding, Confidence::Medium, "the queue was not full at the last look");
     findings.push_back(std::move(finding));
   }
   return findings;

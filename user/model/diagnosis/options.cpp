@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kLargestUnscaled = 65'535;
 constexpr std::uint32_t kLeastSegments = 10;
+constexpr std::uint32_t kLargestSegment = 9216;  // of jumbo frames
 
 std::uint64_t moved(const Watched& w) {
   return w.grew(&ev_sample::tx_bytes) + w.grew(&ev_sample::rx_bytes);
@@ -30,7 +31,9 @@ Finding on_option(const Group& group, const Observation& observation, Where wher
 
 // The advertised MSS is what this end's link can take, less the options of every segment as in the
 // MSS in use; what the peer takes or the path carries is in the latter alone.
+// On loopback the kernel halves it for the window's sake.
 std::uint32_t clamped_by(const ev_sample& s) {
+  if (s.advmss > kLargestSegment) return 0;
   return s.advmss > s.mss ? s.advmss - s.mss : 0;
 }
 

@@ -52,8 +52,10 @@ Findings connection_churn(const Observation& observation) {
     const std::uint64_t lives =
         group.sum([](const Watched& w) { return static_cast<std::uint64_t>(life(w).count()); });
     const double share = static_cast<double>(handshakes) / static_cast<double>(lives);
-    Finding finding = on_group(
-        group, observation, share >= 0.25 ? Severity::Warning : Severity::Info, Where::Application);
+    const bool much = share >= 0.25 &&
+                      static_cast<double>(handshakes) / 1e9 >= 0.05 * seconds(observation.span());
+    Finding finding =
+        on_group(group, observation, much ? Severity::Warning : Severity::Info, Where::Application);
     finding.impact.time = Nanos(static_cast<std::int64_t>(handshakes));
     finding.impact.bytes = group.grew(&ev_sample::tx_bytes) + group.grew(&ev_sample::rx_bytes);
     finding.evidence = {
