@@ -96,10 +96,10 @@ std::string bypass_text(const Known& known) {
 }
 
 template <typename Item>
-void add(Json& json, const Item& item, Json value) {
+void add(Json& json, const Item& item, const Json& value) {
   const std::size_t slash = std::min(item.instance.find('/'), item.instance.size());
   if (item.instance.empty())
-    json["host"][item.name] = std::move(value);
+    json["host"][item.name] = value;
   else
     json["devices"][item.instance.substr(0, slash)][item.name + item.instance.substr(slash)] =
         std::move(value);
@@ -127,9 +127,9 @@ Result<HostSetup> examine_devices() {
 
 Json to_json(const HostSetup& setup) {
   Json json{{"devices", Json::object()}, {"host", Json::object()}};
-  const auto put = [&json](const auto& item, Json value) {
-    if (is_of_device(item.name) || item.instance.empty()) return add(json, item, std::move(value));
-    json["host"][item.name + " " + item.instance] = std::move(value);
+  const auto put = [&json](const auto& item, const Json& value) {
+    if (is_of_device(item.name) || item.instance.empty()) return add(json, item, value);
+    json["host"][item.name + " " + item.instance] = value;
   };
   for (const HostValue& value : setup.values) put(value, value.value);
   for (const HostText& text : setup.texts) put(text, text.text);
