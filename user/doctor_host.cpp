@@ -102,7 +102,7 @@ void add(Json& json, const Item& item, const Json& value) {
     json["host"][item.name] = value;
   else
     json["devices"][item.instance.substr(0, slash)][item.name + item.instance.substr(slash)] =
-        std::move(value);
+        value;
 }
 
 bool is_of_device(std::string_view name) {
