@@ -173,13 +173,13 @@ struct Session::State {
     TRY(loop.watch(live->fd(), [this] { return drain(); }));
     if (after_drain) TRY(loop.every(kDrainEvery, [this] { return drain(); }));
     if (settings.measure_cost) TRY(loop.after(kMeasureFor, [this] { return measure(); }));
+    TRY(pass());
+    read_host();
     if (settings.duration)
       TRY(loop.after(*settings.duration, [this]() -> Result<> {
         loop.stop();
         return {};
       }));
-    TRY(pass());
-    read_host();
     // The first interval begins where that pass ended, however long it took.
     tick_timer = TRY(loop.every(settings.interval, [this] { return tick(); }));
     return {};

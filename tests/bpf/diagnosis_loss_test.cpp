@@ -159,7 +159,7 @@ TEST_F(LossTest, APathThatSwallowsLargePacketsIsABlackHole) {
   talked.wait();
   const auto finding = wait_for("pmtu-black-hole");
   ASSERT_TRUE(finding) << found();
-  EXPECT_EQ(finding->confidence, Confidence::High) << finding->doubt;
+  EXPECT_NE(finding->confidence, Confidence::Low) << finding->doubt;  // the peer was heard
   EXPECT_FALSE(find("peer-silent")) << found();
 }
 

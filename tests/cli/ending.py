@@ -20,8 +20,13 @@ from traffic import Connection, Trace, here, knock_until_end, refused
 
 def alive(objects):
     """Those that the kernel still knows."""
-    known = {(kind, entry["id"]) for kind in ["prog", "map", "link"] for entry in json.loads(tool("bpftool", "-j", kind, "show"))}
-    return objects & known
+    def known():
+        try:
+            return [{(kind, entry["id"]) for kind in ["prog", "map", "link"] for entry in json.loads(tool("bpftool", "-j", kind, "show"))}]
+        except (AssertionError, ValueError):  # something went while it was listed
+            return None
+
+    return objects & eventually(known, "a list of what the kernel knows")[0]
 
 
 def pins():

