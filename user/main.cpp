@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <clocale>
 #include <cstdio>
@@ -28,8 +30,19 @@ static void allow_more_files() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Who starts us with closed standard streams must not get a BPF object in their place; writing to
+// these fails.
+static void occupy_standard_streams() {
+  while (true) {
+    const int fd = open("/dev/null", O_RDONLY);
+    if (fd > STDERR_FILENO) close(fd);
+    if (fd < 0 || fd > STDERR_FILENO) return;
+  }
+}
+
 int main(int count, char** arguments) {
   std::setlocale(LC_CTYPE, "");
+  occupy_standard_streams();
   allow_more_files();
   auto parsed = parse_arguments(count, arguments);
   Result<int> status = 0;

@@ -99,6 +99,20 @@ TEST_F(HandshakeTest, ALostSynIsRetransmittedAndMakesTheConnectSlow) {
   EXPECT_FALSE(find("accept-overflow")) << found();
 }
 
+TEST_F(HandshakeTest, RequestsThatOurOwnFirewallDropsAreTheHosts) {
+  const Socket listener = path_.listen_far();
+  const Rule rule(path_.near(), "output", packets_to(listener));
+  Socket client = Socket::make();
+  client.make_nonblocking();
+  client.try_connect({.address = LongPath::kFar, .port = listener.port()});
+  const auto dropped = wait_for("local-drop");
+  ASSERT_TRUE(dropped) << found();
+  EXPECT_EQ(dropped->impact.segments, 1U);  // the first one, before any retransmission
+  const auto again = wait_for("syn-retransmits");
+  ASSERT_TRUE(again) << found();
+  EXPECT_EQ(again->where, Where::Host) << found();
+}
+
 TEST_F(HandshakeTest, ALongPathIsNoSlowConnect) {
   path_.shape().delay_us = 100'000;
   const Socket listener = path_.listen_far();

@@ -99,6 +99,15 @@ TEST_F(LatencyTest, ThePauseBetweenBurstsRestartsTheWindow) {
   EXPECT_FALSE(find("idle-reset")) << found();
 }
 
+TEST_F(LatencyTest, ACongestionControlWithItsOwnIdeaOfPausesIsNotRestarted) {
+  path_.shape().delay_us = 20'000;
+  flow(
+      [](const Socket& socket) { burst(socket, 900'000); }, read_on,
+      [](const Socket& socket) { setsockopt(socket.fd(), IPPROTO_TCP, TCP_CONGESTION, "bbr", 3); });
+  look(40);
+  EXPECT_FALSE(find("idle-restart")) << found();
+}
+
 TEST_F(LatencyTest, WhereTheHostDoesNotRestartNothingIsSaid) {
   set_ipv4("tcp_slow_start_after_idle", "0");
   path_.shape().delay_us = 20'000;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "user/base/text.h"
+#include "user/model/diagnosis/group.h"
 #include "user/sinks/json_rows.h"
 #include "user/sinks/table.h"
 
@@ -158,18 +159,26 @@ Json to_json(const Diagnosis& diagnosis, const Observation& observation) {
 std::string to_text(const Diagnosis& diagnosis, const Observation& observation, int width) {
   const std::string lost = losses_text(observation.now.tick());
   std::string text = wrapped(
-      fmt::format("Observed for {}: {} connections and {} listeners were active; lost events: {}.",
-                  short_duration(observation.span()), observation.connections.size(),
-                  observation.listeners.size(), lost.empty() ? "none" : lost),
+      fmt::format("Observed for {}: {} and {} active; lost events: {}.",
+                  short_duration(observation.span()),
+                  counted(observation.connections.size(), "connection"),
+                  counted(observation.listeners.size(), "listener"), lost.empty() ? "none" : lost),
       0, width);
   text += "\n\n";
   if (diagnosis.findings.empty())
-    return text + wrapped("Nothing wrong. Checked: " + checked_text(diagnosis) + ".", 0, width) +
+    return text +
+           wrapped((observation.connections.empty() && observation.listeners.empty()
+                        ? "No connection that was asked for was active. Nothing wrong otherwise. "
+                          "Checked: "
+                        : "Nothing wrong. Checked: ") +
+                       checked_text(diagnosis) + ".",
+                   0, width) +
            "\n";
   for (const Finding& finding : diagnosis.findings)
     text += to_text(finding, observation, width) + "\n";
-  return text + fmt::format("{} findings; {} rules checked (man netsonde lists them).\n",
-                            diagnosis.findings.size(), diagnosis.checked.size());
+  return text + fmt::format("{}; {} rules checked (man netsonde lists them).\n",
+                            counted(diagnosis.findings.size(), "finding"),
+                            diagnosis.checked.size());
 }
 
 }  // namespace netsonde

@@ -13,9 +13,10 @@ namespace netsonde::rules {
 namespace {
 
 // The packet itself was stale or not acceptable: not this host's doing, and others' rules tell why.
-constexpr std::array<std::string_view, 8> kNotOurs = {
-    "TCP_RFC7323_PAWS", "TCP_RFC7323_PAWS_ACK",     "TCP_INVALID_SEQUENCE", "TCP_OVERWINDOW",
-    "TCP_ZEROWINDOW",   "TCP_INVALID_END_SEQUENCE", "TCP_TOO_OLD_ACK",      "TCP_ACK_UNSENT_DATA"};
+constexpr std::array<std::string_view, 11> kNotOurs = {
+    "TCP_ABORT_ON_DATA",        "TCP_INVALID_SYN",      "NO_SOCKET",          "TCP_RFC7323_PAWS",
+    "TCP_RFC7323_PAWS_ACK",     "TCP_INVALID_SEQUENCE", "TCP_OVERWINDOW",     "TCP_ZEROWINDOW",
+    "TCP_INVALID_END_SEQUENCE", "TCP_TOO_OLD_ACK",      "TCP_ACK_UNSENT_DATA"};
 
 bool is_ours(const Observation& observation, const Dropped& drop) {
   return std::ranges::find(kNotOurs, observation.now.names().drop_reason(drop.reason)) ==

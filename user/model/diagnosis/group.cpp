@@ -137,6 +137,12 @@ void doubt(Finding& finding, Confidence confidence, std::string_view why) {
   finding.doubt = why;
 }
 
+void keep_on_host(Finding& finding, const Observation& observation, const Group& group) {
+  if (!other_end(observation, group.worst().last.conn)) return;
+  finding.where = Where::Host;
+  finding.text += " Both ends are on this host.";
+}
+
 const Connection* other_end(const Observation& observation, const ev_conn& conn) {
   ev_conn packet = conn;
   packet.cookie = 0;

@@ -62,6 +62,9 @@ std::string duration_text(std::uint64_t us);
 // Lowers the confidence, saying why; the first reason stands.
 void doubt(Finding& finding, Confidence confidence, std::string_view why);
 
+// Where both ends are on this host, it is not the network's doing.
+void keep_on_host(Finding& finding, const Observation& observation, const Group& group);
+
 // The other end of a connection whose both ends are on this host; nullptr elsewhere.
 const Connection* other_end(const Observation& observation, const ev_conn& conn);
 

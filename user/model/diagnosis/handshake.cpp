@@ -49,6 +49,19 @@ Nanos tried(const Group& group) {
       group.sum([](const Watched& w) { return w.last.header.time_ns - w.last.conn.start_ns; })));
 }
 
+// The requests never left: this host dropped them.
+void blame_own_drops(Finding& finding, const Group& group) {
+  const std::uint64_t dropped = group.sum([](const Watched& w) -> std::uint64_t {
+    std::uint64_t packets = 0;
+    for (const Dropped& drop : w.drops) packets += drop.packets;
+    return packets;
+  });
+  if (!dropped) return;
+  finding.where = Where::Host;
+  finding.evidence.push_back(evidence("drops", dropped));
+  finding.advice = "This host drops them itself: see local-drop.";
+}
+
 // A listener of this host that the client wanted and that had to drop attempts.
 const Watched* overflowing(const Observation& observation, const ev_conn& client) {
   for (const Watched* listener : observation.listeners)
@@ -84,6 +97,7 @@ Findings syn_retransmits(const Observation& observation) {
           "accept-overflow of {}[{}].",
           printable(fixed_string(listener->last.conn.comm)), listener->last.conn.pid);
     }
+    blame_own_drops(finding, group);
     findings.push_back(std::move(finding));
   }
   return findings;
@@ -170,6 +184,7 @@ Findings connect_timeout(const Observation& observation) {
         "The peer is down, or a filter drops without a word. How long to try: "
         "tcp_syn_retries, or a timeout in the application.";
     finding.tunables = {"net.ipv4.tcp_syn_retries"};
+    blame_own_drops(finding, group);
     findings.push_back(std::move(finding));
   }
   return findings;

@@ -79,6 +79,9 @@ Findings bufferbloat(const Observation& observation) {
         "or fq_codel; further away pacing or a congestion control that keeps queues "
         "short (bbr).";
     finding.tunables = {"net.core.default_qdisc", "net.ipv4.tcp_congestion_control"};
+    if (observation.host && value_of(observation, "netns.inode") &&
+        value_of(observation, "netns.inode") != worst.last.conn.netns)
+      doubt(finding, Confidence::Medium, "the queues of its network namespace were not looked at");
     if (worst.ticks_bulk < 4)
       doubt(finding, Confidence::Medium, "the round trip was looked at fewer than four times");
     findings.push_back(std::move(finding));
@@ -119,6 +122,8 @@ Findings delayed_ack(const Observation& observation) {
 }
 
 Findings idle_restart(const Observation& observation) {
+  if (observation.host && observation.host->value("setting.tcp_slow_start_after_idle") == 0U)
+    return {};
   const auto weight = [](const Watched& w) -> double { return w.restarts; };
   Findings findings;
   for (const Group& group : grouped(observation.connections, weight)) {

@@ -73,9 +73,9 @@ Findings accept_overflow(const Observation& observation) {
                         evidence("backlog", std::uint64_t{s.backlog}),
                         evidence("accept_queue", std::uint64_t{s.receive_queue})};
     finding.text = fmt::format(
-        "The accept queue is full: {} attempts to connect were dropped. It "
+        "The accept queue is full: {} (SYN) dropped. It "
         "holds {} of the {} that are allowed.",
-        dropped, s.receive_queue, s.backlog);
+        counted(dropped, "request"), s.receive_queue, s.backlog + 1);  // sk_acceptq_is_full
     advise_on_backlog(finding, observation, s);
     if (s.receive_queue < s.backlog)
       doubt(finding, Confidence::Medium, "the queue was not full at the last look");

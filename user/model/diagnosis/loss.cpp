@@ -16,7 +16,8 @@ constexpr std::uint32_t kLeastQueueUs = 500;
 
 bool is_spurious(const Watched& w) {
   const std::uint32_t needless = w.grew(&ev_sample::dsack_dups);
-  return needless > 0 && 2 * needless >= resent(w);
+  // What probes a window that is shut is needless by design.
+  return needless > 0 && 2 * needless >= resent(w) && !w.ticks_peer_shut;
 }
 
 bool is_local(const Watched& w) {
@@ -183,6 +184,7 @@ Findings spurious_retransmits(const Observation& observation) {
         "The acknowledgements were late or lost, or packets overtook each other; a "
         "sudden delay beyond the RTO does it too.";
     finding.tunables = {"net.ipv4.tcp_reordering", "net.ipv4.tcp_frto"};
+    keep_on_host(finding, observation, group);
     findings.push_back(std::move(finding));
   }
   return findings;
@@ -207,6 +209,7 @@ Findings reordering(const Observation& observation) {
         "Look for links that are used in parallel packet by packet (bonding, ECMP). "
         "RACK (tcp_recovery 1) copes best with it.";
     finding.tunables = {"net.ipv4.tcp_recovery", "net.ipv4.tcp_reordering"};
+    keep_on_host(finding, observation, group);
     findings.push_back(std::move(finding));
   }
   return findings;

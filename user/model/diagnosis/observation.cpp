@@ -55,9 +55,12 @@ void note_pause(Watched& watched, const ev_sample& now, Time last_tick) {
   const std::int64_t pause_ms = (last_tick.time_since_epoch().count() - sent_ns) / 1'000'000;
   if (before.data_segs_out == 0 || pause_ms * 1000 <= std::int64_t{before.rto_us}) return;
   watched.pause_ms = std::max(watched.pause_ms, static_cast<std::uint64_t>(pause_ms));
+  // Idle, not stopped by a window; and bbr has its own way with pauses.
+  const bool idle = before.send_queue == 0;
+  const bool restarts = !fixed_string(now.congestion).starts_with("bbr");
   const bool lossless = now.retransmitted == before.retransmitted &&
                         now.recoveries == before.recoveries && now.losses == before.losses;
-  if (!lossless || now.cwnd >= before.cwnd) return;
+  if (!idle || !restarts || !lossless || now.cwnd >= before.cwnd) return;
   ++watched.restarts;
   watched.cwnd_before = before.cwnd;
   watched.cwnd_after = now.cwnd;
@@ -154,6 +157,7 @@ void Observer::before_event(const Event& event, const Store& store) {
   const ev_conn* conn = connection_of(event);
   if (!conn) return;
   if (const auto* drop = std::get_if<ev_drop>(&event)) {
+    if (conn->cookie && !watched_.contains(conn->cookie)) begin_watching(event, *conn, store);
     const Connection* sender = drop->incoming ? sender_to(*conn, store) : nullptr;
     for (const Connection* end : {owner_of(*conn, store), sender})
       if (end && !watched_.contains(end->last.conn.cookie))
@@ -235,14 +239,15 @@ void Observer::on(const ev_congestion_state& event) {
 void Observer::on(const ev_drop& event, const Store& store) {
   if (benign_drop(store.names().drop_reason(event.reason), store.names().symbol(event.location)))
     return;
-  if (const Connection* owner = owner_of(event.conn, store)) {
-    note_drop(event, owner->last.conn.cookie);
-    const Connection* sender = event.incoming ? sender_to(event.conn, store) : owner;
-    if (!sender) return;
-    if (sender != owner) note_drop(event, sender->last.conn.cookie);
-    auto& lost = dropped_[sender->last.conn.cookie];
-    if (lost.size() < kMostKept) lost.push_back({event.sequence, event.length});
-  }
+  const Connection* found = owner_of(event.conn, store);
+  const std::uint64_t owner = found ? found->last.conn.cookie : event.conn.cookie;
+  const Connection* other = event.incoming ? sender_to(event.conn, store) : nullptr;
+  const std::uint64_t sender = other ? other->last.conn.cookie : event.incoming ? 0 : owner;
+  note_drop(event, owner);
+  if (sender != owner) note_drop(event, sender);
+  if (!sender) return;
+  auto& lost = dropped_[sender];
+  if (lost.size() < kMostKept) lost.push_back({event.sequence, event.length});
 }
 
 void Observer::note_drop(const ev_drop& event, std::uint64_t cookie) {

@@ -90,13 +90,15 @@ struct Watched {
   Number grew(Number ev_sample::*counter) const {
     return last.*counter - base.*counter;
   }
-  // Held back by the peer's window, by the send buffer.
+  // Held back by the peer's window, by the send buffer: as the kernel counts it, which misses some;
+  // what the looks found counts where it is most of the time.
   std::uint64_t window_limited_ms() const {
-    return grew(&ev_sample::rwnd_limited_ms) + busy_by_window_ms;
+    return grew(&ev_sample::rwnd_limited_ms) + mostly(busy_by_window_ms);
   }
   std::uint64_t buffer_limited_ms() const {
-    return grew(&ev_sample::sndbuf_limited_ms) + busy_by_buffer_ms;
+    return grew(&ev_sample::sndbuf_limited_ms) + mostly(busy_by_buffer_ms);
   }
+  std::uint64_t mostly(std::uint64_t ms) const { return 2 * ms >= sending_ms() ? ms : 0; }
   // With data on its way or held back, in milliseconds.
   std::uint64_t sending_ms() const {
     return std::uint64_t{grew(&ev_sample::busy_ms)} + grew(&ev_sample::rwnd_limited_ms) +

@@ -56,7 +56,7 @@ Findings zero_window(const Observation& observation) {
     finding.evidence.push_back(
         evidence("receive_window_limited_ms", group.grew(&ev_sample::rwnd_limited_ms)));
     finding.text =
-        fmt::format("The peer shut its window: {} had data to send and may not.", these(group));
+        fmt::format("The peer shut its window: {} had data to send and might not.", these(group));
     finding.advice = "The process at the other end does not read; nothing on the way helps.";
     if (const Connection* other = other_end(observation, group.worst().last.conn)) {
       finding.where = Where::Application;

@@ -65,9 +65,9 @@ Findings connection_churn(const Observation& observation) {
         figure("handshake_share_percent", 100 * share, Unit::Percent),
         figure("bytes_per_connection", *finding.impact.bytes / group.size(), Unit::Bytes)};
     finding.text = fmt::format(
-        "{} short connections to one place, {:.3g} per second; {} of their life went into the "
+        "{} short connections to one place, {} per second; {} of their life went into the "
         "handshake.",
-        group.size(), per_second, percent(share));
+        group.size(), short_count(per_second), percent(share));
     finding.advice =
         "Reuse them (keep-alive, a pool): that saves the handshakes, and TLS's with them.";
     findings.push_back(std::move(finding));

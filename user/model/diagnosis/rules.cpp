@@ -19,7 +19,8 @@ constexpr std::array kRules = {
     Rule{.id = "receive-window-limited",
          .help =
              "The receiver's window held a sender back for at least a tenth of its sending time "
-             "and 100 ms (the kernel's own count), or our own fixed receive buffer is used up in "
+             "and 100 ms (the kernel's own count, and that of the looks where these found it so "
+             "for most of it), or our own fixed receive buffer is used up in "
              "every round trip.",
          .check = rules::receive_window_limited},
     Rule{.id = "send-buffer-limited",
