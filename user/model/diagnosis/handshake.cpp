@@ -20,6 +20,15 @@ bool is_established(const Watched& w) {
   return w.last.established_ns != 0;
 }
 
+// Before 6.18 the kernel does not tell of requests that could not leave; as long as it waits for
+// the answer a client can have sent nothing else again.
+std::uint64_t requests_again(const Watched& w) {
+  constexpr std::uint8_t kSynSent = 2;
+  const std::uint8_t state = w.closed ? w.last.old_state : w.last.conn.state;
+  return state == kSynSent ? w.grew(&ev_sample::retransmitted)
+                           : w.grew(&ev_sample::retransmits_syn);
+}
+
 std::uint64_t handshake_ns(const Watched& w) {
   const std::uint64_t begin = w.last.conn.start_ns, end = w.last.established_ns;
   return begin && end > begin ? end - begin : 0;
@@ -76,11 +85,11 @@ const Watched* overflowing(const Observation& observation, const ev_conn& client
 Findings syn_retransmits(const Observation& observation) {
   const auto weight = [](const Watched& w) -> double {
     const bool given_up = w.closed && !is_established(w);
-    return is_client(w) && !given_up ? w.grew(&ev_sample::retransmits_syn) : 0;
+    return is_client(w) && !given_up ? static_cast<double>(requests_again(w)) : 0;
   };
   Findings findings;
   for (const Group& group : grouped(observation.connections, weight)) {
-    const std::uint64_t again = group.grew(&ev_sample::retransmits_syn);
+    const std::uint64_t again = group.sum(requests_again);
     Finding finding = on_attempts(group, observation, Severity::Warning, Where::Network);
     finding.evidence = {evidence("retransmits_syn", again)};
     finding.text =

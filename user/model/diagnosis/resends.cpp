@@ -35,7 +35,7 @@ std::uint32_t resent(const Watched& w) {
 
 bool is_silent(const Watched& w) {
   if (w.closed) return w.last.error == ETIMEDOUT && w.last.old_state != kSynSent;
-  return w.last.ca_state == kLossState && w.last.backoff >= 2;
+  return w.last.conn.state != kSynSent && w.last.ca_state == kLossState && w.last.backoff >= 2;
 }
 
 std::uint64_t dropped_here(const Watched& w) {
