@@ -90,6 +90,10 @@ void read_on(const Socket& socket) {
   }
 }
 
+void use_cubic(const Socket& socket) {
+  setsockopt(socket.fd(), IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
+}
+
 void do_nothing(const Socket&) {
   pause();
 }

@@ -51,6 +51,8 @@ void send_on(const Socket& socket);
 
 // Reads without end, as fast as it may.
 void read_on(const Socket& socket);
+// Loss-based congestion control, whatever the default.
+void use_cubic(const Socket& socket);
 // Keeps the connection and does nothing.
 void do_nothing(const Socket& socket);
 

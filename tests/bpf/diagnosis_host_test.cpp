@@ -47,9 +47,7 @@ TEST_F(HostTest, AnOwnShaperThatDropsIsFound) {
 TEST_F(HostTest, AQueueOfOurOwnThatStandsIsTheHosts) {
   run("/sbin/tc qdisc add dev path root tbf rate 20mbit burst 16kb limit 2mb");
   counters_.begin(kernel_now(), reader_.read());
-  flow(send_on, read_on, [](const Socket& socket) {
-    setsockopt(socket.fd(), IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
-  });
+  flow(send_on, read_on, use_cubic);
   std::optional<Finding> finding;
   EXPECT_TRUE(wait_until([&] {
     look(1);
@@ -62,9 +60,7 @@ TEST_F(HostTest, AQueueOfOurOwnThatStandsIsTheHosts) {
 TEST_F(HostTest, AQueueFurtherAwayIsTheNetworks) {
   path_.shape().delay_us = 2'000;
   path_.shape().bits_per_second = 20'000'000;
-  flow(send_on, read_on, [](const Socket& socket) {
-    setsockopt(socket.fd(), IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
-  });
+  flow(send_on, read_on, use_cubic);
   const auto finding = wait_on_host("bufferbloat");
   ASSERT_TRUE(finding) << found();
   EXPECT_EQ(finding->where, Where::Network);

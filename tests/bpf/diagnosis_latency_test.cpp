@@ -12,10 +12,6 @@ class LatencyTest : public DiagnosisTest {
   LatencyTest() { path_.shape().delay_us = 2'000; }
 };
 
-void use_cubic(const Socket& socket) {
-  setsockopt(socket.fd(), IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
-}
-
 // A header, then the rest, then the answer: the second write waits for the first one's
 // acknowledgement, which waits for an answer.
 void write_twice(const Socket& socket) {

@@ -36,10 +36,6 @@ class LossTest : public DiagnosisTest {
   }
 };
 
-void use_cubic(const Socket& socket) {
-  setsockopt(socket.fd(), IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
-}
-
 // Asks and waits for the answer, again and again.
 void ask_on(const Socket& socket) {
   for (const std::string question(200, 'q');;) {
