@@ -241,6 +241,11 @@ static __always_inline void fill_sample(struct ev_sample *s, struct tcp_sock *tp
 	s->probes = icsk->icsk_probes_out;
 	s->old_state = tcp_state;
 	s->error = ((struct sock *)tp)->sk_err;
+	/* An ICMP error that met a request whose process held the socket. Later on such errors are
+	 * no end.
+	 */
+	if (!s->error && tcp_state == TCP_SYN_SENT)
+		s->error = ((struct sock *)tp)->sk_err_soft;
 	s->end = fin | state->end;
 	s->pad = 0;
 	s->pad2 = 0;

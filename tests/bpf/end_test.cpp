@@ -145,6 +145,22 @@ TEST_F(EndTest, GivingUpBeforeTheHandshakeIsAborted) {
   EXPECT_EQ(end_of(cookie), "aborted");
 }
 
+TEST_F(EndTest, GivingUpAfterARejectionIsWhatWasAnswered) {
+  const std::pair<const char*, const char*> answers[] = {{"port-unreachable", "refused"},
+                                                         {"host-unreachable", "unreachable"}};
+  for (const auto& [answer, end] : answers) {
+    // The answer comes while connect() still holds the socket.
+    const Rule rule(space_, "input", packets_to(listener_),
+                    std::string("reject with icmp type ") + answer);
+    Socket client = Socket::make();
+    client.make_nonblocking();
+    EXPECT_EQ(client.try_connect({.port = listener_.port()}), EINPROGRESS);
+    const std::uint64_t cookie = client.cookie();
+    client.close();
+    EXPECT_EQ(end_of(cookie), end);
+  }
+}
+
 TEST_F(EndTest, BothEndsClosingAtOnceIsFin) {
   Pair pair = talking();
   pair.client.shut_down();

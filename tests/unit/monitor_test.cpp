@@ -127,6 +127,22 @@ TEST_F(MonitorTest, ARunWithinTheWarmUpClaimsNoPeace) {
   EXPECT_THAT(summary(), HasSubstr("No anomaly.\n"));
 }
 
+TEST_F(MonitorTest, TheEndOfTheLearningIsToldOnce) {
+  char* text = nullptr;
+  std::size_t size = 0;
+  std::FILE* out = open_memstream(&text, &size);
+  Monitor monitor({}, out);
+  for (std::size_t i = 1; i <= kDetectorWarmUp + 2; ++i) {
+    after_a_second();
+    ASSERT_TRUE(monitor.on_snapshot(snapshot()));
+    EXPECT_EQ(size > 0, i >= kDetectorWarmUp) << i;
+  }
+  std::fclose(out);
+  EXPECT_THAT(std::string(text, size),
+              testing::MatchesRegex("[^ ]+Z learned what is usual from 120 samples; [^\n]+\n"));
+  std::free(text);
+}
+
 TEST_F(MonitorTest, ANameOfADeviceIsMadeHarmless) {
   receive("a\x1b[31m", 10'000, 2);
   EXPECT_THAT(summary(), HasSubstr("device_rx_bytes_per_s a\\x1b[31m"));

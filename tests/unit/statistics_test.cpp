@@ -68,6 +68,16 @@ TEST(StatisticsTest, FewValuesAreDescribedExactly) {
   EXPECT_EQ(few.quantile(0.95), 9);
 }
 
+TEST(StatisticsTest, TheMeanIsThatOverTime) {
+  Statistics uneven;
+  uneven.add(10, 3);
+  uneven.add(2, 1);
+  EXPECT_DOUBLE_EQ(uneven.mean().value(), 8);
+  // As of a value that was seen three times, but with the freedom of two.
+  EXPECT_DOUBLE_EQ(uneven.standard_deviation().value(), std::sqrt(12.0 * 2));
+  EXPECT_EQ(uneven.quantile(0.5), 2);
+}
+
 TEST(StatisticsTest, WhatIsAbsentIsCountedApart) {
   Statistics statistics = of({1, 3});
   statistics.add(std::nullopt);

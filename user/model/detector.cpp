@@ -291,7 +291,8 @@ AnomalyChange Detector::change(double value, const Baseline::Score& score) const
           .up = anomaly_->up,
           .value = value * unit_,
           .baseline = baseline_.level() * unit_,
-          .deviation = score.sigmas};
+          // A level of rare events is judged a little to the safe side of itself.
+          .deviation = value == baseline_.level() ? 0 : score.sigmas};
 }
 
 }  // namespace netsonde

@@ -30,7 +30,7 @@ std::uint64_t rank_of(double share, std::uint64_t count) {
 
 }  // namespace
 
-void Statistics::add(std::optional<double> value) {
+void Statistics::add(std::optional<double> value, double weight) {
   if (!value || !std::isfinite(*value) || *value < 0) {
     ++absent_;
     return;
@@ -39,8 +39,9 @@ void Statistics::add(std::optional<double> value) {
   max_ = count_ ? std::max(max_, *value) : *value;
   ++count_;
   const double from_old_mean = *value - mean_;
-  mean_ += from_old_mean / static_cast<double>(count_);
-  squares_ += from_old_mean * (*value - mean_);
+  weight_ += weight;
+  mean_ += from_old_mean * weight / weight_;
+  squares_ += weight * from_old_mean * (*value - mean_);
   if (count_ <= kExact) return values_.push_back(*value);
   if (!values_.empty()) to_buckets();
   ++buckets_[bucket_of(*value)];
@@ -53,7 +54,8 @@ void Statistics::to_buckets() {
 
 std::optional<double> Statistics::standard_deviation() const {
   if (count_ < 2) return std::nullopt;
-  return std::sqrt(squares_ / static_cast<double>(count_ - 1));
+  const auto n = static_cast<double>(count_);
+  return std::sqrt(squares_ / weight_ * n / (n - 1));
 }
 
 std::optional<double> Statistics::quantile(double share) const {

@@ -21,7 +21,9 @@ class Statistics {
  public:
   static constexpr std::size_t kExact = 4096;
 
-  void add(std::optional<double> value);
+  // weight: how long the value held, in any unit, above 0. The mean is that over time, and the
+  // deviation from it; everything else counts values.
+  void add(std::optional<double> value, double weight = 1);
 
   std::uint64_t count() const { return count_; }
   std::uint64_t absent() const { return absent_; }
@@ -29,7 +31,8 @@ class Statistics {
   std::optional<double> mean() const { return known(mean_); }
   std::optional<double> min() const { return known(min_); }
   std::optional<double> max() const { return known(max_); }
-  // Of the values as a sample, that is over n - 1; absent before the second one.
+  // Of the values as a sample, that is over n - 1 if their weights are equal; absent before the
+  // second one.
   std::optional<double> standard_deviation() const;
   // share: above 0, at most 1.
   std::optional<double> quantile(double share) const;
@@ -43,8 +46,9 @@ class Statistics {
 
   std::uint64_t count_ = 0;
   std::uint64_t absent_ = 0;
+  double weight_ = 0;
   double mean_ = 0;
-  double squares_ = 0;  // of deviations from the mean (Welford 1962)
+  double squares_ = 0;  // of deviations from the mean, weighted (West 1979)
   double min_ = 0;
   double max_ = 0;
   std::vector<double> values_;            // while they are few

@@ -50,7 +50,7 @@ void Watch::add_value(Followed& followed, const Snapshot& snapshot) {
   SeriesRecord& record = followed.record;
   const bool came = std::exchange(followed.came, false);
   const auto value = came ? std::nullopt : value_of(*record.series, snapshot, record.instance);
-  record.statistics.add(value);
+  record.statistics.add(value, seconds(snapshot.interval()));
   const std::optional<AnomalyChange> change = followed.detector->add(value);
   if (!change) return;
   if (change->began) {

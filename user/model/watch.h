@@ -42,6 +42,8 @@ class Watch {
   std::vector<SeriesChange> add(const Snapshot& snapshot);
 
   std::uint64_t samples() const { return samples_; }
+  // Before that everything is learned from and nothing is an anomaly.
+  bool judges() const { return samples_ > kDetectorWarmUp; }
   Nanos observed() const { return observed_; }  // the intervals of all samples
   // In the order of watched_series(), then of the instances.
   std::vector<const SeriesRecord*> all() const;

@@ -15,6 +15,7 @@ namespace netsonde {
 
 namespace {
 
+constexpr int kTextWidth = 80;
 constexpr int kNameWidth = 31;
 constexpr int kCellWidth = 7;
 
@@ -119,7 +120,7 @@ std::uint64_t anomalies_of(const Watch& watch) {
 }
 
 std::string anomalies_text(const Watch& watch, const Snapshot& last) {
-  if (watch.samples() <= kDetectorWarmUp)
+  if (!watch.judges())
     return fmt::format("No anomaly was looked for: the first {} samples are learned from.\n",
                        kDetectorWarmUp);
   const std::uint64_t count = anomalies_of(watch);
@@ -168,6 +169,18 @@ std::string table_text(const Watch& watch) {
   if (zero || never)
     text += fmt::format("Left out: {} series always at zero, {} never measured.\n", zero, never);
   return text;
+}
+
+Json learned_json(const Watch& watch, std::int64_t realtime_ns) {
+  return {{"time", rfc3339(realtime_ns)},
+          {"event", "learned"},
+          {"samples", watch.samples()},
+          {"observed_s", seconds(watch.observed())}};
+}
+
+std::string learned_text(const Watch& watch, std::int64_t realtime_ns) {
+  return fmt::format("{} learned what is usual from {} samples; anomalies are told from now on\n",
+                     clock_text(realtime_ns), watch.samples());
 }
 
 }  // namespace
@@ -226,9 +239,11 @@ std::string to_text(const SeriesChange& changed, std::int64_t realtime_ns) {
 
 std::string to_text(const Watch& watch, const MonitorEnd& end) {
   const std::string lost = losses_text(end.last.tick());
-  std::string text = fmt::format("Observed for {}: {} sample{}; lost events: {}.\n",
-                                 short_duration(watch.observed()), watch.samples(),
-                                 watch.samples() == 1 ? "" : "s", lost.empty() ? "none" : lost);
+  const std::string head = fmt::format("Observed for {}: {} sample{}; lost events: {}.",
+                                       short_duration(watch.observed()), watch.samples(),
+                                       watch.samples() == 1 ? "" : "s", lost.empty() ? "none" : lost);
+  std::string text;
+  for (const std::string& line : wrap(head, kTextWidth)) text += line + "\n";
   if (end.host_values_unreadable)
     text += fmt::format("{} numbers of the host could not be understood.\n",
                         end.host_values_unreadable);
@@ -260,6 +275,9 @@ Result<> Monitor::on_snapshot(const Snapshot& snapshot) {
   for (const SeriesChange& change : changes)
     text += settings_.json ? to_line(to_json(change, snapshot.realtime_ns())) + "\n"
                            : to_text(change, snapshot.realtime_ns());
+  if (watch_.samples() == kDetectorWarmUp)
+    text += settings_.json ? to_line(learned_json(watch_, snapshot.realtime_ns())) + "\n"
+                           : learned_text(watch_, snapshot.realtime_ns());
   if (text.empty()) return {};
   return write(text);
 }

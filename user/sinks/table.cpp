@@ -12,16 +12,22 @@ namespace netsonde {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kLossTexts = {
-    "lifecycle records",
-    "events",
-    "sampling passes",
-    "sockets without memory for their state",
-    "histograms",
-    "kinds of drops",
-    "drop events above the rate limit",
-    "runs that the kernel skipped",
-    "retransmitted segments that no program was told of"};
+struct LossText {
+  std::string_view one, more;
+};
+
+constexpr std::array kLossTexts = {
+    LossText{.one = "lifecycle record", .more = "lifecycle records"},
+    LossText{.one = "event", .more = "events"},
+    LossText{.one = "sampling pass", .more = "sampling passes"},
+    LossText{.one = "socket without memory for its state",
+             .more = "sockets without memory for their state"},
+    LossText{.one = "histogram", .more = "histograms"},
+    LossText{.one = "kind of drops", .more = "kinds of drops"},
+    LossText{.one = "drop event above the rate limit", .more = "drop events above the rate limit"},
+    LossText{.one = "run that the kernel skipped", .more = "runs that the kernel skipped"},
+    LossText{.one = "retransmitted segment that no program was told of",
+             .more = "retransmitted segments that no program was told of"}};
 static_assert(kLossTexts.size() == EV_LOSSES);
 
 double number_of(const Field& field, const Row& row) {
@@ -101,8 +107,9 @@ std::span<const Field* const> default_columns() {
 std::string losses_text(const ev_tick& tick) {
   std::string text;
   for (std::size_t cause = 0; cause < kLossTexts.size(); ++cause)
-    if (tick.lost[cause])
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", tick.lost[cause], kLossTexts[cause]);
+    if (const auto lost = tick.lost[cause])
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", lost,
+                          lost == 1 ? kLossTexts[cause].one : kLossTexts[cause].more);
   return text;
 }
 

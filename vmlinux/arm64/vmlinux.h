@@ -191,6 +191,7 @@ struct sock {
 	u8 sk_userlocks;
 	int sk_rcvbuf;
 	int sk_err;
+	int sk_err_soft;
 	struct socket *sk_socket;
 	socket_lock_t sk_lock;
 	int sk_sndbuf;

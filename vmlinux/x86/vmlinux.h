@@ -191,6 +191,7 @@ struct sock {
 	int sk_err;
 	struct socket *sk_socket;
 	socket_lock_t sk_lock;
+	int sk_err_soft;
 	int sk_wmem_queued;
 	long unsigned int sk_pacing_rate;
 	kuid_t sk_uid;
