@@ -252,6 +252,25 @@ def the_view_restores_the_terminal_after_a_signal():
 
 
 @fact
+def a_second_signal_to_a_view_that_nobody_reads_restores_the_settings():
+    with Terminal("top", "--interval", "10ms", "--filter", here(), rows=50, columns=200) as terminal:
+        terminal.wait_for(b"sort:")
+
+        def blocked():
+            with open(f"/proc/{terminal.process.pid}/wchan") as file:
+                return file.read() == "wait_woken"  # for room in the terminal
+
+        port = free_port()
+        eventually(lambda: refused(port) or blocked(), lambda: f"a terminal that is full; {terminal.process.poll()=}")
+        interrupt_unread(terminal.process, signal.SIGINT)
+        patient_until = time.monotonic() + 1.2
+        eventually(lambda: time.monotonic() > patient_until, "more than a second of patience")
+        terminal.process.send_signal(signal.SIGTERM)
+        expect(finish(terminal.process, within=DEADLINE / 4).status, 128 + signal.SIGTERM, "status")
+        expect(termios.tcgetattr(terminal.theirs), terminal.before, "settings of the terminal")
+
+
+@fact
 def nothing_stays_after_the_view():
     with Terminal("top", "--interval", "0.2s", "--filter", here()) as terminal:
         terminal.wait_for(b"sort:")

@@ -31,13 +31,18 @@ std::int64_t clock_ns(clockid_t clock) {
 int signal_writer = -1;
 std::atomic<std::int64_t> stopping_since = 0;  // 0: not yet
 static_assert(std::atomic<std::int64_t>::is_always_lock_free);
+std::atomic<void (*)()> last_act = nullptr;
+static_assert(std::atomic<void (*)()>::is_always_lock_free);
 
 // Nobody may be reading our output, which blocks the loop: who insists after a second ends us.
 void on_signal(int number) {
   const int saved = errno;
   if (number != SIGWINCH) {
     const std::int64_t now = clock_ns(CLOCK_MONOTONIC);
-    if (stopping_since && now - stopping_since > 1'000'000'000) _exit(128 + number);
+    if (stopping_since && now - stopping_since > 1'000'000'000) {
+      if (const auto act = last_act.load()) act();
+      _exit(128 + number);
+    }
     if (!stopping_since) stopping_since = now;
   }
   const auto byte = static_cast<unsigned char>(number);
@@ -53,6 +58,10 @@ Time kernel_now() {
 
 std::int64_t realtime_offset_ns() {
   return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+}
+
+void set_last_act(void (*act)()) {
+  last_act = act;
 }
 
 Result<Loop> Loop::open() {

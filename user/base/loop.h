@@ -56,6 +56,9 @@ class Loop {
   bool running_ = false;
 };
 
+// What a signal that ends the process at once does before: only what is safe in its handler.
+void set_last_act(void (*act)());
+
 // Now, on the clock that events carry.
 Time kernel_now();
 // What to add to a Time to get nanoseconds since the epoch, UTC.

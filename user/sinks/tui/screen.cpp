@@ -7,6 +7,7 @@
 #include <ncurses.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <cstdlib>
 #include <cwchar>
 
+#include "user/base/loop.h"
 #include "user/base/text.h"
 
 namespace netsonde {
@@ -100,6 +102,26 @@ Input mouse_input() {
   return {.key = key, .y = event.y, .x = event.x};
 }
 
+// What a signal's handler needs to leave the terminal without ncurses.
+termios settings_before;
+std::array<char, 64> leaving;
+std::size_t leaving_size = 0;
+
+void prepare_to_leave() {
+  std::string text;
+  for (const char* capability : {"cnorm", "rmcup", "rmkx"}) {
+    const char* sequence = tigetstr(capability);
+    if (sequence && sequence != reinterpret_cast<char*>(-1)) text += sequence;
+  }
+  leaving_size = text.copy(leaving.data(), leaving.size());
+}
+
+void leave_at_once() {
+  tcsetattr(STDIN_FILENO, TCSANOW, &settings_before);
+  pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  if (poll(&output, 1, 0) == 1) (void)!write(STDOUT_FILENO, leaving.data(), leaving_size);
+}
+
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
 }
@@ -140,6 +162,7 @@ Screen::Screen(std::unique_ptr<Terminal> terminal, bool unicode)
     : terminal_(std::move(terminal)), unicode_(unicode) {}
 
 Screen::~Screen() {
+  set_last_act(nullptr);
   set_mouse(false);
 }
 
@@ -151,9 +174,12 @@ Result<std::unique_ptr<Screen>> Screen::open(bool ascii) {
   const char* term = std::getenv("TERM");
   const Error unusable("open the live view: the terminal '" + printable(term ? term : "") +
                        "' cannot place its cursor, or is not known here; set TERM to what it is");
+  if (tcgetattr(STDIN_FILENO, &settings_before)) return Error::from_errno("open the live view");
   auto terminal = std::make_unique<Terminal>();
   terminal->screen.reset(newterm(nullptr, stdout, stdin));
   if (!terminal->screen || !tigetstr("cup")) return unusable;
+  prepare_to_leave();
+  set_last_act(leave_at_once);
   set_escdelay(25);
   cbreak();
   noecho();
