@@ -107,6 +107,8 @@ class Arguments {
     options.ring_bytes = std::bit_ceil(options.ring_bytes);
     if (pid_.empty()) options.pid.reset();
     if (connection_.empty()) options.connection.reset();
+    if (command_ == Command::Explain && interval_.empty())
+      options.interval = std::min(options.interval, *options.duration);
     if (auto refused = contradiction(options)) return *std::move(refused);
     return options;
   }
@@ -239,8 +241,8 @@ class Arguments {
 
   // What single options cannot tell.
   static std::optional<Answer> contradiction(const Options& options) {
-    if (options.command != Command::Monitor || !options.duration ||
-        *options.duration >= options.interval)
+    const bool samples = options.command == Command::Monitor || options.command == Command::Explain;
+    if (!samples || !options.duration || *options.duration >= options.interval)
       return std::nullopt;
     return Answer{
         .text = fmt::format("netsonde: --duration: {} is shorter than the --interval of "

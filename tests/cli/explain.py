@@ -90,5 +90,5 @@ def a_signal_ends_it_with_what_it_has_found():
 @fact
 def bad_arguments_are_one_line():
     for arguments in (["--duration", "soon"], ["--duration", "1ms"], ["--pid", "nginx"], ["--connection", "-1"],
-                      ["--interval", "0"]):
+                      ["--interval", "0"], ["--interval", "1h", "--duration", "1s"]):
         one_error(run("explain", *arguments), 2)

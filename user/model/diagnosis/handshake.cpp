@@ -183,16 +183,21 @@ Findings connect_timeout(const Observation& observation) {
     finding.evidence = {figure("failed", std::uint64_t{group.size()}, Unit::Count),
                         figure("unreachable", unreachable, Unit::Count),
                         evidence("retransmits_syn", group.grew(&ev_sample::retransmits_syn))};
-    finding.text = unreachable == group.size()
-                       ? fmt::format("{} to connect failed: no route to the host.",
-                                     counted(group.size(), "attempt"))
-                       : fmt::format("{} to connect failed after {} without an answer.",
-                                     counted(group.size(), "attempt"),
-                                     short_duration(tried(group) / static_cast<int>(group.size())));
-    finding.advice =
-        "The peer is down, or a filter drops without a word. How long to try: "
-        "tcp_syn_retries, or a timeout in the application.";
-    finding.tunables = {"net.ipv4.tcp_syn_retries"};
+    const std::string attempts = counted(group.size(), "attempt");
+    if (unreachable == group.size()) {
+      finding.text = fmt::format("{} to connect failed: the host was said to be unreachable.",
+                                 attempts);
+      finding.advice =
+          "This host has no route or got no answer from the next hop (ip route get, ip neigh), or "
+          "a router or filter on the way says so by ICMP.";
+    } else {
+      finding.text = fmt::format("{} to connect failed after {} without an answer.", attempts,
+                                 short_duration(tried(group) / static_cast<int>(group.size())));
+      finding.advice =
+          "The peer is down, or a filter drops without a word. How long to try: "
+          "tcp_syn_retries, or a timeout in the application.";
+      finding.tunables = {"net.ipv4.tcp_syn_retries"};
+    }
     blame_own_drops(finding, group);
     findings.push_back(std::move(finding));
   }

@@ -30,6 +30,11 @@ void blame_own_queue(Finding& finding, const Observation& observation, std::uint
     const double rate = observation.host->rate("qdisc.bytes", qdisc).value_or(0);
     if (waiting <= 0 || rate <= 0 || 2e6 * waiting / rate < queue_us) continue;
     finding.where = Where::Host;
+    finding.advice = fmt::format(
+        "The queue is this host's own, {}: fq_codel in its place keeps it short for all who share "
+        "it.",
+        printable(qdisc));
+    finding.tunables = {"net.core.default_qdisc"};
     finding.evidence.push_back(words("qdisc", qdisc));
     finding.evidence.push_back(
         host_figure("qdisc.backlog_bytes", static_cast<std::uint64_t>(waiting), Unit::Bytes));
@@ -73,12 +78,13 @@ Findings bufferbloat(const Observation& observation) {
     finding.text = fmt::format(
         "A queue stands on the way: the round trip takes at least {} where the path needs {}.",
         duration_text(worst.least_srtt_us), duration_text(worst.last.min_rtt_us));
+    finding.advice = "Whoever shares that queue waits as long. ";
+    finding.advice += fixed_string(worst.last.congestion) == "bbr"
+                          ? "This sender's bbr keeps its own share short: look who else fills it."
+                          : "Pacing, or a congestion control that keeps queues short (bbr), "
+                            "shortens it from here.";
+    finding.tunables = {"net.ipv4.tcp_congestion_control"};
     if (observation.host) blame_own_queue(finding, observation, standing_queue_us(worst));
-    finding.advice =
-        "Whoever shares that queue waits as long. Where it is the own interface's, fq "
-        "or fq_codel; further away pacing or a congestion control that keeps queues "
-        "short (bbr).";
-    finding.tunables = {"net.core.default_qdisc", "net.ipv4.tcp_congestion_control"};
     if (observation.host && value_of(observation, "netns.inode") &&
         value_of(observation, "netns.inode") != worst.last.conn.netns)
       doubt(finding, Confidence::Medium, "the queues of its network namespace were not looked at");

@@ -129,6 +129,16 @@ std::vector<Fact> listener_facts(const Row& row) {
            row.connection.last.sk_drops ? Style::Bad : Style::Normal}};
 }
 
+std::string protocol_text(const Row& row) {
+  constexpr std::uint8_t kSynSent = 2, kSynRecv = 3;
+  const ev_sample& s = row.connection.last;
+  const std::string congestion = text_of(row, "congestion_control");
+  if (s.old_state == kSynSent || s.old_state == kSynRecv)
+    return congestion + (row.connection.is_closed() ? "  nothing was agreed on"
+                                                    : "  nothing is agreed on yet");
+  return fmt::format("{}  mss {}  {}", congestion, s.mss, options_text(row));
+}
+
 std::vector<Fact> connection_facts(const Row& row) {
   std::vector<Fact> facts = {
       {"State", state_text(row), row.connection.is_closed() ? Style::Strong : Style::Normal},
@@ -158,8 +168,7 @@ std::vector<Fact> connection_facts(const Row& row) {
                              {"received", "rx_bytes"},
                              {"pacing", "pacing_bytes_per_s"},
                              {"delivery", "delivery_bytes_per_s"}})},
-      {"Protocol", fmt::format("{}  mss {}  {}", text_of(row, "congestion_control"),
-                               row.connection.last.mss, options_text(row))}};
+      {"Protocol", protocol_text(row)}};
   facts.insert(facts.end(), std::begin(more), std::end(more));
   return facts;
 }
