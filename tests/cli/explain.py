@@ -8,7 +8,7 @@ from harness import bpf_objects, eventually, expect, fact, finish, free_port, ne
 from traffic import Connection, knock_until_end
 
 KEYS = ["time", "observed_s", "lost_events", "checked", "findings"]
-FINDING = ["id", "severity", "where", "subject", "since", "impact", "evidence", "confidence", "doubt", "text", "advice",
+FINDING = ["id", "severity", "because", "where", "subject", "since", "impact", "evidence", "confidence", "doubt", "text", "advice",
            "tunables"]
 
 
@@ -69,6 +69,7 @@ def who_does_not_read_is_found_in_plain_words():
         assert "slow-reader" in text, text
         diagnosis = explain("--pid", str(os.getpid()))
         assert of(diagnosis, "slow-reader"), diagnosis["findings"]
+        expect([finding["because"] for finding in of(diagnosis, "zero-window")], ["slow-reader"] * 2, "causes")
         cookie = of(diagnosis, "slow-reader")[0]["subject"]["cookie"]
         assert of(explain("--connection", str(cookie)), "slow-reader")
         expect(of(explain("--connection", "1"), "slow-reader"), [], "findings of another connection")

@@ -65,6 +65,7 @@ Json to_json(const Finding& finding, const Observation& observation) {
   for (const std::string_view key : finding.tunables) tunables.push_back(key);
   return {{"id", finding.id},
           {"severity", name_of(finding.severity)},
+          {"because", finding.because.empty() ? Json(nullptr) : Json(finding.because)},
           {"where", name_of(finding.where)},
           {"subject", subject_json(finding.subject, observation)},
           {"since", realtime(observation, finding.since)},
@@ -101,6 +102,8 @@ std::string to_text(const Finding& finding, const Observation& observation, int 
   std::string text = fmt::format("{:<9}{}  {}\n", name_of(finding.severity), finding.id,
                                  subject_text(finding.subject));
   text += "  " + wrapped(finding.text, 2, width) + "\n";
+  if (!finding.because.empty())
+    text += labelled("because", fmt::format("{}, above", finding.because), width);
   text += labelled("evidence", evidence_text(finding), width);
   text += labelled(
       "where",

@@ -2,6 +2,8 @@
 #include "user/model/diagnosis/diagnosis.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <tuple>
 
 #include "user/model/diagnosis/group.h"
@@ -15,6 +17,80 @@ auto cost(const Finding& finding) {
   const Impact& impact = finding.impact;
   return std::tuple(finding.severity, impact.attempts.value_or(0), impact.time.value_or(Nanos(0)),
                     impact.bytes.value_or(0), impact.segments.value_or(0), impact.connections);
+}
+
+struct Cause {
+  std::string_view cause, effect;
+};
+
+// What follows from what, where both are found on the same connections. A chain names its nearest
+// link first.
+constexpr std::array kCauses = {
+    Cause{.cause = "zero-window", .effect = "receive-window-limited"},
+    Cause{.cause = "slow-reader", .effect = "zero-window"},
+    Cause{.cause = "slow-reader", .effect = "receive-window-limited"},
+    Cause{.cause = "local-drop", .effect = "syn-retransmits"},
+    Cause{.cause = "local-drop", .effect = "connect-timeout"},
+    Cause{.cause = "local-drop", .effect = "peer-silent"},
+    Cause{.cause = "local-drop", .effect = "tail-loss"},
+    Cause{.cause = "syn-retransmits", .effect = "slow-connect"},
+};
+
+// Whether the cause was found on the connection that the effect is worst on. Of both ends of a
+// connection on this host each may have its finding.
+bool concern_the_same(const Finding& cause, const Finding& effect, const Observation& observation) {
+  if (!effect.subject.connection) return false;
+  const auto& cookies = cause.subject.cookies;
+  const auto has = [&cookies](std::uint64_t cookie) {
+    return std::ranges::find(cookies, cookie) != cookies.end();
+  };
+  const ev_conn& worst = *effect.subject.connection;
+  if (has(worst.cookie)) return true;
+  const Connection* other = other_end(observation, worst);
+  return other && has(other->last.conn.cookie);
+}
+
+const Finding* cause_of(const Finding& effect, const std::vector<Finding>& all,
+                        const Observation& observation) {
+  for (const Cause& known : kCauses) {
+    if (known.effect != effect.id) continue;
+    for (const Finding& cause : all)
+      if (cause.id == known.cause && concern_the_same(cause, effect, observation)) return &cause;
+  }
+  return nullptr;
+}
+
+// Brings each chain to the place of its worst link, causes first; a cause is as severe as what
+// follows from it.
+void join_causes(std::vector<Finding>& findings, const Observation& observation) {
+  std::vector<std::size_t> cause(findings.size());
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    const Finding* found = cause_of(findings[i], findings, observation);
+    cause[i] = found ? static_cast<std::size_t>(found - findings.data()) : i;
+    if (found) findings[i].because = found->id;
+  }
+  struct Place {
+    std::size_t root = 0, depth = 0;
+  };
+  std::vector<Place> places(findings.size());
+  std::map<std::size_t, std::size_t> first;  // of a chain, by its root
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    Place& place = places[i];
+    for (place.root = i; cause[place.root] != place.root; place.root = cause[place.root]) {
+      ++place.depth;
+      Severity& severity = findings[cause[place.root]].severity;
+      severity = std::max(severity, findings[i].severity);
+    }
+    first.try_emplace(place.root, i);
+  }
+  std::vector<std::size_t> order(findings.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) {
+    return std::tuple(first[places[i].root], places[i].root, places[i].depth);
+  });
+  std::vector<Finding> sorted;
+  for (const std::size_t i : order) sorted.push_back(std::move(findings[i]));
+  findings = std::move(sorted);
 }
 
 }  // namespace
@@ -35,6 +111,7 @@ Diagnosis diagnose(const Observation& observation) {
   }
   std::stable_sort(diagnosis.findings.begin(), diagnosis.findings.end(),
                    [](const Finding& a, const Finding& b) { return cost(a) > cost(b); });
+  join_causes(diagnosis.findings, observation);
   return diagnosis;
 }
 

@@ -22,7 +22,9 @@ std::span<const Rule> all_rules();
 
 struct Diagnosis {
   std::vector<std::string_view> checked;  // ids of the rules that had what they need
-  std::vector<Finding> findings;          // worst first: severity, then what it cost
+  // Worst first: severity, then what it cost. What another one explains stands right behind that
+  // one, which is as severe at least.
+  std::vector<Finding> findings;
 };
 Diagnosis diagnose(const Observation& observation);
 

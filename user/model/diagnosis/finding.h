@@ -54,6 +54,7 @@ struct Impact {
 // A diagnosis: what is wrong, with whom, since when, on what evidence, what would help.
 struct Finding {
   std::string_view id{};
+  std::string_view because{};  // id of another finding, of the same connections, that explains it
   Severity severity = Severity::Info;
   Where where = Where::Network;
   Subject subject{};

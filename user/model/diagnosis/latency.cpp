@@ -79,11 +79,13 @@ Findings bufferbloat(const Observation& observation) {
         "A queue stands on the way: the round trip takes at least {} where the path needs {}.",
         duration_text(worst.least_srtt_us), duration_text(worst.last.min_rtt_us));
     finding.advice = "Whoever shares that queue waits as long. ";
-    finding.advice += fixed_string(worst.last.congestion) == "bbr"
-                          ? "This sender's bbr keeps its own share short: look who else fills it."
-                          : "Pacing, or a congestion control that keeps queues short (bbr), "
-                            "shortens it from here.";
-    finding.tunables = {"net.ipv4.tcp_congestion_control"};
+    if (fixed_string(worst.last.congestion) == "bbr") {
+      finding.advice += "This sender's bbr keeps its own share short: look who else fills it.";
+    } else {
+      finding.advice +=
+          "Pacing, or a congestion control that keeps queues short (bbr), shortens it from here.";
+      finding.tunables = {"net.ipv4.tcp_congestion_control"};
+    }
     if (observation.host) blame_own_queue(finding, observation, standing_queue_us(worst));
     if (observation.host && value_of(observation, "netns.inode") &&
         value_of(observation, "netns.inode") != worst.last.conn.netns)

@@ -45,6 +45,15 @@ bool has_queue(const ev_sample& sample) {
   return sample.receive_queue || sample.send_queue;
 }
 
+bool is_peer_shut(const ev_sample& s) {
+  return s.snd_wnd == 0 && s.not_sent > 0;
+}
+
+// Too small for a segment, and nobody reads.
+bool is_own_shut(const ev_sample& s) {
+  return s.rcv_wnd < s.rcv_mss && s.receive_queue > 0;
+}
+
 // The kernel's congestion controls without one of their own start over after a pause longer than
 // the RTO (tcp_slow_start_after_idle).
 void note_pause(Watched& watched, const ev_sample& now, Time last_tick) {
@@ -98,8 +107,8 @@ void account(Watched& watched, const Connection& connection) {
   if (connection.limit == Limit::SendBuffer) watched.busy_by_buffer_ms += news;
   watched.ticks_unread += s.receive_queue > 0;
   watched.unread_sum += s.receive_queue;
-  watched.ticks_peer_shut += s.snd_wnd == 0 && s.not_sent > 0;
-  watched.ticks_own_shut += s.rcv_wnd < s.rcv_mss && s.receive_queue > 0;
+  watched.ticks_peer_shut += is_peer_shut(s);
+  watched.ticks_own_shut += is_own_shut(s);
   watched.ticks_nagled += s.not_sent > 0 && s.not_sent < s.mss && s.in_flight > 0 &&
                           s.in_flight < s.cwnd && s.snd_wnd > s.send_queue;
   if (s.in_flight < kBulkSegments || !s.srtt_us) return;
@@ -296,6 +305,8 @@ void Observer::watch_queues(const Snapshot& snapshot, Observation& observation) 
     Watched& still = observation.at_rest.emplace_back();
     still.base = still.last = s;
     still.first_ns = s.header.time_ns;
+    still.ticks_peer_shut = is_peer_shut(s);
+    still.ticks_own_shut = is_own_shut(s);
   }
 }
 

@@ -31,6 +31,12 @@ double pick_up_ms(const Watched& w, const Observation& observation) {
   return waiting / (arrived / (seconds(observation.span()) * 1000));
 }
 
+// As the kernel counts it; it goes on counting while nothing happens.
+std::uint64_t shut_for_ms(const Watched& w, const Observation& observation) {
+  return w.ticks ? w.grew(&ev_sample::rwnd_limited_ms)
+                 : static_cast<std::uint64_t>(observation.span() / std::chrono::milliseconds(1));
+}
+
 Finding shut(const Group& group, const Observation& observation, bool ours, std::uint64_t ticks) {
   // One look of several may have hit the moment between a full buffer and the read that empties it.
   const Watched& worst = group.worst();
@@ -55,9 +61,10 @@ Findings zero_window(const Observation& observation) {
   for (const Group& group : grouped(observation.connections, peers)) {
     Finding finding = shut(group, observation, false,
                            group.sum([](const Watched& w) { return w.ticks_peer_shut; }));
-    finding.impact.time = ms(static_cast<double>(group.grew(&ev_sample::rwnd_limited_ms)));
-    finding.evidence.push_back(
-        evidence("receive_window_limited_ms", group.grew(&ev_sample::rwnd_limited_ms)));
+    const std::uint64_t shut_ms =
+        group.sum([&](const Watched& w) { return shut_for_ms(w, observation); });
+    finding.impact.time = ms(static_cast<double>(shut_ms));
+    finding.evidence.push_back(evidence("receive_window_limited_ms", shut_ms));
     finding.text =
         fmt::format("The peer shut its window: {} had data to send and might not.", these(group));
     finding.advice = "The process at the other end does not read; nothing on the way helps.";

@@ -39,6 +39,7 @@ std::vector<FindingLine> lines_of(const Finding& finding, int width, bool brief)
   std::string head = fmt::format("{} {}", name_of(finding.severity), finding.id);
   if (finding.subject.connections > 1)
     head += fmt::format(", {} connections", finding.subject.connections);
+  if (!finding.because.empty()) head += fmt::format(" because of {}", finding.because);
   std::vector<FindingLine> lines;
   for (std::string& line : wrap(head + ": " + finding.text, width))
     lines.push_back({.text = std::move(line)});
