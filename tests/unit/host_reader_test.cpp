@@ -187,6 +187,24 @@ TEST_F(HostReaderTest, LocalPortsAreCountedWithBothEnds) {
   }
 }
 
+TEST_F(HostReaderTest, ReservedPortsAreNoLocalPorts) {
+  tree_.write("proc/sys/net/ipv4/ip_local_port_range", "40000\t40099\n");
+  tree_.write("proc/sys/net/ipv4/ip_local_reserved_ports", "80,40000,40010-40019,40099-50000\n");
+  EXPECT_EQ(value("limit.local_ports"), 88U);
+  tree_.write("proc/sys/net/ipv4/ip_local_reserved_ports", "\n");
+  EXPECT_EQ(value("limit.local_ports"), 100U);
+  for (const char* bad : {"40000,,40002\n", "40002-40001\n", "40000-\n", "65536\n"}) {
+    tree_.write("proc/sys/net/ipv4/ip_local_reserved_ports", bad);
+    EXPECT_EQ(value("limit.local_ports"), std::nullopt) << bad;
+    EXPECT_EQ(reader().unreadable(), 1U) << bad;
+  }
+}
+
+TEST_F(HostReaderTest, AllPortsMayBeLocalPorts) {
+  tree_.write("proc/sys/net/ipv4/ip_local_port_range", "0 65535\n");
+  EXPECT_EQ(value("limit.local_ports"), 65'536U);
+}
+
 TEST_F(HostReaderTest, WhatIsUnreadableIsThatOfTheLastReading) {
   tree_.write("proc/thread-self/net/sockstat", "rubbish\n");
   reader().read();

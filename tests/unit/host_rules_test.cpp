@@ -235,6 +235,70 @@ TEST_F(HostRulesTest, AsManyInTimeWaitAsPortsAreFound) {
   EXPECT_EQ(finding->confidence, Confidence::Medium);  // they may go to many services
 }
 
+TEST_F(HostRulesTest, EachWayThatHoldsNearlyAllLocalPortsIsFound) {
+  const Values values = {{"sockstat.tcp.tw", "", 290},
+                         {"limit.tcp_max_tw_buckets", "", 131'072},
+                         {"limit.local_ports", "", 100},
+                         {"time_wait.local_ports", "", 275},
+                         {"time_wait.to", "10.0.0.1 > 10.0.0.2 port 80", 95},
+                         {"time_wait.to", "10.0.0.1 > 10.0.0.2 port 81", 89},
+                         {"time_wait.to", "fd00::1 > fd00::2 port 80", 91}};
+  read(values, values);
+  const auto all = findings();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].id, "time-wait-pressure");
+  EXPECT_EQ(all[0].subject.part, "10.0.0.1 > 10.0.0.2 port 80");
+  EXPECT_EQ(all[0].impact.connections, 95U);
+  EXPECT_EQ(all[0].confidence, Confidence::High);
+  EXPECT_EQ(all[1].subject.part, "fd00::1 > fd00::2 port 80");
+}
+
+TEST_F(HostRulesTest, ManyInTimeWaitOnManyWaysAreFine) {
+  const Values values = {{"sockstat.tcp.tw", "", 290},
+                         {"limit.local_ports", "", 100},
+                         {"time_wait.local_ports", "", 180},
+                         {"time_wait.to", "10.0.0.1 > 10.0.0.2 port 80", 89},
+                         {"time_wait.to", "10.0.0.1 > 10.0.0.3 port 80", 89}};
+  read(values, values);
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(HostRulesTest, ConnectionsInTimeWaitThatHoldNoLocalPortAreFine) {
+  const Values values = {{"sockstat.tcp.tw", "", 290},
+                         {"limit.local_ports", "", 100},
+                         {"time_wait.local_ports", "", 0}};
+  read(values, values);
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(HostRulesTest, PortsThatAreTakenAgainAreLessOfAConcern) {
+  const auto confidence = [this](std::uint64_t reuse, const char* way) {
+    const Values values = {{"limit.local_ports", "", 100},
+                           {"setting.tcp_tw_reuse", "", reuse},
+                           {"time_wait.local_ports", "", 95},
+                           {"time_wait.to", way, 95}};
+    read(values, values);
+    const auto finding = only("time-wait-pressure");
+    return finding ? finding->confidence : Confidence::Low;
+  };
+  EXPECT_EQ(confidence(0, "127.0.0.1 > 127.0.0.1 port 80"), Confidence::High);
+  EXPECT_EQ(confidence(2, "127.0.0.1 > 127.0.0.1 port 80"), Confidence::Medium);
+  EXPECT_EQ(confidence(2, "10.0.0.1 > 10.0.0.2 port 80"), Confidence::High);
+  EXPECT_EQ(confidence(1, "10.0.0.1 > 10.0.0.2 port 80"), Confidence::Medium);
+}
+
+TEST_F(HostRulesTest, AFullTableIsFoundWhateverTheWays) {
+  const Values values = {{"sockstat.tcp.tw", "", 290},
+                         {"limit.tcp_max_tw_buckets", "", 300},
+                         {"limit.local_ports", "", 100},
+                         {"time_wait.local_ports", "", 0}};
+  read(values, values);
+  const auto finding = only("time-wait-pressure");
+  ASSERT_TRUE(finding);
+  EXPECT_TRUE(finding->subject.part.empty());
+  EXPECT_EQ(finding->confidence, Confidence::High);
+}
+
 TEST_F(HostRulesTest, SomeInTimeWaitAreFine) {
   read({{"sockstat.tcp.tw", "", 100},
         {"limit.tcp_max_tw_buckets", "", 131'072},

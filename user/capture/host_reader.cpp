@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "user/base/loop.h"
 #include "user/capture/private_mount.h"
 #include "user/capture/sys_devices.h"
 #include "user/capture/words.h"
@@ -125,6 +126,7 @@ void HostReader::open_tables() {
 Result<> HostReader::open_sockets() {
   route_ = TRY(RouteNetlink::open());
   ethtool_ = TRY(Ethtool::open());
+  time_waits_ = TRY(TimeWaits::open());
   return {};
 }
 
@@ -133,6 +135,7 @@ const std::vector<HostValue>& HostReader::read() {
   for (Table& table : tables_)
     if (const auto text = table.file.read(buffer_)) table.parse(*text, values_);
   settings_.read(buffer_, values_);
+  read_time_waits();
   read_devices();
   read_irqs();
   return values_.finish();
@@ -142,6 +145,12 @@ void HostReader::read_devices() {
   if (!route_) return;
   if (!route_->read_devices(values_)) return values_.not_understood();
   if (!route_->read_qdiscs(values_)) values_.not_understood();
+}
+
+void HostReader::read_time_waits() {
+  const auto waiting = values_.value("sockstat.tcp.tw");
+  if (time_waits_ && waiting)
+    time_waits_->add(*waiting, settings_.local_ports(), kernel_now(), values_);
 }
 
 std::vector<std::string> HostReader::device_names() const {

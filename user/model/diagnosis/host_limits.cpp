@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
-
 #include "user/model/diagnosis/host.h"
 #include "user/model/diagnosis/rules.h"
 
@@ -61,38 +58,52 @@ Findings syn_cookies(const Observation& observation) {
 
 namespace {
 
-// Clients whose connections ended here first, and so left TIME_WAIT behind, by remote service.
-std::pair<std::string, std::uint64_t> most_closed_to(const Observation& observation) {
-  std::map<std::string, std::uint64_t> by_remote;
-  for (const Watched* w : observation.connections)
-    if (w->closed && w->last.conn.direction == EV_OUT && end_name(w->last) == "fin")
-      ++by_remote[fmt::format("{} port {}", to_text(Address::from(w->last.conn.remote)),
-                              w->last.conn.remote_port)];
-  const auto most =
-      std::ranges::max_element(by_remote, {}, [](const auto& entry) { return entry.second; });
-  if (most == by_remote.end()) return {};
-  return *most;
+// Whether the kernel gives a port in TIME_WAIT to a new connection of that way: 1 is for any, 2 for
+// those of the loopback.
+bool may_be_taken_again(const Observation& observation, const std::string& way) {
+  const std::uint64_t reuse = value_of(observation, "setting.tcp_tw_reuse");
+  return reuse == 1 || (reuse == 2 && (way.starts_with("127.") || way.starts_with("::1 ")));
 }
 
-}  // namespace
+// One way to a service (from one address of ours) for which hardly a port is left.
+Finding time_wait_on(const Observation& observation, const std::string& way) {
+  const std::uint64_t held = value_of(observation, "time_wait.to", way);
+  const std::uint64_t ports = value_of(observation, "limit.local_ports");
+  Finding finding = on_part(observation, way, Severity::Warning);
+  finding.impact.connections = held;
+  finding.evidence = {
+      host_figure("time_wait.to", held), host_figure("limit.local_ports", ports),
+      host_figure("time_wait.local_ports", value_of(observation, "time_wait.local_ports")),
+      host_figure("setting.tcp_tw_reuse", value_of(observation, "setting.tcp_tw_reuse"))};
+  finding.text = fmt::format(
+      "{} of the {} local ports for connections from {} are held by such as ended here first and "
+      "are in TIME_WAIT for a minute; without a port none can be opened.",
+      held, ports, way);
+  finding.advice =
+      "Reuse connections (connection-churn names who does not). tcp_tw_reuse lets clients take "
+      "such a port again, a wider ip_local_port_range gives more of them, each further address of "
+      "ours or of the service as many again.";
+  finding.tunables = {"net.ipv4.tcp_tw_reuse", "net.ipv4.ip_local_port_range"};
+  if (may_be_taken_again(observation, way))
+    doubt(finding, Confidence::Medium, "tcp_tw_reuse gives such a port again after a second");
+  return finding;
+}
 
-Findings time_wait_pressure(const Observation& observation) {
+// All of the host. Where the ways are known (above), only their table may be full.
+Findings time_wait_table(const Observation& observation) {
   const std::uint64_t waiting = value_of(observation, "sockstat.tcp.tw");
   const std::uint64_t most = value_of(observation, "limit.tcp_max_tw_buckets");
   const std::uint64_t ports = value_of(observation, "limit.local_ports");
   const std::uint64_t overflow = grew(observation, "netstat.TcpExt.TCPTimeWaitOverflow");
   const bool table = nearly(waiting, most) || overflow;
-  if (!table && !nearly(waiting, ports)) return {};
+  const bool ways_known = observation.host->value("time_wait.local_ports").has_value();
+  if (!table && (ways_known || !nearly(waiting, ports))) return {};
   Finding finding = on_part(observation, "", Severity::Warning);
   finding.impact.connections = waiting;
   finding.evidence = {host_figure("sockstat.tcp.tw", waiting),
                       host_figure("limit.tcp_max_tw_buckets", most),
                       host_figure("limit.local_ports", ports)};
   add_grown(finding, observation, {"netstat.TcpExt.TCPTimeWaitOverflow"});
-  if (const auto [remote, count] = most_closed_to(observation); count) {
-    finding.evidence.push_back(words("most closed to", remote));
-    finding.evidence.push_back(host_figure("closed to it meanwhile", count));
-  }
   finding.text = fmt::format(
       "{} connections are in TIME_WAIT, of at most {}; towards one service there "
       "are {} local ports.",
@@ -104,6 +115,17 @@ Findings time_wait_pressure(const Observation& observation) {
                       "net.ipv4.tcp_max_tw_buckets"};
   if (!table) doubt(finding, Confidence::Medium, "to how many services they went is not known");
   return {finding};
+}
+
+}  // namespace
+
+Findings time_wait_pressure(const Observation& observation) {
+  const std::uint64_t ports = value_of(observation, "limit.local_ports");
+  Findings findings = time_wait_table(observation);
+  for (const std::string& way : observation.host->instances("time_wait.to"))
+    if (nearly(value_of(observation, "time_wait.to", way), ports))
+      findings.push_back(time_wait_on(observation, way));
+  return findings;
 }
 
 Findings tcp_memory_pressure(const Observation& observation) {

@@ -164,8 +164,8 @@ constexpr std::array kRules = {
          .check = rules::syn_cookies,
          .needs_host = true},
     Rule{.id = "time-wait-pressure",
-         .help = "As many connections are in TIME_WAIT as nine tenths of their limit or of the "
-                 "local ports.",
+         .help = "As many connections are in TIME_WAIT as nine tenths of their limit, or of the "
+                 "local ports towards one address and port.",
          .check = rules::time_wait_pressure,
          .needs_host = true},
     Rule{.id = "tcp-memory-pressure",
