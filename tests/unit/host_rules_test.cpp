@@ -112,11 +112,15 @@ TEST_F(HostRulesTest, AnOverworkedCpuThatGetsMostInterruptsIsFound) {
         {"softnet.squeezed", "cpu0", 0}},
        {{"irq.count", "eth0/27/cpu0", 90'000},
         {"irq.count", "eth0/28/cpu1", 1'000},
-        {"softnet.squeezed", "cpu0", 3}});
+        {"softnet.squeezed", "cpu0", 3},
+        {"queues.rx", "eth0", 2},
+        {"queues.rx_rps", "eth0", 0}});
   const auto all = findings();
   const auto finding = std::ranges::find(all, std::string_view("irq-imbalance"), &Finding::id);
   ASSERT_NE(finding, all.end());
   EXPECT_EQ(finding->subject.part, "eth0");
+  for (const char* field : {"queues.rx", "queues.rx_rps"})
+    EXPECT_EQ(std::ranges::count(finding->evidence, field, &Evidence::field), 1) << field;
 }
 
 TEST_F(HostRulesTest, AllInterruptsOnOneCpuThatKeepsUpAreFine) {
@@ -126,6 +130,83 @@ TEST_F(HostRulesTest, AllInterruptsOnOneCpuThatKeepsUpAreFine) {
        {{"irq.count", "eth0/27/cpu0", 90'000},
         {"irq.count", "eth0/28/cpu1", 0},
         {"softnet.squeezed", "cpu0", 0}});
+  EXPECT_TRUE(findings().empty());
+}
+
+// Fixtures of /proc/stat and /sys: ten seconds in which each CPU spent so many milliseconds on
+// interrupts and softirqs, with as many packets a millisecond as given.
+class CpuFixtureTest : public HostRulesTest {
+ protected:
+  void spend(const std::vector<std::uint64_t>& softirq_ms, std::uint64_t packets_per_ms = 10) {
+    Values before = {{"cpu.clock_ms", "", 500'000}, {"device.rx_packets", "eth0", 0}};
+    Values after = {{"cpu.clock_ms", "", 510'000}, {"device.rx_packets", "eth0", 90'000}};
+    for (std::size_t i = 0; i < softirq_ms.size(); ++i) {
+      const std::string cpu = "cpu" + std::to_string(i);
+      for (Values* values : {&before, &after}) {
+        const std::uint64_t ms = values == &after ? softirq_ms[i] : 0;
+        values->push_back({"cpu.irq_ms", cpu, 70'000 + ms / 10});
+        values->push_back({"cpu.softirq_ms", cpu, 80'000 + ms - ms / 10});
+        values->push_back({"softnet.processed", cpu, 5 + ms * packets_per_ms});
+      }
+    }
+    after.insert(after.end(), setup_.begin(), setup_.end());
+    read(before, after);
+  }
+
+  Values setup_;
+};
+
+TEST_F(CpuFixtureTest, ACpuThatAloneWorksForTheNetworkIsFound) {
+  setup_ = {{"queues.rx", "eth0", 1}, {"queues.rx_rps", "eth0", 0}};
+  spend({200, 9300, 100, 0});
+  const auto finding = only("softirq-hot-cpu");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->subject.part, "cpu1");
+  EXPECT_EQ(finding->impact.segments, 93'000U);
+  EXPECT_NE(finding->text.find("93%"), std::string::npos) << finding->text;
+  EXPECT_NE(finding->advice.find("/sys/class/net/eth0/queues/rx-0/rps_cpus"), std::string::npos)
+      << finding->advice;
+}
+
+TEST_F(CpuFixtureTest, TheAdviceIsOnWhatThereIs) {
+  setup_ = {{"queues.rx", "eth0", 4}, {"queues.rx_rps", "eth0", 0}};
+  spend({9300, 0});
+  EXPECT_NE(only("softirq-hot-cpu")->advice.find("4 receive queues"), std::string::npos);
+  setup_ = {{"queues.rx", "eth0", 1}, {"queues.rx_rps", "eth0", 1}};
+  spend({9300, 0});
+  EXPECT_EQ(only("softirq-hot-cpu")->advice.find("is off"), std::string::npos);
+  setup_ = {};
+  spend({9300, 0});
+  EXPECT_EQ(only("softirq-hot-cpu")->advice.find("eth0"), std::string::npos);
+}
+
+TEST_F(CpuFixtureTest, CpusThatAreAllBusyWithTheNetworkAreFine) {
+  spend({9300, 9000, 8800, 9100});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(CpuFixtureTest, OneAboveAndTheOthersAtHalfIsFine) {
+  spend({9000, 4500});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(CpuFixtureTest, ACpuThatIsBusyOtherwiseIsFine) {
+  spend({7900, 100});  // the rest of its time is user time, or idle: the same to the network
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(CpuFixtureTest, ACpuThatIsBusyWithOtherInterruptsIsFine) {
+  spend({9300, 100}, 0);
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(CpuFixtureTest, TheOnlyCpuIsFine) {
+  spend({9300});
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_F(CpuFixtureTest, ACpuThatCameBackIsNotTakenForBusy) {
+  spend({100, 1'400'000, 0});
   EXPECT_TRUE(findings().empty());
 }
 

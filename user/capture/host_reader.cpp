@@ -2,6 +2,7 @@
 #include "user/capture/host_reader.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <array>
 
@@ -34,6 +35,14 @@ void add_conntrack(std::string_view text, ValueList& values) {
       StatColumn{.column = "invalid"},
   };
   add_stat(text, "conntrack.", kColumns, values);
+}
+
+// What a CPU did, and the time of it: idle time would do, did it not fall sometimes.
+void add_cpus(std::string_view text, ValueList& values) {
+  using std::chrono::milliseconds;
+  const auto now = std::chrono::duration_cast<milliseconds>(kernel_now().time_since_epoch());
+  values.add("cpu.clock_ms", static_cast<std::uint64_t>(now.count()));
+  add_cpu_times(text, static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK)), values);
 }
 
 // "max" is no limit.
@@ -111,6 +120,7 @@ void HostReader::open_tables() {
            [](auto text, auto& values) { add_neighbours(text, "neigh.ipv6.", values); });
   open_net("stat/nf_conntrack", add_conntrack);
   open_table(proc_.get(), "meminfo", add_meminfo);
+  open_table(proc_.get(), "stat", add_cpus);
   const auto cgroup = own_cgroup(proc_.get());
   if (!cgroup) return;
   open_table(

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
-#include <numeric>
 
 #include "user/model/diagnosis/rules.h"
 
@@ -160,60 +158,6 @@ Findings qdisc_drops(const Observation& observation) {
         "It is shaped (tbf, htb), shorter than the bursts, or slower than what is sent: "
         "local-drop names the connections. fq_codel drops little and early on purpose.";
     finding.tunables = {"net.core.default_qdisc"};
-    findings.push_back(std::move(finding));
-  }
-  return findings;
-}
-
-namespace {
-
-// "eth0/27/cpu1": interrupts of a device by CPU.
-std::map<std::string, std::map<std::string, std::uint64_t>> interrupts(
-    const Observation& observation) {
-  std::map<std::string, std::map<std::string, std::uint64_t>> by_device;
-  for (const std::string& instance : observation.host->instances("irq.count")) {
-    const std::size_t device = instance.find('/'), cpu = instance.rfind('/');
-    if (device == std::string::npos) continue;
-    by_device[instance.substr(0, device)][instance.substr(cpu + 1)] +=
-        grew(observation, "irq.count", instance);
-  }
-  return by_device;
-}
-
-}  // namespace
-
-Findings irq_imbalance(const Observation& observation) {
-  constexpr std::uint64_t kLeastPerSecond = 1000;
-  Findings findings;
-  for (const auto& [device, cpus] : interrupts(observation)) {
-    const std::uint64_t total =
-        std::accumulate(cpus.begin(), cpus.end(), std::uint64_t{0},
-                        [](std::uint64_t sum, const auto& entry) { return sum + entry.second; });
-    const auto busiest =
-        std::ranges::max_element(cpus, {}, [](const auto& entry) { return entry.second; });
-    const std::uint64_t squeezed = grew(observation, "softnet.squeezed", busiest->first) +
-                                   grew(observation, "softnet.dropped", busiest->first);
-    const bool busy = static_cast<double>(total) >= kLeastPerSecond * seconds(observation.span());
-    // Much on one CPU is a fault only where that one does not keep up and others could help.
-    if (cpus.size() < 2 || !busy || !squeezed || 3 * busiest->second < 2 * total) continue;
-    Finding finding = on_part(observation, device, Severity::Warning);
-    finding.impact.segments = grew(observation, "softnet.processed", busiest->first);
-    finding.evidence = {
-        host_figure("irq.count", total),
-        words("busiest", busiest->first),
-        host_figure("irq.count of the busiest", busiest->second),
-        host_figure("softnet.squeezed", grew(observation, "softnet.squeezed", busiest->first)),
-        host_figure("softnet.dropped", grew(observation, "softnet.dropped", busiest->first)),
-        host_figure("channels.combined", value_of(observation, "channels.combined", device)),
-        host_figure("channels.combined_max",
-                    value_of(observation, "channels.combined_max", device))};
-    finding.text =
-        fmt::format("{} of the interrupts of {} go to {}, which does not keep up.",
-                    percent(static_cast<double>(busiest->second) / static_cast<double>(total)),
-                    printable(device), busiest->first);
-    finding.advice =
-        "More queues (ethtool -L), interrupts spread over CPUs (irqbalance, "
-        "/proc/irq/N/smp_affinity), or RPS where the card has one queue only.";
     findings.push_back(std::move(finding));
   }
   return findings;

@@ -153,6 +153,12 @@ constexpr std::array kRules = {
                  "one CPU, and that one drops or defers packets.",
          .check = rules::irq_imbalance,
          .needs_host = true},
+    Rule{.id = "softirq-hot-cpu",
+         .help = "A CPU spends more than four fifths of its time in interrupts and softirqs, with "
+                 "at least a thousand packets a second, and the others on average less than half "
+                 "as much.",
+         .check = rules::softirq_hot_cpu,
+         .needs_host = true},
     Rule{.id = "offloads-off",
          .help =
              "An offload that a device could change is off while it moves at least 10 MB a second.",
