@@ -34,6 +34,16 @@ std::uint64_t value_of(const Observation& observation, std::string_view name,
   return observation.host->value(name, instance).value_or(0);
 }
 
+Evidence grown_figure(const Observation& observation, std::string_view name,
+                      std::string_view instance) {
+  return host_figure(name, grew(observation, name, instance));
+}
+
+Evidence value_figure(const Observation& observation, std::string_view name,
+                      std::string_view instance, Unit unit) {
+  return host_figure(name, value_of(observation, name, instance), unit);
+}
+
 std::vector<std::string> grown(const Observation& observation, std::string_view name) {
   std::vector<std::string> instances = observation.host->instances(name);
   std::erase_if(instances, [&](const std::string& i) { return grew(observation, name, i) == 0; });
@@ -48,10 +58,9 @@ Findings softnet_drops(const Observation& observation) {
     const std::uint64_t dropped = grew(observation, "softnet.dropped", cpu);
     Finding finding = on_part(observation, cpu, Severity::Critical);
     finding.impact.segments = dropped;
-    finding.evidence = {
-        host_figure("softnet.dropped", dropped),
-        host_figure("softnet.processed", grew(observation, "softnet.processed", cpu)),
-        host_figure("limit.netdev_max_backlog", value_of(observation, "limit.netdev_max_backlog"))};
+    finding.evidence = {host_figure("softnet.dropped", dropped),
+                        grown_figure(observation, "softnet.processed", cpu),
+                        value_figure(observation, "limit.netdev_max_backlog")};
     finding.text = fmt::format(
         "The queue between the interrupt and the network stack of {} was full: {} "
         "packets were dropped before anybody looked at them.",
@@ -73,10 +82,9 @@ Findings softnet_squeeze(const Observation& observation) {
     finding.impact.segments = grew(observation, "softnet.processed", cpu);
     finding.evidence = {
         host_figure("softnet.squeezed", squeezed),
-        host_figure("softnet.processed", grew(observation, "softnet.processed", cpu)),
-        host_figure("limit.netdev_budget", value_of(observation, "limit.netdev_budget")),
-        host_figure("limit.netdev_budget_usecs", value_of(observation, "limit.netdev_budget_usecs"),
-                    Unit::Microseconds)};
+        grown_figure(observation, "softnet.processed", cpu),
+        value_figure(observation, "limit.netdev_budget"),
+        value_figure(observation, "limit.netdev_budget_usecs", "", Unit::Microseconds)};
     finding.text = fmt::format(
         "{} ran out of its budget for packets {} times with more waiting: they "
         "had to wait for the next round.",
@@ -126,10 +134,8 @@ Findings device_errors(const Observation& observation) {
       errors = std::max(errors, more);  // the kernel counts many of them twice
     }
     if (!errors) continue;
-    evidence.push_back(
-        host_figure("device.rx_packets", grew(observation, "device.rx_packets", device)));
-    evidence.push_back(
-        host_figure("device.tx_packets", grew(observation, "device.tx_packets", device)));
+    evidence.push_back(grown_figure(observation, "device.rx_packets", device));
+    evidence.push_back(grown_figure(observation, "device.tx_packets", device));
     Finding finding = on_part(observation, device, Severity::Warning);
     finding.impact.segments = errors;
     finding.evidence = std::move(evidence);
@@ -146,12 +152,10 @@ Findings qdisc_drops(const Observation& observation) {
     const std::uint64_t dropped = grew(observation, "qdisc.drops", qdisc);
     Finding finding = on_part(observation, qdisc, Severity::Warning);
     finding.impact.segments = dropped;
-    finding.evidence = {
-        host_figure("qdisc.drops", dropped),
-        host_figure("qdisc.packets", grew(observation, "qdisc.packets", qdisc)),
-        host_figure("qdisc.backlog_bytes", value_of(observation, "qdisc.backlog_bytes", qdisc),
-                    Unit::Bytes),
-        host_figure("qdisc.overlimits", grew(observation, "qdisc.overlimits", qdisc))};
+    finding.evidence = {host_figure("qdisc.drops", dropped),
+                        grown_figure(observation, "qdisc.packets", qdisc),
+                        value_figure(observation, "qdisc.backlog_bytes", qdisc, Unit::Bytes),
+                        grown_figure(observation, "qdisc.overlimits", qdisc)};
     finding.text = fmt::format("The queue {} of this host dropped {} packets on their way out.",
                                printable(qdisc), dropped);
     finding.advice =

@@ -51,15 +51,13 @@ Findings irq_imbalance(const Observation& observation) {
     if (cpus.size() < 2 || !busy || !squeezed || 3 * busiest->second < 2 * total) continue;
     Finding finding = on_part(observation, device, Severity::Warning);
     finding.impact.segments = grew(observation, "softnet.processed", busiest->first);
-    finding.evidence = {
-        host_figure("irq.count", total),
-        words("busiest", busiest->first),
-        host_figure("irq.count of the busiest", busiest->second),
-        host_figure("softnet.squeezed", grew(observation, "softnet.squeezed", busiest->first)),
-        host_figure("softnet.dropped", grew(observation, "softnet.dropped", busiest->first)),
-        host_figure("channels.combined", value_of(observation, "channels.combined", device)),
-        host_figure("channels.combined_max",
-                    value_of(observation, "channels.combined_max", device))};
+    finding.evidence = {host_figure("irq.count", total),
+                        words("busiest", busiest->first),
+                        host_figure("irq.count of the busiest", busiest->second),
+                        grown_figure(observation, "softnet.squeezed", busiest->first),
+                        grown_figure(observation, "softnet.dropped", busiest->first),
+                        value_figure(observation, "channels.combined", device),
+                        value_figure(observation, "channels.combined_max", device)};
     add_queues(finding, observation, device);
     finding.text =
         fmt::format("{} of the interrupts of {} go to {}, which does not keep up.",
