@@ -129,7 +129,8 @@ TEST_F(HostRulesTest, AllInterruptsOnOneCpuThatKeepsUpAreFine) {
         {"softnet.squeezed", "cpu0", 0}},
        {{"irq.count", "eth0/27/cpu0", 90'000},
         {"irq.count", "eth0/28/cpu1", 0},
-        {"softnet.squeezed", "cpu0", 0}});
+        {"softnet.squeezed", "cpu0", 0},
+        {"queues.rx", "eth0", 2}});
   EXPECT_TRUE(findings().empty());
 }
 
@@ -425,7 +426,19 @@ TEST_F(HostRulesTest, WithoutTheHostsCountersItsRulesAreNotAmongTheChecked) {
   const Snapshot snapshot(store_);
   const Diagnosis diagnosis = diagnose(Observer(from_).observe(snapshot, Filter()));
   EXPECT_EQ(std::ranges::count(diagnosis.checked, std::string_view("qdisc-drops")), 0);
+  EXPECT_EQ(std::ranges::count(diagnosis.not_checked, std::string_view("qdisc-drops")), 1);
   EXPECT_EQ(std::ranges::count(diagnosis.checked, std::string_view("random-loss")), 1);
+}
+
+TEST_F(HostRulesTest, WithoutSysOnlyTheRuleThatNeedsItIsNotChecked) {
+  const std::vector<std::string_view> none, irqs = {"irq-imbalance"};
+  const auto not_checked = [this](const Values& values) {
+    read(values, values);
+    const Snapshot snapshot(store_, &host_);
+    return diagnose(Observer(from_).observe(snapshot, Filter())).not_checked;
+  };
+  EXPECT_EQ(not_checked({{"device.rx_packets", "eth0", 1}}), irqs);
+  EXPECT_EQ(not_checked({{"device.rx_packets", "eth0", 1}, {"queues.rx", "eth0", 1}}), none);
 }
 
 TEST_F(HostRulesTest, WhenEventsWereLostNothingIsCertain) {

@@ -74,9 +74,13 @@ UniqueFd open_directory(const std::string& path) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-UniqueFd mounted_or_none(const char* type) {
+// what: that which it shows, for whom it is refused.
+UniqueFd mounted_or_none(const char* type, std::string_view what,
+                         std::vector<std::string>& not_read) {
   auto mounted = mount_privately(type);
-  return mounted ? std::move(mounted).value() : UniqueFd();
+  if (mounted) return std::move(mounted).value();
+  not_read.push_back(std::string(what) + ": " + mounted.error().message());
+  return {};
 }
 
 }  // namespace
@@ -92,9 +96,13 @@ Result<HostReader> HostReader::open(const std::string& root) {
   UniqueFd proc = open_directory(root + "/proc");
   if (!proc) return Error::from_errno("open " + root + "/proc");
   const bool real = root.empty();
-  HostReader reader(std::move(proc),
-                    real ? mounted_or_none("sysfs") : open_directory(root + "/sys"),
-                    real ? mounted_or_none("cgroup2") : open_directory(root + "/sys/fs/cgroup"));
+  std::vector<std::string> refused;
+  UniqueFd sys = real ? mounted_or_none("sysfs", "/sys (interrupts and queues of devices)", refused)
+                      : open_directory(root + "/sys");
+  UniqueFd cgroups = real ? mounted_or_none("cgroup2", "cgroup2 (memory of our own)", refused)
+                          : open_directory(root + "/sys/fs/cgroup");
+  HostReader reader(std::move(proc), std::move(sys), std::move(cgroups));
+  reader.not_read_ = std::move(refused);
   reader.open_tables();
   if (real) TRY(reader.open_sockets());
   return reader;
@@ -183,7 +191,7 @@ void HostReader::read_irqs() {
 }
 
 HostSetup HostReader::read_slow() {
-  HostSetup setup;
+  HostSetup setup{.values = {}, .texts = {}, .not_read = not_read_};
   ValueList counted_by_read;
   setup_unreadable_ = 0;
   if (route_ && !route_->read_devices(counted_by_read)) ++setup_unreadable_;

@@ -55,8 +55,9 @@ class HostReader {
   void add_texts(HostSetup& setup) const;
 
   UniqueFd proc_;
-  UniqueFd sys_;      // none: what it would show is absent
+  UniqueFd sys_;      // none: what it would show is absent, and HostSetup says so
   UniqueFd cgroups_;  // of version 2, likewise
+  std::vector<std::string> not_read_;
   std::vector<Table> tables_;
   KeptFile interrupts_;
   HostSettings settings_;

@@ -152,7 +152,8 @@ constexpr std::array kRules = {
          .help = "Two thirds of the interrupts of a device, at least a thousand a second, go to "
                  "one CPU, and that one drops or defers packets.",
          .check = rules::irq_imbalance,
-         .needs_host = true},
+         .needs_host = true,
+         .needs = "queues.rx"},  // as /sys, which knows whose the interrupts are
     Rule{.id = "softirq-hot-cpu",
          .help = "A CPU spends more than four fifths of its time in interrupts and softirqs, with "
                  "at least a thousand packets a second, and the others on average less than half "
