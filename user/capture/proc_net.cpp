@@ -192,11 +192,12 @@ void add_meminfo(std::string_view text, ValueList& values) {
 }
 
 void add_cpu_times(std::string_view text, std::uint64_t ticks_per_second, ValueList& values) {
-  constexpr std::size_t kIrq = 5, kSoftirq = 6;  // user nice system idle iowait irq softirq ...
+  constexpr std::size_t kIrq = 5, kSoftirq = 6,
+                        kNeeded = 7;  // user nice system idle iowait irq softirq ...
   while (auto line = take_line(text)) {
     const std::string_view cpu = take_word(*line);
     if (!is_cpu(cpu)) continue;
-    std::array<std::optional<std::uint64_t>, kSoftirq + 1> ticks;
+    std::array<std::optional<std::uint64_t>, kNeeded> ticks;
     for (auto& each : ticks) each = number<std::uint64_t>(take_word(*line));
     const auto ms = [&](std::uint64_t count) { return count * 1000 / ticks_per_second; };
     const auto is_sane = [](const auto& count) { return count && *count <= UINT64_MAX / 1000; };
