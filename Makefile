@@ -76,7 +76,8 @@ fuzz: $(FUZZERS) ## build the fuzzers and run each for FUZZ_SECONDS (60)
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.cpp $(wildcard user/base/text.cpp user/model/*.cpp)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
-	$(Q)clang++ -I. -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined $^ -lfmt -o $@
+	$(Q)clang++ -I. -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined $^ -lfmt -lmnl -o $@
+$(BUILD)/tests/fuzz/netlink_fuzz: $(patsubst %,user/capture/%.cpp,netlink route time_wait value_list xdp)
 
 bench: ## measure cost and speed beside the peers; prints a table, writes build/bench.json
 	$(Q)scripts/setup.sh bench

@@ -242,8 +242,7 @@ class Arguments {
   // What single options cannot tell.
   static std::optional<Answer> contradiction(const Options& options) {
     const bool samples = options.command == Command::Monitor || options.command == Command::Explain;
-    if (!samples || !options.duration || *options.duration >= options.interval)
-      return std::nullopt;
+    if (!samples || !options.duration || *options.duration >= options.interval) return std::nullopt;
     return Answer{
         .text = fmt::format("netsonde: --duration: {} is shorter than the --interval of "
                             "{}; try netsonde --help\n",

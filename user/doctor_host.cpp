@@ -133,6 +133,7 @@ Json to_json(const HostSetup& setup) {
   };
   for (const HostValue& value : setup.values) put(value, value.value);
   for (const HostText& text : setup.texts) put(text, text.text);
+  json["not_read"] = setup.not_read;
   return json;
 }
 
@@ -147,7 +148,10 @@ std::string to_text(const HostSetup& setup) {
         known.text("device.driver", device), known.shown("device.speed", device),
         known.shown("device.mtu", device), of_most(known, "channels.combined", device),
         of_most(known, "ring.rx", device), xdp(known, device), offloads_off(known, device));
-  return text + bypass_text(known);
+  text += bypass_text(known);
+  for (const std::string& what : setup.not_read)
+    text += fmt::format("{:<20} {}\n", "not read", what);
+  return text;
 }
 
 }  // namespace netsonde

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "tests/bpf/diagnosis.h"
 #include "user/base/loop.h"
 #include "user/capture/host_reader.h"
@@ -84,6 +86,104 @@ TEST_F(HostTest, AFloodOfRequestsIsAnsweredWithCookies) {
   EXPECT_FALSE(on_host("syn-cookies"));
   const Socket client = connect_to({.address = LongPath::kNear, .port = listener.port()});
   EXPECT_TRUE(wait_on_host("syn-cookies"));
+}
+
+// Connections from local ports, one after the other, that the client closes first.
+class TimeWaitTest : public HostTest {
+ protected:
+  static constexpr int kPorts = 100, kClosed = 95;
+
+  TimeWaitTest() {
+    set_ipv4("ip_local_port_range", "40000 40099");
+    set_ipv4("tcp_tw_reuse", "0");
+    counters_.begin(kernel_now(), reader_.read());
+  }
+  // The services take turns.
+  static void open_and_close(const std::vector<const Socket*>& listeners, int times = kClosed) {
+    for (int i = 0; i < times; ++i) {
+      Pair pair = connected_pair(*listeners[static_cast<std::size_t>(i) % listeners.size()]);
+      close_in_order(pair);
+    }
+  }
+  // The second witness: how many ss finds that wait on the way to a port.
+  static std::size_t waiting_on(std::uint16_t port) {
+    const std::string list =
+        output_of("/usr/bin/ss -Htan state time-wait dport = :" + std::to_string(port));
+    return static_cast<std::size_t>(std::ranges::count(list, '\n'));
+  }
+};
+
+TEST_F(TimeWaitTest, AWayThatHoldsNearlyAllLocalPortsIsNamed) {
+  const Socket listener = listen_on({.port = 80});
+  open_and_close({&listener});
+  const auto finding = on_host("time-wait-pressure");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->subject.part, "127.0.0.1 > 127.0.0.1 port 80");
+  EXPECT_EQ(finding->confidence, Confidence::High);
+  EXPECT_EQ(finding->impact.connections, waiting_on(80));
+  EXPECT_EQ(finding->impact.connections, std::size_t{kClosed});
+  EXPECT_EQ(test::value_of(*finding, "limit.local_ports"), kPorts);
+}
+
+TEST_F(TimeWaitTest, AsManyOnManyWaysAreFine) {
+  std::list<Socket> listeners;
+  std::vector<const Socket*> all;
+  for (std::uint16_t port = 80; port < 90; ++port)
+    all.push_back(&listeners.emplace_back(listen_on({.port = port})));
+  open_and_close(all);
+  EXPECT_FALSE(on_host("time-wait-pressure"));
+  EXPECT_EQ(counters_.value("time_wait.local_ports"), std::uint64_t{kClosed});
+  const auto ways = counters_.instances("time_wait.to");
+  EXPECT_EQ(ways.size(), 8U);
+  for (const std::string& way : ways) {
+    const auto port = static_cast<std::uint16_t>(std::stoi(way.substr(way.rfind(' '))));
+    EXPECT_EQ(counters_.value("time_wait.to", way), waiting_on(port)) << way;
+  }
+}
+
+TEST_F(TimeWaitTest, TheListIsNotReadWithEachLookButWhenItMatters) {
+  const Socket listener = listen_on({.port = 80});
+  const auto held = [&](int more) {
+    open_and_close({&listener}, more);
+    counters_.update(kernel_now(), reader_.read());
+    return counters_.value("time_wait.local_ports");
+  };
+  EXPECT_EQ(held(40), std::nullopt);
+  EXPECT_EQ(held(20), 60U);
+  EXPECT_EQ(held(20), 60U);
+  EXPECT_EQ(held(12), 92U);
+  EXPECT_EQ(held(3), 92U);
+}
+
+TEST_F(TimeWaitTest, PortsThatTheKernelDoesNotGiveAreNoneOfThem) {
+  const Socket listener = listen_on({.port = 80});
+  for (std::uint16_t port = 30'000; port < 30'000 + kClosed; ++port) {
+    Pair pair;
+    pair.client = Socket::make();
+    pair.client.bind_to({.port = port});
+    pair.client.connect_to({.port = 80});
+    pair.server = listener.accept();
+    close_in_order(pair);
+  }
+  EXPECT_FALSE(on_host("time-wait-pressure"));
+  EXPECT_EQ(waiting_on(80), std::size_t{kClosed});
+  EXPECT_EQ(counters_.value("time_wait.local_ports"), 0U);
+}
+
+TEST_F(TimeWaitTest, ConnectionsOfIpVersion6AreCountedToo) {
+  const Socket listener = Socket::make(AF_INET6);
+  listener.bind_to({.address = "::1", .port = 80});
+  must(listen(listener.fd(), 16) == 0, "listen");
+  for (int i = 0; i < kClosed; ++i) {
+    Pair pair;
+    pair.client = Socket::make(AF_INET6);
+    pair.client.connect_to({.address = "::1", .port = 80});
+    pair.server = listener.accept();
+    close_in_order(pair);
+  }
+  const auto finding = on_host("time-wait-pressure");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->subject.part, "::1 > ::1 port 80");
 }
 
 TEST_F(HostTest, AListenerThatAskedForLessIsToldThatTheLimitIsNotIt) {

@@ -7,7 +7,7 @@ import signal
 from harness import bpf_objects, eventually, expect, fact, finish, free_port, netns, one_error, run, start, succeed
 from traffic import Connection, knock_until_end
 
-KEYS = ["time", "observed_s", "lost_events", "checked", "findings"]
+KEYS = ["time", "observed_s", "lost_events", "checked", "not_checked", "findings"]
 FINDING = ["id", "severity", "because", "where", "subject", "since", "impact", "evidence", "confidence", "doubt", "text", "advice",
            "tunables"]
 
@@ -29,6 +29,7 @@ def the_object_has_the_keys_of_the_contract():
     diagnosis = explain(*here())
     expect(list(diagnosis), KEYS, "keys")
     expect(diagnosis["lost_events"], 0, "lost events")
+    expect(diagnosis["not_checked"], [], "not checked")
     assert 0.9 < diagnosis["observed_s"] < 5, diagnosis["observed_s"]
     for rule in ("random-loss", "accept-overflow", "softnet-drops", "conntrack-full"):
         assert rule in diagnosis["checked"], rule

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import sys
 import tempfile
 
 from harness import Lines, expect, fact, netns, start, succeed, tool
@@ -90,6 +91,42 @@ def doctor_says_that_it_can_run():
     expect((told["can_run"], told["problem"], told["missing_capabilities"]), (True, None, []), "verdict")
     assert told["release"] == os.uname().release, told["release"]
     expect([hook["what"] for hook in told["sees"] if not hook["programs"]], [], "not seen here")
+
+
+def without_own_mounts():
+    """Words in front of a command whose mounts of its own are refused."""
+    refuse = """if True:
+        import ctypes, os, struct, sys
+        load, equals, give = 0x20, 0x15, 0x06
+        refused, fine, fsopen = 0x00050001, 0x7fff0000, 430
+        program = [(load, 0, 0, 0), (equals, 0, 1, fsopen), (give, 0, 0, refused), (give, 0, 0, fine)]
+        words = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in program))
+        filter = struct.pack("HxxxxxxP", len(program), ctypes.addressof(words))
+        if ctypes.CDLL(None, use_errno=True).prctl(22, 2, filter) != 0:
+            sys.exit("seccomp: " + os.strerror(ctypes.get_errno()))
+        os.execvp(sys.argv[1], sys.argv[1:])
+    """
+    return [sys.executable, "-c", refuse]
+
+
+@fact
+def a_sys_that_is_refused_is_told_with_what_is_not_checked_without_it():
+    done, told = (succeed("doctor", *json, wrap=without_own_mounts()) for json in ([], ["--json"]))
+    reason = "/sys (interrupts and queues of devices): open sysfs: Operation not permitted"
+    assert re.search(rf"^not read +{re.escape(reason)}$", done.out, re.MULTILINE), done.out
+    assert reason in told.json()[0]["setup"]["not_read"], told.out
+    words = ["explain", "--duration", "0.3s", "--filter", here()]
+    text, told = (succeed(*words, *json, wrap=without_own_mounts()) for json in ([], ["--json"]))
+    assert "Not checked: irq-imbalance (netsonde doctor says why)." in text.out, text.out
+    expect(told.json()[0]["not_checked"], ["irq-imbalance"], "not checked")
+    assert "irq-imbalance" not in told.json()[0]["checked"], told.out
+
+
+@fact
+def where_sys_is_there_nothing_is_told_of_it():
+    assert "not read" not in succeed("doctor").out
+    expect(succeed("doctor", "--json").json()[0]["setup"]["not_read"], [], "not read")
+    assert "Not checked" not in succeed("explain", "--duration", "0.3s", "--filter", here()).out
 
 
 def blocks_of(text):

@@ -175,8 +175,9 @@ TEST_F(HostCountersTest, TheOrderOfAReadingDoesNotMatter) {
 }
 
 TEST_F(HostCountersTest, AGaugeHasOnlyAValue) {
-  for (const char* name : {"sockstat.tcp.mem", "limit.somaxconn", "snmp.Tcp.CurrEstab",
-                           "qdisc.qlen", "device.up", "softnet.backlog", "ring.rx"}) {
+  for (const char* name :
+       {"sockstat.tcp.mem", "limit.somaxconn", "snmp.Tcp.CurrEstab", "qdisc.qlen", "device.up",
+        "softnet.backlog", "ring.rx", "queues.rx", "time_wait.to"}) {
     begin({{name, "", 9}});
     after(seconds(1), {{name, "", 4}});
     EXPECT_EQ(counters_.value(name), 4U) << name;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -187,6 +188,24 @@ TEST_F(HostReaderTest, LocalPortsAreCountedWithBothEnds) {
   }
 }
 
+TEST_F(HostReaderTest, ReservedPortsAreNoLocalPorts) {
+  tree_.write("proc/sys/net/ipv4/ip_local_port_range", "40000\t40099\n");
+  tree_.write("proc/sys/net/ipv4/ip_local_reserved_ports", "80,40000,40010-40019,40099-50000\n");
+  EXPECT_EQ(value("limit.local_ports"), 88U);
+  tree_.write("proc/sys/net/ipv4/ip_local_reserved_ports", "\n");
+  EXPECT_EQ(value("limit.local_ports"), 100U);
+  for (const char* bad : {"40000,,40002\n", "40002-40001\n", "40000-\n", "65536\n"}) {
+    tree_.write("proc/sys/net/ipv4/ip_local_reserved_ports", bad);
+    EXPECT_EQ(value("limit.local_ports"), std::nullopt) << bad;
+    EXPECT_EQ(reader().unreadable(), 1U) << bad;
+  }
+}
+
+TEST_F(HostReaderTest, AllPortsMayBeLocalPorts) {
+  tree_.write("proc/sys/net/ipv4/ip_local_port_range", "0 65535\n");
+  EXPECT_EQ(value("limit.local_ports"), 65'536U);
+}
+
 TEST_F(HostReaderTest, WhatIsUnreadableIsThatOfTheLastReading) {
   tree_.write("proc/thread-self/net/sockstat", "rubbish\n");
   reader().read();
@@ -269,6 +288,26 @@ TEST_F(HostReaderTest, QueuesShowTheirCpuMasks) {
   EXPECT_EQ(text("device.xps_cpus", "eth0/tx-1"), "3");
   EXPECT_EQ(slow("device.threaded", "eth0"), 1U);
   EXPECT_EQ(slow("device.gro_flush_timeout", "eth0"), std::nullopt);
+}
+
+TEST_F(HostReaderTest, QueuesThatChooseCpusAreCounted) {
+  for (const char* queue : {"rx-0", "rx-1", "rx-2"})
+    tree_.write(std::string("sys/class/net/eth0/queues/") + queue + "/rps_cpus", "0,00000000\n");
+  tree_.write("sys/class/net/eth0/queues/rx-1/rps_cpus", "0,00000010\n");
+  tree_.write("sys/class/net/eth0/queues/tx-0/xps_cpus", "0\n");
+  tree_.write("sys/class/net/eth0/queues/tx-1/xps_cpus", "2\n");
+  tree_.directory("sys/class/net/eth1");
+  EXPECT_EQ(slow("queues.rx", "eth0"), 3U);
+  EXPECT_EQ(slow("queues.rx_rps", "eth0"), 1U);
+  EXPECT_EQ(slow("queues.tx", "eth0"), 2U);
+  EXPECT_EQ(slow("queues.tx_xps", "eth0"), 1U);
+  EXPECT_EQ(slow("queues.rx", "eth1"), std::nullopt);
+}
+
+TEST_F(HostReaderTest, CpuTimesComeWithTheTime) {
+  tree_.write("proc/stat", "cpu 0 0 0 0 0 1 2\ncpu1 0 0 0 0 0 1 2\n");
+  EXPECT_EQ(value("cpu.softirq_ms", "cpu1"), 2000U / static_cast<unsigned>(sysconf(_SC_CLK_TCK)));
+  EXPECT_GT(value("cpu.clock_ms"), 0U);
 }
 
 TEST_F(HostReaderTest, WhatOfTheSetupMakesNoSenseIsCounted) {

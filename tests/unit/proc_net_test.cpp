@@ -70,7 +70,33 @@ TEST_F(ProcNetTest, SnmpDoesNotBelieveALineThatWasCutOff) {
   EXPECT_GE(list_.unreadable(), 1U);
 }
 
+TEST_F(ProcNetTest, CpuTimesAreMillisecondsOfEachCpu) {
+  add_cpu_times(
+      "cpu  8 8 8 8 8 8 8 8 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\ncpu12 1 1 1 1 1 30 40\nintr 5 6\n", 100,
+      list_);
+  EXPECT_THAT(values(), ElementsAre(HostValue{"cpu.irq_ms", "cpu0", 60},
+                                    HostValue{"cpu.softirq_ms", "cpu0", 70},
+                                    HostValue{"cpu.irq_ms", "cpu12", 300},
+                                    HostValue{"cpu.softirq_ms", "cpu12", 400}));
+  EXPECT_EQ(list_.unreadable(), 0U);
+}
+
+TEST_F(ProcNetTest, CpuTimesHaveTheTicksOfTheHost) {
+  add_cpu_times("cpu0 0 0 0 0 0 250 1000\n", 250, list_);
+  EXPECT_THAT(values(), ElementsAre(HostValue{"cpu.irq_ms", "cpu0", 1000},
+                                    HostValue{"cpu.softirq_ms", "cpu0", 4000}));
+}
+
+TEST_F(ProcNetTest, CpuTimesThatMakeNoSenseAreCounted) {
+  add_cpu_times(
+      "cpu0 1 2 3 4 5 6\ncpu1 1 2 3 4 5 x 7\ncpu2 0 0 0 0 0 0 18446744073709551615\ncpu3 0 0", 100,
+      list_);
+  EXPECT_THAT(values(), IsEmpty());
+  EXPECT_EQ(list_.unreadable(), 4U);
+}
+
 TEST_F(ProcNetTest, AnEmptyTextSaysNothing) {
+  add_cpu_times("", 100, list_);
   add_snmp("", "snmp", list_);
   add_snmp6("", list_);
   add_softnet("", list_);

@@ -2,9 +2,11 @@
 #include "user/capture/host_reader.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <array>
 
+#include "user/base/loop.h"
 #include "user/capture/private_mount.h"
 #include "user/capture/sys_devices.h"
 #include "user/capture/words.h"
@@ -33,6 +35,14 @@ void add_conntrack(std::string_view text, ValueList& values) {
       StatColumn{.column = "invalid"},
   };
   add_stat(text, "conntrack.", kColumns, values);
+}
+
+// What a CPU did, and the time of it: idle time would do, did it not fall sometimes.
+void add_cpus(std::string_view text, ValueList& values) {
+  using std::chrono::milliseconds;
+  const auto now = std::chrono::duration_cast<milliseconds>(kernel_now().time_since_epoch());
+  values.add("cpu.clock_ms", static_cast<std::uint64_t>(now.count()));
+  add_cpu_times(text, static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK)), values);
 }
 
 // "max" is no limit.
@@ -64,9 +74,13 @@ UniqueFd open_directory(const std::string& path) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-UniqueFd mounted_or_none(const char* type) {
+// what: that which it shows, for whom it is refused.
+UniqueFd mounted_or_none(const char* type, std::string_view what,
+                         std::vector<std::string>& not_read) {
   auto mounted = mount_privately(type);
-  return mounted ? std::move(mounted).value() : UniqueFd();
+  if (mounted) return std::move(mounted).value();
+  not_read.push_back(std::string(what) + ": " + mounted.error().message());
+  return {};
 }
 
 }  // namespace
@@ -82,9 +96,13 @@ Result<HostReader> HostReader::open(const std::string& root) {
   UniqueFd proc = open_directory(root + "/proc");
   if (!proc) return Error::from_errno("open " + root + "/proc");
   const bool real = root.empty();
-  HostReader reader(std::move(proc),
-                    real ? mounted_or_none("sysfs") : open_directory(root + "/sys"),
-                    real ? mounted_or_none("cgroup2") : open_directory(root + "/sys/fs/cgroup"));
+  std::vector<std::string> refused;
+  UniqueFd sys = real ? mounted_or_none("sysfs", "/sys (interrupts and queues of devices)", refused)
+                      : open_directory(root + "/sys");
+  UniqueFd cgroups = real ? mounted_or_none("cgroup2", "cgroup2 (memory of our own)", refused)
+                          : open_directory(root + "/sys/fs/cgroup");
+  HostReader reader(std::move(proc), std::move(sys), std::move(cgroups));
+  reader.not_read_ = std::move(refused);
   reader.open_tables();
   if (real) TRY(reader.open_sockets());
   return reader;
@@ -110,6 +128,7 @@ void HostReader::open_tables() {
            [](auto text, auto& values) { add_neighbours(text, "neigh.ipv6.", values); });
   open_net("stat/nf_conntrack", add_conntrack);
   open_table(proc_.get(), "meminfo", add_meminfo);
+  open_table(proc_.get(), "stat", add_cpus);
   const auto cgroup = own_cgroup(proc_.get());
   if (!cgroup) return;
   open_table(
@@ -125,6 +144,7 @@ void HostReader::open_tables() {
 Result<> HostReader::open_sockets() {
   route_ = TRY(RouteNetlink::open());
   ethtool_ = TRY(Ethtool::open());
+  time_waits_ = TRY(TimeWaits::open());
   return {};
 }
 
@@ -133,6 +153,7 @@ const std::vector<HostValue>& HostReader::read() {
   for (Table& table : tables_)
     if (const auto text = table.file.read(buffer_)) table.parse(*text, values_);
   settings_.read(buffer_, values_);
+  read_time_waits();
   read_devices();
   read_irqs();
   return values_.finish();
@@ -142,6 +163,12 @@ void HostReader::read_devices() {
   if (!route_) return;
   if (!route_->read_devices(values_)) return values_.not_understood();
   if (!route_->read_qdiscs(values_)) values_.not_understood();
+}
+
+void HostReader::read_time_waits() {
+  const auto waiting = values_.value("sockstat.tcp.tw");
+  if (time_waits_ && waiting)
+    time_waits_->add(*waiting, settings_.local_ports(), kernel_now(), values_);
 }
 
 std::vector<std::string> HostReader::device_names() const {
@@ -164,7 +191,7 @@ void HostReader::read_irqs() {
 }
 
 HostSetup HostReader::read_slow() {
-  HostSetup setup;
+  HostSetup setup{.values = {}, .texts = {}, .not_read = not_read_};
   ValueList counted_by_read;
   setup_unreadable_ = 0;
   if (route_ && !route_->read_devices(counted_by_read)) ++setup_unreadable_;

@@ -13,6 +13,7 @@
 #include "user/capture/kept_file.h"
 #include "user/capture/proc_net.h"
 #include "user/capture/route.h"
+#include "user/capture/time_wait.h"
 #include "user/capture/value_list.h"
 #include "user/model/host_value.h"
 
@@ -25,7 +26,7 @@ namespace netsonde {
 // counted.
 class HostReader {
  public:
-  // Below another root, for tests, there are only files: no devices and disciplines over netlink.
+  // Below another root, for tests, there are only files: nothing over netlink.
   static Result<HostReader> open(const std::string& root = "");
 
   // Everything that counts; for each tick. Valid until the next call.
@@ -47,19 +48,22 @@ class HostReader {
   void open_tables();
   Result<> open_sockets();
   void read_devices();
+  void read_time_waits();
   std::vector<std::string> device_names() const;
   void find_irqs();
   void read_irqs();
   void add_texts(HostSetup& setup) const;
 
   UniqueFd proc_;
-  UniqueFd sys_;      // none: what it would show is absent
+  UniqueFd sys_;      // none: what it would show is absent, and HostSetup says so
   UniqueFd cgroups_;  // of version 2, likewise
+  std::vector<std::string> not_read_;
   std::vector<Table> tables_;
   KeptFile interrupts_;
   HostSettings settings_;
   std::optional<RouteNetlink> route_;
   std::optional<Ethtool> ethtool_;
+  std::optional<TimeWaits> time_waits_;
   std::optional<std::vector<Device>> irqs_of_;  // whose interrupts irqs_ are
   std::vector<DeviceIrq> irqs_;
   ValueList values_;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/capture/host_settings.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "user/capture/words.h"
 
@@ -55,8 +57,6 @@ constexpr std::array kSettings = {
     Setting{.path = "sys/net/core/busy_read", .names = {"setting.busy_read"}},
 };
 
-constexpr const char* kLocalPorts = "sys/net/ipv4/ip_local_port_range";
-
 void add_numbers(std::string_view text, const Setting& setting, ValueList& values) {
   for (const std::string_view name : setting.names) {
     const std::string_view word = take_word(text);
@@ -69,26 +69,59 @@ void add_numbers(std::string_view text, const Setting& setting, ValueList& value
   }
 }
 
-// How many ports there are for outgoing connections to one address and port.
-void add_local_ports(std::string_view text, ValueList& values) {
-  const auto first = number<std::uint16_t>(take_word(text));
-  const auto last = number<std::uint16_t>(take_word(text));
-  if (!first || !last || *first > *last) return values.not_understood();
-  values.add("limit.local_ports", static_cast<std::uint64_t>(*last - *first) + 1);
+// From the first to the last word, both included.
+std::optional<LocalPorts> ports_between(std::string_view first_word, std::string_view last_word) {
+  const auto first = number<std::uint16_t>(first_word), last = number<std::uint16_t>(last_word);
+  if (!first || !last || *first > *last) return std::nullopt;
+  const auto above = static_cast<std::size_t>(UINT16_MAX - (*last - *first));
+  return (~LocalPorts() >> above) << *first;
+}
+
+std::optional<LocalPorts> port_range(std::string_view text) {
+  const std::string_view first = take_word(text), last = take_word(text);
+  return ports_between(first, last);
+}
+
+// "8080,10000-10010", or nothing.
+std::optional<LocalPorts> reserved_ports(std::string_view text) {
+  LocalPorts reserved;
+  for (std::string_view list = take_word(text); !list.empty();) {
+    const std::string_view item = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(item.size() + 1, list.size()));
+    const std::size_t dash = item.find('-');
+    const auto ports =
+        ports_between(item.substr(0, dash), dash == item.npos ? item : item.substr(dash + 1));
+    if (!ports) return std::nullopt;
+    reserved |= *ports;
+  }
+  return reserved;
 }
 
 }  // namespace
 
-HostSettings::HostSettings(int proc) {
+// The kernel does not go on with a list of ports that was not read at once.
+HostSettings::HostSettings(int proc)
+    : port_range_(proc, "sys/net/ipv4/ip_local_port_range", KeptFile::Size::Value),
+      reserved_ports_(proc, "sys/net/ipv4/ip_local_reserved_ports", KeptFile::Size::Table) {
   for (const Setting& setting : kSettings)
     files_.emplace_back(proc, setting.path, KeptFile::Size::Value);
-  files_.emplace_back(proc, kLocalPorts, KeptFile::Size::Value);
 }
 
 void HostSettings::read(std::string& buffer, ValueList& values) {
   for (std::size_t i = 0; i < kSettings.size(); ++i)
     if (const auto text = files_[i].read(buffer)) add_numbers(*text, kSettings[i], values);
-  if (const auto text = files_.back().read(buffer)) add_local_ports(*text, values);
+  read_local_ports(buffer, values);
+}
+
+void HostSettings::read_local_ports(std::string& buffer, ValueList& values) {
+  local_ports_.reset();
+  const auto range_text = port_range_.read(buffer);
+  if (!range_text) return;
+  const auto range = port_range(*range_text);
+  const auto reserved = reserved_ports(reserved_ports_.read(buffer).value_or(""));
+  if (!range || !reserved) return values.not_understood();
+  local_ports_ = *range & ~*reserved;
+  values.add("limit.local_ports", local_ports_.count());
 }
 
 }  // namespace netsonde

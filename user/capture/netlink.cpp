@@ -19,6 +19,11 @@ void NetlinkRequest::put(std::uint16_t attribute, const char* text) {
   mnl_attr_put_strz(header(), attribute, text);
 }
 
+bool is_whole(const nlmsghdr& message, std::size_t left) {
+  return left >= sizeof(message) && message.nlmsg_len >= sizeof(message) &&
+         message.nlmsg_len <= left;
+}
+
 Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   NetlinkSocket netlink;
   netlink.socket_.reset(mnl_socket_open2(protocol, SOCK_CLOEXEC));
@@ -51,7 +56,9 @@ Result<NetlinkSocket::State> NetlinkSocket::receive(const Handler& handler) {
   if (got <= 0) return Error::from_errno("read a netlink answer", got < 0 ? errno : ENODATA);
   int left = static_cast<int>(got);
   const auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data());
-  for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+  for (; left > 0; message = mnl_nlmsg_next(message, &left)) {
+    if (!is_whole(*message, static_cast<std::size_t>(left)))
+      return Error("read a netlink answer: a message makes no sense");
     if (message->nlmsg_seq != sequence_) continue;  // of a question that was given up
     if (const State state = TRY(take(*message, handler)); state != State::More) return state;
   }

@@ -63,6 +63,10 @@ class NetlinkSocket {
   bool interrupted_ = false;
 };
 
+// Whether it is all there, with so many bytes left of the answer. (That of libmnl takes a length of
+// 2 GiB or more for a negative one, and its walk stands still.)
+bool is_whole(const nlmsghdr& message, std::size_t left);
+
 // Every attribute behind the fixed structure of a message, or inside another attribute.
 using OnAttribute = std::function<void(const nlattr&)>;
 void each_attribute(const nlmsghdr& message, std::size_t fixed, const OnAttribute& handler);

@@ -77,6 +77,11 @@ std::vector<std::uint32_t> cpus_of(std::string_view header) {
   return cpus;
 }
 
+// "cpu3", not the sum of all.
+bool is_cpu(std::string_view word) {
+  return word.starts_with("cpu") && number<std::uint32_t>(word.substr(3));
+}
+
 void add_interrupt(std::string_view counts, const DeviceIrq& irq,
                    std::span<const std::uint32_t> cpus, ValueList& values) {
   const std::size_t before = values.mark();
@@ -182,6 +187,26 @@ void add_meminfo(std::string_view text, ValueList& values) {
       values.not_understood();
     else
       values.add(total ? "memory.total" : "memory.available", *kib * 1024);
+  }
+  end_of_text(text, values);
+}
+
+void add_cpu_times(std::string_view text, std::uint64_t ticks_per_second, ValueList& values) {
+  constexpr std::size_t kIrq = 5, kSoftirq = 6,
+                        kNeeded = 7;  // user nice system idle iowait irq softirq ...
+  while (auto line = take_line(text)) {
+    const std::string_view cpu = take_word(*line);
+    if (!is_cpu(cpu)) continue;
+    std::array<std::optional<std::uint64_t>, kNeeded> ticks;
+    for (auto& each : ticks) each = number<std::uint64_t>(take_word(*line));
+    const auto ms = [&](std::uint64_t count) { return count * 1000 / ticks_per_second; };
+    const auto is_sane = [](const auto& count) { return count && *count <= UINT64_MAX / 1000; };
+    if (!std::all_of(ticks.begin(), ticks.end(), is_sane)) {
+      values.not_understood();
+      continue;
+    }
+    values.add({"cpu.irq_ms"}, {cpu}, ms(*ticks[kIrq]));
+    values.add({"cpu.softirq_ms"}, {cpu}, ms(*ticks[kSoftirq]));
   }
   end_of_text(text, values);
 }

@@ -28,6 +28,9 @@ void add_sockstat(std::string_view text, ValueList& values);
 // "memory.total" and "memory.available" in bytes.
 void add_meminfo(std::string_view text, ValueList& values);
 
+// "cpu.softirq_ms" and "cpu.irq_ms" of "cpu3" from /proc/stat, which counts in ticks (USER_HZ).
+void add_cpu_times(std::string_view text, std::uint64_t ticks_per_second, ValueList& values);
+
 // One column of /proc/net/stat/*: a line of names, then hexadecimal rows, one per CPU.
 struct StatColumn {
   std::string_view column;

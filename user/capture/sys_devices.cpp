@@ -121,9 +121,11 @@ std::uint64_t SysDevices::add_number(const std::string& path, const HostValue& n
   return 0;
 }
 
-void SysDevices::add_text(const std::string& path, const HostText& named, HostSetup& setup) const {
-  if (const auto text = read_once(sys_, path))
-    setup.texts.push_back({named.name, named.instance, *text});
+bool SysDevices::add_cpus(const std::string& path, const HostText& named, HostSetup& setup) const {
+  const auto mask = read_once(sys_, path);
+  if (!mask) return false;
+  setup.texts.push_back({named.name, named.instance, *mask});
+  return mask->find_first_not_of("0,") != std::string::npos;
 }
 
 std::uint64_t SysDevices::add_device(const std::string& device, HostSetup& setup) const {
@@ -131,13 +133,26 @@ std::uint64_t SysDevices::add_device(const std::string& device, HostSetup& setup
   std::uint64_t bad = 0;
   for (const char* name : {"threaded", "gro_flush_timeout", "napi_defer_hard_irqs"})
     bad += add_number(directory + name, {std::string("device.") + name, device}, setup);
-  const std::string queues = directory + "queues/";
-  for (const std::string& queue : list(queues).value_or(std::vector<std::string>())) {
-    const std::string instance = device + "/" + queue;
-    add_text(queues + queue + "/rps_cpus", {"device.rps_cpus", instance, {}}, setup);
-    add_text(queues + queue + "/xps_cpus", {"device.xps_cpus", instance, {}}, setup);
-    bad += add_number(queues + queue + "/rps_flow_cnt", {"device.rps_flow_cnt", instance}, setup);
+  return bad + add_queues(device, setup);
+}
+
+std::uint64_t SysDevices::add_queues(const std::string& device, HostSetup& setup) const {
+  const std::string queues = directory_of(device) + "queues/";
+  const auto names = list(queues);
+  if (!names) return 0;
+  std::uint64_t bad = 0, rx = 0, rps = 0, tx = 0, xps = 0;
+  for (const std::string& queue : *names) {
+    const std::string directory = queues + queue, instance = device + "/" + queue;
+    rx += queue.starts_with("rx-");
+    tx += queue.starts_with("tx-");
+    rps += add_cpus(directory + "/rps_cpus", {"device.rps_cpus", instance, {}}, setup);
+    xps += add_cpus(directory + "/xps_cpus", {"device.xps_cpus", instance, {}}, setup);
+    bad += add_number(directory + "/rps_flow_cnt", {"device.rps_flow_cnt", instance}, setup);
   }
+  setup.values.push_back({"queues.rx", device, rx});
+  setup.values.push_back({"queues.rx_rps", device, rps});
+  setup.values.push_back({"queues.tx", device, tx});
+  setup.values.push_back({"queues.tx_xps", device, xps});
   return bad;
 }
 

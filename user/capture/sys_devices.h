@@ -29,7 +29,8 @@ class SysDevices {
                               std::string_view interrupts) const;
 
   // "device.threaded" and the like; the CPU masks of each queue as texts, "device.rps_cpus" of
-  // "eth0/rx-0". Returns how many could not be understood.
+  // "eth0/rx-0". How many queues it has, and how many of them choose CPUs: "queues.rx", ".rx_rps",
+  // "queues.tx", ".tx_xps". Returns how many could not be understood.
   std::uint64_t add_device(const std::string& device, HostSetup& setup) const;
 
   // "hugepages.total", ".free" of "2048kB" and ".size" in bytes; "bypass.iommu", whether there are
@@ -43,7 +44,9 @@ class SysDevices {
   std::string link_name(const std::string& path) const;
   std::vector<std::uint32_t> bus_irqs(const std::string& device) const;
   std::uint64_t add_number(const std::string& path, const HostValue& named, HostSetup& setup) const;
-  void add_text(const std::string& path, const HostText& named, HostSetup& setup) const;
+  // Whether it names a CPU.
+  bool add_cpus(const std::string& path, const HostText& named, HostSetup& setup) const;
+  std::uint64_t add_queues(const std::string& device, HostSetup& setup) const;
   std::uint64_t add_huge_pages(HostSetup& setup) const;
 
   int sys_ = -1;

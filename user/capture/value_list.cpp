@@ -27,6 +27,12 @@ void ValueList::add(Parts name, Parts instance, std::uint64_t value) {
   slot.value = value;
 }
 
+std::optional<std::uint64_t> ValueList::value(std::string_view name) const {
+  for (std::size_t i = 0; i < used_; ++i)
+    if (values_[i].name == name) return values_[i].value;
+  return std::nullopt;
+}
+
 const std::vector<HostValue>& ValueList::finish() {
   values_.resize(used_);
   return values_;

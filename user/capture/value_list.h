@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ class ValueList {
   void restart();
   void add(Parts name, Parts instance, std::uint64_t value);
   void add(std::string_view name, std::uint64_t value) { add({name}, {}, value); }
+  // Of the first that was added under this name.
+  std::optional<std::uint64_t> value(std::string_view name) const;
   // Something that is there but makes no sense.
   void not_understood() { ++unreadable_; }
 

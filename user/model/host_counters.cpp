@@ -9,9 +9,9 @@ namespace netsonde {
 namespace {
 
 // Everything below these words.
-constexpr std::array<std::string_view, 10> kGaugeFamilies = {
-    "limit.", "setting.",  "sockstat.", "memory.",    "cgroup.",
-    "ring.",  "channels.", "offload.",  "hugepages.", "bypass."};
+constexpr std::array<std::string_view, 12> kGaugeFamilies = {
+    "limit.",    "setting.", "sockstat.",  "memory.", "cgroup.",    "ring.",
+    "channels.", "offload.", "hugepages.", "bypass.", "time_wait.", "queues."};
 
 constexpr std::array<std::string_view, 27> kGauges = {
     "conntrack.count",

@@ -30,6 +30,7 @@ struct HostText {
 struct HostSetup {
   std::vector<HostValue> values;
   std::vector<HostText> texts;
+  std::vector<std::string> not_read{};  // what could not be looked at, and why
 };
 
 }  // namespace netsonde

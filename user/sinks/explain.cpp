@@ -119,11 +119,17 @@ std::string to_text(const Finding& finding, const Observation& observation, int 
   return text;
 }
 
-std::string checked_text(const Diagnosis& diagnosis) {
+std::string listed(const std::vector<std::string_view>& ids) {
   std::string text;
-  for (const std::string_view id : diagnosis.checked)
-    text += (text.empty() ? "" : ", ") + std::string(id);
+  for (const std::string_view id : ids) text += (text.empty() ? "" : ", ") + std::string(id);
   return text;
+}
+
+std::string not_checked_text(const Diagnosis& diagnosis, int width) {
+  if (diagnosis.not_checked.empty()) return {};
+  return wrapped("Not checked: " + listed(diagnosis.not_checked) + " (netsonde doctor says why).",
+                 0, width) +
+         "\n";
 }
 
 }  // namespace
@@ -148,14 +154,14 @@ std::string subject_text(const Subject& subject) {
 }
 
 Json to_json(const Diagnosis& diagnosis, const Observation& observation) {
-  Json checked = Json::array(), findings = Json::array();
-  for (const std::string_view id : diagnosis.checked) checked.push_back(id);
+  Json findings = Json::array();
   for (const Finding& finding : diagnosis.findings)
     findings.push_back(to_json(finding, observation));
   return {{"time", realtime(observation, observation.to)},
           {"observed_s", seconds(observation.span())},
           {"lost_events", observation.lost},
-          {"checked", std::move(checked)},
+          {"checked", diagnosis.checked},
+          {"not_checked", diagnosis.not_checked},
           {"findings", std::move(findings)}};
 }
 
@@ -174,14 +180,15 @@ std::string to_text(const Diagnosis& diagnosis, const Observation& observation, 
                         ? "No connection that was asked for was active. Nothing wrong otherwise. "
                           "Checked: "
                         : "Nothing wrong. Checked: ") +
-                       checked_text(diagnosis) + ".",
+                       listed(diagnosis.checked) + ".",
                    0, width) +
-           "\n";
+           "\n" + not_checked_text(diagnosis, width);
   for (const Finding& finding : diagnosis.findings)
     text += to_text(finding, observation, width) + "\n";
-  return text + fmt::format("{}; {} rules checked (man netsonde lists them).\n",
-                            counted(diagnosis.findings.size(), "finding"),
-                            diagnosis.checked.size());
+  return text +
+         fmt::format("{}; {} rules checked (man netsonde lists them).\n",
+                     counted(diagnosis.findings.size(), "finding"), diagnosis.checked.size()) +
+         not_checked_text(diagnosis, width);
 }
 
 }  // namespace netsonde

@@ -239,9 +239,9 @@ std::string to_text(const SeriesChange& changed, std::int64_t realtime_ns) {
 
 std::string to_text(const Watch& watch, const MonitorEnd& end) {
   const std::string lost = losses_text(end.last.tick());
-  const std::string head = fmt::format("Observed for {}: {} sample{}; lost events: {}.",
-                                       short_duration(watch.observed()), watch.samples(),
-                                       watch.samples() == 1 ? "" : "s", lost.empty() ? "none" : lost);
+  const std::string head = fmt::format(
+      "Observed for {}: {} sample{}; lost events: {}.", short_duration(watch.observed()),
+      watch.samples(), watch.samples() == 1 ? "" : "s", lost.empty() ? "none" : lost);
   std::string text;
   for (const std::string& line : wrap(head, kTextWidth)) text += line + "\n";
   if (end.host_values_unreadable)

@@ -93,13 +93,20 @@ void join_causes(std::vector<Finding>& findings, const Observation& observation)
   findings = std::move(sorted);
 }
 
+bool has_what_it_needs(const Rule& rule, const Observation& observation) {
+  if (!rule.needs_host) return true;
+  return observation.host &&
+         (rule.needs.empty() || !observation.host->instances(rule.needs).empty());
+}
+
 }  // namespace
 
 Diagnosis diagnose(const Observation& observation) {
   Diagnosis diagnosis;
   for (const Rule& rule : all_rules()) {
-    if (rule.needs_host && !observation.host) continue;
-    diagnosis.checked.push_back(rule.id);
+    const bool checked = has_what_it_needs(rule, observation);
+    (checked ? diagnosis.checked : diagnosis.not_checked).push_back(rule.id);
+    if (!checked) continue;
     for (Finding& finding : rule.check(observation)) {
       finding.id = rule.id;
       if (observation.lost)

@@ -185,8 +185,8 @@ Findings connect_timeout(const Observation& observation) {
                         evidence("retransmits_syn", group.grew(&ev_sample::retransmits_syn))};
     const std::string attempts = counted(group.size(), "attempt");
     if (unreachable == group.size()) {
-      finding.text = fmt::format("{} to connect failed: the host was said to be unreachable.",
-                                 attempts);
+      finding.text =
+          fmt::format("{} to connect failed: the host was said to be unreachable.", attempts);
       finding.advice =
           "This host has no route or got no answer from the next hop (ip route get, ip neigh), or "
           "a router or filter on the way says so by ICMP.";

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
-#include <numeric>
 
 #include "user/model/diagnosis/rules.h"
 
@@ -36,6 +34,16 @@ std::uint64_t value_of(const Observation& observation, std::string_view name,
   return observation.host->value(name, instance).value_or(0);
 }
 
+Evidence grown_figure(const Observation& observation, std::string_view name,
+                      std::string_view instance) {
+  return host_figure(name, grew(observation, name, instance));
+}
+
+Evidence value_figure(const Observation& observation, std::string_view name,
+                      std::string_view instance, Unit unit) {
+  return host_figure(name, value_of(observation, name, instance), unit);
+}
+
 std::vector<std::string> grown(const Observation& observation, std::string_view name) {
   std::vector<std::string> instances = observation.host->instances(name);
   std::erase_if(instances, [&](const std::string& i) { return grew(observation, name, i) == 0; });
@@ -50,10 +58,9 @@ Findings softnet_drops(const Observation& observation) {
     const std::uint64_t dropped = grew(observation, "softnet.dropped", cpu);
     Finding finding = on_part(observation, cpu, Severity::Critical);
     finding.impact.segments = dropped;
-    finding.evidence = {
-        host_figure("softnet.dropped", dropped),
-        host_figure("softnet.processed", grew(observation, "softnet.processed", cpu)),
-        host_figure("limit.netdev_max_backlog", value_of(observation, "limit.netdev_max_backlog"))};
+    finding.evidence = {host_figure("softnet.dropped", dropped),
+                        grown_figure(observation, "softnet.processed", cpu),
+                        value_figure(observation, "limit.netdev_max_backlog")};
     finding.text = fmt::format(
         "The queue between the interrupt and the network stack of {} was full: {} "
         "packets were dropped before anybody looked at them.",
@@ -75,10 +82,9 @@ Findings softnet_squeeze(const Observation& observation) {
     finding.impact.segments = grew(observation, "softnet.processed", cpu);
     finding.evidence = {
         host_figure("softnet.squeezed", squeezed),
-        host_figure("softnet.processed", grew(observation, "softnet.processed", cpu)),
-        host_figure("limit.netdev_budget", value_of(observation, "limit.netdev_budget")),
-        host_figure("limit.netdev_budget_usecs", value_of(observation, "limit.netdev_budget_usecs"),
-                    Unit::Microseconds)};
+        grown_figure(observation, "softnet.processed", cpu),
+        value_figure(observation, "limit.netdev_budget"),
+        value_figure(observation, "limit.netdev_budget_usecs", "", Unit::Microseconds)};
     finding.text = fmt::format(
         "{} ran out of its budget for packets {} times with more waiting: they "
         "had to wait for the next round.",
@@ -128,10 +134,8 @@ Findings device_errors(const Observation& observation) {
       errors = std::max(errors, more);  // the kernel counts many of them twice
     }
     if (!errors) continue;
-    evidence.push_back(
-        host_figure("device.rx_packets", grew(observation, "device.rx_packets", device)));
-    evidence.push_back(
-        host_figure("device.tx_packets", grew(observation, "device.tx_packets", device)));
+    evidence.push_back(grown_figure(observation, "device.rx_packets", device));
+    evidence.push_back(grown_figure(observation, "device.tx_packets", device));
     Finding finding = on_part(observation, device, Severity::Warning);
     finding.impact.segments = errors;
     finding.evidence = std::move(evidence);
@@ -148,72 +152,16 @@ Findings qdisc_drops(const Observation& observation) {
     const std::uint64_t dropped = grew(observation, "qdisc.drops", qdisc);
     Finding finding = on_part(observation, qdisc, Severity::Warning);
     finding.impact.segments = dropped;
-    finding.evidence = {
-        host_figure("qdisc.drops", dropped),
-        host_figure("qdisc.packets", grew(observation, "qdisc.packets", qdisc)),
-        host_figure("qdisc.backlog_bytes", value_of(observation, "qdisc.backlog_bytes", qdisc),
-                    Unit::Bytes),
-        host_figure("qdisc.overlimits", grew(observation, "qdisc.overlimits", qdisc))};
+    finding.evidence = {host_figure("qdisc.drops", dropped),
+                        grown_figure(observation, "qdisc.packets", qdisc),
+                        value_figure(observation, "qdisc.backlog_bytes", qdisc, Unit::Bytes),
+                        grown_figure(observation, "qdisc.overlimits", qdisc)};
     finding.text = fmt::format("The queue {} of this host dropped {} packets on their way out.",
                                printable(qdisc), dropped);
     finding.advice =
         "It is shaped (tbf, htb), shorter than the bursts, or slower than what is sent: "
         "local-drop names the connections. fq_codel drops little and early on purpose.";
     finding.tunables = {"net.core.default_qdisc"};
-    findings.push_back(std::move(finding));
-  }
-  return findings;
-}
-
-namespace {
-
-// "eth0/27/cpu1": interrupts of a device by CPU.
-std::map<std::string, std::map<std::string, std::uint64_t>> interrupts(
-    const Observation& observation) {
-  std::map<std::string, std::map<std::string, std::uint64_t>> by_device;
-  for (const std::string& instance : observation.host->instances("irq.count")) {
-    const std::size_t device = instance.find('/'), cpu = instance.rfind('/');
-    if (device == std::string::npos) continue;
-    by_device[instance.substr(0, device)][instance.substr(cpu + 1)] +=
-        grew(observation, "irq.count", instance);
-  }
-  return by_device;
-}
-
-}  // namespace
-
-Findings irq_imbalance(const Observation& observation) {
-  constexpr std::uint64_t kLeastPerSecond = 1000;
-  Findings findings;
-  for (const auto& [device, cpus] : interrupts(observation)) {
-    const std::uint64_t total =
-        std::accumulate(cpus.begin(), cpus.end(), std::uint64_t{0},
-                        [](std::uint64_t sum, const auto& entry) { return sum + entry.second; });
-    const auto busiest =
-        std::ranges::max_element(cpus, {}, [](const auto& entry) { return entry.second; });
-    const std::uint64_t squeezed = grew(observation, "softnet.squeezed", busiest->first) +
-                                   grew(observation, "softnet.dropped", busiest->first);
-    const bool busy = static_cast<double>(total) >= kLeastPerSecond * seconds(observation.span());
-    // Much on one CPU is a fault only where that one does not keep up and others could help.
-    if (cpus.size() < 2 || !busy || !squeezed || 3 * busiest->second < 2 * total) continue;
-    Finding finding = on_part(observation, device, Severity::Warning);
-    finding.impact.segments = grew(observation, "softnet.processed", busiest->first);
-    finding.evidence = {
-        host_figure("irq.count", total),
-        words("busiest", busiest->first),
-        host_figure("irq.count of the busiest", busiest->second),
-        host_figure("softnet.squeezed", grew(observation, "softnet.squeezed", busiest->first)),
-        host_figure("softnet.dropped", grew(observation, "softnet.dropped", busiest->first)),
-        host_figure("channels.combined", value_of(observation, "channels.combined", device)),
-        host_figure("channels.combined_max",
-                    value_of(observation, "channels.combined_max", device))};
-    finding.text =
-        fmt::format("{} of the interrupts of {} go to {}, which does not keep up.",
-                    percent(static_cast<double>(busiest->second) / static_cast<double>(total)),
-                    printable(device), busiest->first);
-    finding.advice =
-        "More queues (ethtool -L), interrupts spread over CPUs (irqbalance, "
-        "/proc/irq/N/smp_affinity), or RPS where the card has one queue only.";
     findings.push_back(std::move(finding));
   }
   return findings;

@@ -21,6 +21,11 @@ std::uint64_t grew(const Observation& observation, std::string_view name,
                    std::string_view instance = "");
 std::uint64_t value_of(const Observation& observation, std::string_view name,
                        std::string_view instance = "");
+// The same as evidence.
+Evidence grown_figure(const Observation& observation, std::string_view name,
+                      std::string_view instance = "");
+Evidence value_figure(const Observation& observation, std::string_view name,
+                      std::string_view instance = "", Unit unit = Unit::Count);
 // The instances of a counter that grew, most first.
 std::vector<std::string> grown(const Observation& observation, std::string_view name);
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
-
 #include "user/model/diagnosis/host.h"
 #include "user/model/diagnosis/rules.h"
 
@@ -17,18 +14,15 @@ bool nearly(std::uint64_t value, std::uint64_t limit) {
   return limit && static_cast<double>(value) >= kNearly * static_cast<double>(limit);
 }
 
-// The counter and what it grew by, when it did.
-void add_grown(Finding& finding, const Observation& observation,
-               std::initializer_list<std::string_view> names) {
-  for (const std::string_view name : names)
-    if (const std::uint64_t more = grew(observation, name))
-      finding.evidence.push_back(host_figure(name, more));
-}
-
-std::uint64_t all_grown(const Observation& observation,
+// Those of the counters that grew as evidence; what they grew by together.
+std::uint64_t add_grown(Finding& finding, const Observation& observation,
                         std::initializer_list<std::string_view> names) {
   std::uint64_t sum = 0;
-  for (const std::string_view name : names) sum += grew(observation, name);
+  for (const std::string_view name : names) {
+    const std::uint64_t more = grew(observation, name);
+    if (more) finding.evidence.push_back(host_figure(name, more));
+    sum += more;
+  }
   return sum;
 }
 
@@ -43,10 +37,8 @@ Findings syn_cookies(const Observation& observation) {
   add_grown(finding, observation,
             {"netstat.TcpExt.SyncookiesSent", "netstat.TcpExt.SyncookiesRecv",
              "netstat.TcpExt.SyncookiesFailed", "netstat.TcpExt.TCPReqQFullDrop"});
-  finding.evidence.push_back(host_figure("setting.tcp_max_syn_backlog",
-                                         value_of(observation, "setting.tcp_max_syn_backlog")));
-  finding.evidence.push_back(
-      host_figure("limit.somaxconn", value_of(observation, "limit.somaxconn")));
+  finding.evidence.push_back(value_figure(observation, "setting.tcp_max_syn_backlog"));
+  finding.evidence.push_back(value_figure(observation, "limit.somaxconn"));
   finding.text = fmt::format(
       "The queue of half-open connections was full: {} requests were answered "
       "with a SYN cookie, {} were dropped.",
@@ -61,38 +53,51 @@ Findings syn_cookies(const Observation& observation) {
 
 namespace {
 
-// Clients whose connections ended here first, and so left TIME_WAIT behind, by remote service.
-std::pair<std::string, std::uint64_t> most_closed_to(const Observation& observation) {
-  std::map<std::string, std::uint64_t> by_remote;
-  for (const Watched* w : observation.connections)
-    if (w->closed && w->last.conn.direction == EV_OUT && end_name(w->last) == "fin")
-      ++by_remote[fmt::format("{} port {}", to_text(Address::from(w->last.conn.remote)),
-                              w->last.conn.remote_port)];
-  const auto most =
-      std::ranges::max_element(by_remote, {}, [](const auto& entry) { return entry.second; });
-  if (most == by_remote.end()) return {};
-  return *most;
+// Whether the kernel gives a port in TIME_WAIT to a new connection of that way: 1 is for any, 2 for
+// those of the loopback.
+bool may_be_taken_again(const Observation& observation, const std::string& way) {
+  const std::uint64_t reuse = value_of(observation, "setting.tcp_tw_reuse");
+  return reuse == 1 || (reuse == 2 && (way.starts_with("127.") || way.starts_with("::1 ")));
 }
 
-}  // namespace
+// One way to a service (from one address of ours) for which hardly a port is left.
+Finding time_wait_on(const Observation& observation, const std::string& way) {
+  const std::uint64_t held = value_of(observation, "time_wait.to", way);
+  const std::uint64_t ports = value_of(observation, "limit.local_ports");
+  Finding finding = on_part(observation, way, Severity::Warning);
+  finding.impact.connections = held;
+  finding.evidence = {host_figure("time_wait.to", held), host_figure("limit.local_ports", ports),
+                      value_figure(observation, "time_wait.local_ports"),
+                      value_figure(observation, "setting.tcp_tw_reuse")};
+  finding.text = fmt::format(
+      "{} of the {} local ports for connections from {} are held by such as ended here first and "
+      "are in TIME_WAIT for a minute; without a port none can be opened.",
+      held, ports, way);
+  finding.advice =
+      "Reuse connections (connection-churn names who does not). tcp_tw_reuse lets clients take "
+      "such a port again, a wider ip_local_port_range gives more of them, each further address of "
+      "ours or of the service as many again.";
+  finding.tunables = {"net.ipv4.tcp_tw_reuse", "net.ipv4.ip_local_port_range"};
+  if (may_be_taken_again(observation, way))
+    doubt(finding, Confidence::Medium, "tcp_tw_reuse gives such a port again after a second");
+  return finding;
+}
 
-Findings time_wait_pressure(const Observation& observation) {
+// All of the host. Where the ways are known (above), only their table may be full.
+Findings time_wait_table(const Observation& observation) {
   const std::uint64_t waiting = value_of(observation, "sockstat.tcp.tw");
   const std::uint64_t most = value_of(observation, "limit.tcp_max_tw_buckets");
   const std::uint64_t ports = value_of(observation, "limit.local_ports");
   const std::uint64_t overflow = grew(observation, "netstat.TcpExt.TCPTimeWaitOverflow");
   const bool table = nearly(waiting, most) || overflow;
-  if (!table && !nearly(waiting, ports)) return {};
+  const bool ways_known = observation.host->value("time_wait.local_ports").has_value();
+  if (!table && (ways_known || !nearly(waiting, ports))) return {};
   Finding finding = on_part(observation, "", Severity::Warning);
   finding.impact.connections = waiting;
   finding.evidence = {host_figure("sockstat.tcp.tw", waiting),
                       host_figure("limit.tcp_max_tw_buckets", most),
                       host_figure("limit.local_ports", ports)};
   add_grown(finding, observation, {"netstat.TcpExt.TCPTimeWaitOverflow"});
-  if (const auto [remote, count] = most_closed_to(observation); count) {
-    finding.evidence.push_back(words("most closed to", remote));
-    finding.evidence.push_back(host_figure("closed to it meanwhile", count));
-  }
   finding.text = fmt::format(
       "{} connections are in TIME_WAIT, of at most {}; towards one service there "
       "are {} local ports.",
@@ -106,10 +111,18 @@ Findings time_wait_pressure(const Observation& observation) {
   return {finding};
 }
 
+}  // namespace
+
+Findings time_wait_pressure(const Observation& observation) {
+  const std::uint64_t ports = value_of(observation, "limit.local_ports");
+  Findings findings = time_wait_table(observation);
+  for (const std::string& way : observation.host->instances("time_wait.to"))
+    if (nearly(value_of(observation, "time_wait.to", way), ports))
+      findings.push_back(time_wait_on(observation, way));
+  return findings;
+}
+
 Findings tcp_memory_pressure(const Observation& observation) {
-  static constexpr std::string_view kCounters[] = {
-      "netstat.TcpExt.TCPMemoryPressures", "netstat.TcpExt.TCPAbortOnMemory",
-      "netstat.TcpExt.PruneCalled", "netstat.TcpExt.RcvPruned", "netstat.TcpExt.TCPRcvQDrop"};
   const std::uint64_t pages = value_of(observation, "sockstat.tcp.mem");
   const std::uint64_t orphans = value_of(observation, "sockstat.tcp.orphan");
   const std::uint64_t pressure = value_of(observation, "limit.tcp_mem.pressure");
@@ -122,10 +135,12 @@ Findings tcp_memory_pressure(const Observation& observation) {
   Finding finding = on_part(observation, "", aborts ? Severity::Critical : Severity::Warning);
   finding.evidence = {
       host_figure("sockstat.tcp.mem", pages), host_figure("limit.tcp_mem.pressure", pressure),
-      host_figure("limit.tcp_mem.high", value_of(observation, "limit.tcp_mem.high")),
-      host_figure("sockstat.tcp.orphan", orphans),
-      host_figure("limit.tcp_max_orphans", value_of(observation, "limit.tcp_max_orphans"))};
-  for (const std::string_view name : kCounters) add_grown(finding, observation, {name});
+      value_figure(observation, "limit.tcp_mem.high"), host_figure("sockstat.tcp.orphan", orphans),
+      value_figure(observation, "limit.tcp_max_orphans")};
+  add_grown(
+      finding, observation,
+      {"netstat.TcpExt.TCPMemoryPressures", "netstat.TcpExt.TCPAbortOnMemory",
+       "netstat.TcpExt.PruneCalled", "netstat.TcpExt.RcvPruned", "netstat.TcpExt.TCPRcvQDrop"});
   finding.text = pressed ? fmt::format(
                                "TCP's buffers take {} pages; from {} on the kernel shrinks windows "
                                "and drops what it has to.",
@@ -145,16 +160,15 @@ Findings tcp_memory_pressure(const Observation& observation) {
 Findings conntrack_full(const Observation& observation) {
   const std::uint64_t count = value_of(observation, "conntrack.count");
   const std::uint64_t most = value_of(observation, "limit.conntrack");
-  const std::uint64_t dropped =
-      all_grown(observation, {"conntrack.drop", "conntrack.early_drop", "conntrack.insert_failed"});
   const bool full = nearly(count, most);
   if (!full && !grew(observation, "conntrack.drop") && !grew(observation, "conntrack.early_drop"))
     return {};
-  Finding finding = on_part(observation, "", dropped ? Severity::Critical : Severity::Warning);
-  finding.impact.attempts = dropped;
+  Finding finding = on_part(observation, "", Severity::Warning);
   finding.evidence = {host_figure("conntrack.count", count), host_figure("limit.conntrack", most)};
-  add_grown(finding, observation,
-            {"conntrack.drop", "conntrack.early_drop", "conntrack.insert_failed"});
+  const std::uint64_t dropped = add_grown(
+      finding, observation, {"conntrack.drop", "conntrack.early_drop", "conntrack.insert_failed"});
+  if (dropped) finding.severity = Severity::Critical;
+  finding.impact.attempts = dropped;
   finding.text = fmt::format(
       "The connection tracking table holds {} of {} entries; {} packets or entries "
       "were dropped for want of room.",
@@ -194,19 +208,14 @@ Findings neighbour_overflow(const Observation& observation) {
 }
 
 Findings udp_buffer_errors(const Observation& observation) {
-  static constexpr std::string_view kCounters[] = {"snmp.Udp.RcvbufErrors", "snmp.Udp.SndbufErrors",
-                                                   "snmp.Udp.MemErrors", "snmp6.Udp6.RcvbufErrors",
-                                                   "snmp6.Udp6.SndbufErrors"};
-  std::uint64_t errors = 0;
   Finding finding = on_part(observation, "", Severity::Warning, Where::Application);
-  for (const std::string_view name : kCounters) {
-    errors += grew(observation, name);
-    add_grown(finding, observation, {name});
-  }
+  const std::uint64_t errors =
+      add_grown(finding, observation,
+                {"snmp.Udp.RcvbufErrors", "snmp.Udp.SndbufErrors", "snmp.Udp.MemErrors",
+                 "snmp6.Udp6.RcvbufErrors", "snmp6.Udp6.SndbufErrors"});
   if (!errors) return {};
   finding.impact.segments = errors;
-  finding.evidence.push_back(
-      host_figure("limit.rmem_max", value_of(observation, "limit.rmem_max"), Unit::Bytes));
+  finding.evidence.push_back(value_figure(observation, "limit.rmem_max", "", Unit::Bytes));
   finding.text =
       fmt::format("{} UDP datagrams were dropped because a socket's buffer was full.", errors);
   finding.advice =
@@ -217,15 +226,11 @@ Findings udp_buffer_errors(const Observation& observation) {
 }
 
 Findings checksum_errors(const Observation& observation) {
-  static constexpr std::string_view kCounters[] = {
-      "snmp.Tcp.InCsumErrors", "snmp.Udp.InCsumErrors", "snmp.Icmp.InCsumErrors",
-      "netstat.IpExt.InCsumErrors", "snmp6.Udp6.InCsumErrors"};
-  std::uint64_t errors = 0;
   Finding finding = on_part(observation, "", Severity::Warning, Where::Network);
-  for (const std::string_view name : kCounters) {
-    errors += grew(observation, name);
-    add_grown(finding, observation, {name});
-  }
+  const std::uint64_t errors =
+      add_grown(finding, observation,
+                {"snmp.Tcp.InCsumErrors", "snmp.Udp.InCsumErrors", "snmp.Icmp.InCsumErrors",
+                 "netstat.IpExt.InCsumErrors", "snmp6.Udp6.InCsumErrors"});
   if (!errors) return {};
   finding.impact.segments = errors;
   finding.text = fmt::format("{} packets arrived damaged: their checksum was wrong.", errors);
@@ -236,15 +241,14 @@ Findings checksum_errors(const Observation& observation) {
 }
 
 Findings fastopen_fallback(const Observation& observation) {
-  const std::uint64_t failed = all_grown(
-      observation, {"netstat.TcpExt.TCPFastOpenActiveFail", "netstat.TcpExt.TCPFastOpenPassiveFail",
-                    "netstat.TcpExt.TCPFastOpenBlackhole"});
-  if (!failed) return {};
   Finding finding = on_part(observation, "", Severity::Info, Where::Network);
+  const std::uint64_t failed =
+      add_grown(finding, observation,
+                {"netstat.TcpExt.TCPFastOpenActiveFail", "netstat.TcpExt.TCPFastOpenPassiveFail",
+                 "netstat.TcpExt.TCPFastOpenBlackhole"});
+  if (!failed) return {};
   finding.impact.attempts = failed;
-  add_grown(finding, observation,
-            {"netstat.TcpExt.TCPFastOpenActiveFail", "netstat.TcpExt.TCPFastOpenPassiveFail",
-             "netstat.TcpExt.TCPFastOpenBlackhole", "netstat.TcpExt.TCPFastOpenActive"});
+  add_grown(finding, observation, {"netstat.TcpExt.TCPFastOpenActive"});
   finding.text = fmt::format(
       "{} times data in the SYN (TCP Fast Open) was not taken, and had to be sent "
       "again after the handshake.",

@@ -66,17 +66,17 @@ struct Watched {
   std::uint64_t busy_by_cwnd_ms = 0;
   std::uint64_t busy_by_window_ms = 0;
   std::uint64_t busy_by_buffer_ms = 0;
-  std::uint32_t ticks_unread = 0;     // that ended with bytes nobody had read
-  std::uint64_t unread_sum = 0;       // of those bytes over all ticks
+  std::uint32_t ticks_unread = 0;  // that ended with bytes nobody had read
+  std::uint64_t unread_sum = 0;    // of those bytes over all ticks
   // That ended with the peer's window closed and data waiting, with too small a window of our own
   // for a segment; of what did nothing at all the state that it was in.
   std::uint32_t ticks_peer_shut = 0;
   std::uint32_t ticks_own_shut = 0;
-  std::uint32_t ticks_nagled = 0;     // that ended with a small rest held back by Nagle's algorithm
-  std::uint32_t ticks_bulk = 0;       // that ended with at least four segments in flight
-  std::uint32_t least_srtt_us = 0;    // of those ticks
-  std::uint64_t pause_ms = 0;         // the longest one without sending that ended meanwhile
-  std::uint32_t restarts = 0;         // pauses after which the window was smaller without a loss
+  std::uint32_t ticks_nagled = 0;   // that ended with a small rest held back by Nagle's algorithm
+  std::uint32_t ticks_bulk = 0;     // that ended with at least four segments in flight
+  std::uint32_t least_srtt_us = 0;  // of those ticks
+  std::uint64_t pause_ms = 0;       // the longest one without sending that ended meanwhile
+  std::uint32_t restarts = 0;       // pauses after which the window was smaller without a loss
   std::uint32_t cwnd_before = 0, cwnd_after = 0;  // of the newest restart
 
   std::vector<Episode> episodes;

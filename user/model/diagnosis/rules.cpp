@@ -152,6 +152,13 @@ constexpr std::array kRules = {
          .help = "Two thirds of the interrupts of a device, at least a thousand a second, go to "
                  "one CPU, and that one drops or defers packets.",
          .check = rules::irq_imbalance,
+         .needs_host = true,
+         .needs = "queues.rx"},  // as /sys, which knows whose the interrupts are
+    Rule{.id = "softirq-hot-cpu",
+         .help = "A CPU spends more than four fifths of its time in interrupts and softirqs, with "
+                 "at least a thousand packets a second, and the others on average less than half "
+                 "as much.",
+         .check = rules::softirq_hot_cpu,
          .needs_host = true},
     Rule{.id = "offloads-off",
          .help =
@@ -164,8 +171,8 @@ constexpr std::array kRules = {
          .check = rules::syn_cookies,
          .needs_host = true},
     Rule{.id = "time-wait-pressure",
-         .help = "As many connections are in TIME_WAIT as nine tenths of their limit or of the "
-                 "local ports.",
+         .help = "As many connections are in TIME_WAIT as nine tenths of their limit, or of the "
+                 "local ports towards one address and port.",
          .check = rules::time_wait_pressure,
          .needs_host = true},
     Rule{.id = "tcp-memory-pressure",

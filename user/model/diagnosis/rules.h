@@ -59,12 +59,13 @@ Findings timestamps_off(const Observation& observation);
 Findings mss_clamped(const Observation& observation);
 Findings ecn_bleached(const Observation& observation);
 
-// host.cpp, host_limits.cpp: these need the host's counters
+// host.cpp, host_cpus.cpp, host_limits.cpp: these need the host's counters
 Findings softnet_drops(const Observation& observation);
 Findings softnet_squeeze(const Observation& observation);
 Findings device_errors(const Observation& observation);
 Findings qdisc_drops(const Observation& observation);
 Findings irq_imbalance(const Observation& observation);
+Findings softirq_hot_cpu(const Observation& observation);
 Findings offloads_off(const Observation& observation);
 Findings syn_cookies(const Observation& observation);
 Findings time_wait_pressure(const Observation& observation);

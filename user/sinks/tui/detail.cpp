@@ -134,8 +134,8 @@ std::string protocol_text(const Row& row) {
   const ev_sample& s = row.connection.last;
   const std::string congestion = text_of(row, "congestion_control");
   if (s.old_state == kSynSent || s.old_state == kSynRecv)
-    return congestion + (row.connection.is_closed() ? "  nothing was agreed on"
-                                                    : "  nothing is agreed on yet");
+    return congestion +
+           (row.connection.is_closed() ? "  nothing was agreed on" : "  nothing is agreed on yet");
   return fmt::format("{}  mss {}  {}", congestion, s.mss, options_text(row));
 }
 
@@ -153,22 +153,21 @@ std::vector<Fact> connection_facts(const Row& row) {
                            {"rto", "rto_us"}})}};
   const auto loss = loss_facts(row);
   facts.insert(facts.end(), loss.begin(), loss.end());
-  const Fact more[] = {
-      {"Window", listed(row, {{"cwnd", "cwnd_segments"},
-                              {"ssthresh", "ssthresh_segments"},
-                              {"in flight", "in_flight_segments"},
-                              {"peer's", "send_window_bytes"},
-                              {"own", "receive_window_bytes"}})},
-      {"Queues", listed(row, {{"send", "send_queue_bytes"},
-                              {"not sent", "not_sent_bytes"},
-                              {"of", "send_buffer_bytes"},
-                              {"receive", "receive_queue_bytes"},
-                              {"of", "receive_buffer_bytes"}})},
-      {"Total", listed(row, {{"sent", "tx_bytes"},
-                             {"received", "rx_bytes"},
-                             {"pacing", "pacing_bytes_per_s"},
-                             {"delivery", "delivery_bytes_per_s"}})},
-      {"Protocol", protocol_text(row)}};
+  const Fact more[] = {{"Window", listed(row, {{"cwnd", "cwnd_segments"},
+                                               {"ssthresh", "ssthresh_segments"},
+                                               {"in flight", "in_flight_segments"},
+                                               {"peer's", "send_window_bytes"},
+                                               {"own", "receive_window_bytes"}})},
+                       {"Queues", listed(row, {{"send", "send_queue_bytes"},
+                                               {"not sent", "not_sent_bytes"},
+                                               {"of", "send_buffer_bytes"},
+                                               {"receive", "receive_queue_bytes"},
+                                               {"of", "receive_buffer_bytes"}})},
+                       {"Total", listed(row, {{"sent", "tx_bytes"},
+                                              {"received", "rx_bytes"},
+                                              {"pacing", "pacing_bytes_per_s"},
+                                              {"delivery", "delivery_bytes_per_s"}})},
+                       {"Protocol", protocol_text(row)}};
   facts.insert(facts.end(), std::begin(more), std::end(more));
   return facts;
 }
