@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/rules_fixture.h"
+
+namespace netsonde {
+namespace {
+
+ev_sample shut_by_the_peer() {
+  ev_sample s = connection();
+  s.snd_wnd = 0;
+  s.not_sent = s.send_queue = 500;
+  return s;
+}
+
+TEST(ZeroWindowRulesTest, ThePeersShutWindowWithDataWaitingIsFound) {
+  expect("zero-window", shut_by_the_peer(),
+         {{"shut", 1, [](ev_sample&) {}},
+          {"a byte open", 0, [](ev_sample& s) { s.snd_wnd = 1; }},
+          {"nothing waits", 0, [](ev_sample& s) { s.not_sent = 0; }}},
+         1);
+}
+
+TEST(ZeroWindowRulesTest, TheFiguresTellOfThePeer) {
+  ev_sample s = shut_by_the_peer();
+  s.rwnd_limited_ms = 700;
+  World world;
+  world.run({s}, 3);
+  const Finding finding = world.only("zero-window");
+  EXPECT_EQ(verdict(finding), "warning peer high");
+  EXPECT_EQ(cost(finding), "connections=1 ms=700");
+  EXPECT_EQ(figures(finding),
+            "looks_with_window_shut=3 count, not_sent_bytes=500 bytes, "
+            "receive_window_limited_ms=700 ms");
+  EXPECT_TRUE(finding.text.starts_with("The peer shut its window: this connection"))
+      << finding.text;
+}
+
+TEST(ZeroWindowRulesTest, WhereThePeerIsOnThisHostItsProcessIsNamed) {
+  const ev_sample s = shut_by_the_peer();
+  World world;
+  world.run({s, other_end_of(s, 2)}, 3);
+  const Finding finding = world.only("zero-window");
+  EXPECT_EQ(verdict(finding), "warning application high");
+  EXPECT_TRUE(finding.advice.starts_with("client[7] at the other end")) << finding.advice;
+}
+
+ev_sample shut_by_us() {
+  ev_sample s = connection();
+  s.rcv_wnd = kMss - 1;
+  s.receive_queue = 1;
+  return s;
+}
+
+TEST(ZeroWindowRulesTest, OurOwnShutWindowWithDataUnreadIsFound) {
+  expect("zero-window", shut_by_us(),
+         {{"no room for a segment", 1, [](ev_sample&) {}},
+          {"room for a segment", 0, [](ev_sample& s) { ++s.rcv_wnd; }},
+          {"nothing unread", 0, [](ev_sample& s) { s.receive_queue = 0; }}},
+         1);
+}
+
+TEST(ZeroWindowRulesTest, TheFiguresTellOfOurEnd) {
+  ev_sample s = shut_by_us();
+  s.receive_queue = 300;
+  s.rwnd_limited_ms = 700;  // the other way
+  World world;
+  world.run({s}, 4);
+  const Finding finding = world.only("zero-window");
+  EXPECT_EQ(verdict(finding), "warning application high");
+  EXPECT_EQ(cost(finding), "connections=1");
+  EXPECT_EQ(figures(finding), "looks_with_window_shut=4 count, receive_queue_bytes=300 bytes");
+}
+
+// Ten bytes arrive in a millisecond, and so many stand unread at every look.
+ev_sample unread(std::uint32_t bytes, std::uint32_t seconds = 10) {
+  ev_sample s = connection();
+  s.rx_bytes = 10'000 * seconds;
+  s.receive_queue = bytes;
+  return s;
+}
+
+TEST(SlowReaderRulesTest, FiftyMillisecondsByLittlesLawAreFound) {
+  expect("slow-reader", unread(500),
+         {{"50 ms", 1, [](ev_sample&) {}},
+          {"49.9 ms", 0, [](ev_sample& s) { s.receive_queue = 499; }}});
+}
+
+TEST(SlowReaderRulesTest, ASecondIsAWarning) {
+  for (const auto& [bytes, says] :
+       {std::pair(9'999U, "info application high"), {10'000U, "warning application high"}}) {
+    World world;
+    world.run({unread(bytes)});
+    EXPECT_EQ(verdict(world.only("slow-reader")), says) << bytes;
+  }
+}
+
+TEST(SlowReaderRulesTest, TheFiguresAreTheWaitAndWhatWaits) {
+  ev_sample s = unread(2000);
+  s.last_received_ms = 5;
+  World world;
+  world.run({s});
+  const Finding finding = world.only("slow-reader");
+  EXPECT_EQ(cost(finding), "connections=1 bytes=2000 ms=200");
+  EXPECT_EQ(figures(finding),
+            "pick_up_ms=200 ms, receive_queue_bytes=2000 bytes, last_received_ms=5 ms");
+  EXPECT_TRUE(finding.text.starts_with("Data that has arrived waits 200ms")) << finding.text;
+}
+
+TEST(SlowReaderRulesTest, LessThanFiveLooksAreDoubted) {
+  for (const auto& [looks, says] : {std::pair(2U, "info application medium"),
+                                    {4U, "info application medium"},
+                                    {5U, "info application high"}}) {
+    World world;
+    world.run({unread(2000, looks)}, static_cast<int>(looks));
+    EXPECT_EQ(verdict(world.only("slow-reader")), says) << looks;
+  }
+}
+
+TEST(SlowReaderRulesTest, OneLookIsNotEnough) {
+  World world;
+  world.run({unread(100'000, 1)}, 1);
+  EXPECT_TRUE(world.found("slow-reader").empty());
+}
+
+TEST(SlowReaderRulesTest, WhereMostLooksFoundNothingUnreadItReadsAtOnce) {
+  for (const int unread_looks : {4, 5}) {
+    World world;
+    world.know({connection()});
+    for (int second = 1; second <= 10; ++second)
+      world.step(unread(second <= unread_looks ? 10'000 : 0), second);
+    EXPECT_EQ(world.found("slow-reader").size(), unread_looks == 5 ? 1U : 0U) << unread_looks;
+  }
+}
+
+TEST(SlowReaderRulesTest, WhatWasClosedWaitsForNobody) {
+  World world;
+  world.run({unread(10'000)}, 9);
+  world.happen(closed(unread(10'000), 9.5));
+  world.look(10);
+  EXPECT_TRUE(world.found("slow-reader").empty());
+}
+
+// Nothing arrives and nothing is read: the newest byte came 20 ms before the observation.
+ev_sample at_rest() {
+  ev_sample s = connection();
+  s.receive_queue = 300;
+  s.last_received_ms = 20;
+  return s;
+}
+
+TEST(SlowReaderRulesTest, WhatCameBeforeAndIsNotReadWaitsSinceThen) {
+  World world;
+  world.know({at_rest()});
+  world.look(0.029);
+  EXPECT_TRUE(world.found("slow-reader").empty());
+  world.look(0.030);
+  const Finding finding = world.only("slow-reader");
+  EXPECT_EQ(verdict(finding), "info application high");
+  EXPECT_EQ(cost(finding), "connections=1 bytes=300 ms=50");
+  EXPECT_EQ(figures(finding),
+            "pick_up_ms=50 ms, receive_queue_bytes=300 bytes, last_received_ms=20 ms");
+}
+
+TEST(SlowReaderRulesTest, AnEmptyQueueAtRestIsFine) {
+  ev_sample s = at_rest();
+  s.receive_queue = 0;
+  s.send_queue = 1;
+  World world;
+  world.know({s});
+  world.look(5);
+  EXPECT_TRUE(world.found("slow-reader").empty());
+}
+
+}  // namespace
+}  // namespace netsonde
