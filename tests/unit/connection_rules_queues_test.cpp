@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <variant>
+
 #include "tests/unit/rules_fixture.h"
 
 namespace netsonde {
@@ -7,7 +10,8 @@ namespace {
 ev_sample shut_by_the_peer() {
   ev_sample s = connection();
   s.snd_wnd = 0;
-  s.not_sent = s.send_queue = 500;
+  s.not_sent = 500;
+  s.send_queue = 600;
   return s;
 }
 
@@ -84,6 +88,14 @@ TEST(SlowReaderRulesTest, FiftyMillisecondsByLittlesLawAreFound) {
           {"49.9 ms", 0, [](ev_sample& s) { s.receive_queue = 499; }}});
 }
 
+TEST(SlowReaderRulesTest, ASingleByteThatNobodyReadsIsFoundToo) {
+  ev_sample s = connection();
+  s.rx_bytes = s.receive_queue = 1;
+  World world;
+  world.run({s});
+  EXPECT_EQ(cost(world.only("slow-reader")), "connections=1 bytes=1 ms=10000");
+}
+
 TEST(SlowReaderRulesTest, ASecondIsAWarning) {
   for (const auto& [bytes, says] :
        {std::pair(9'999U, "info application high"), {10'000U, "warning application high"}}) {
@@ -137,6 +149,42 @@ TEST(SlowReaderRulesTest, WhatWasClosedWaitsForNobody) {
   world.happen(closed(unread(10'000), 9.5));
   world.look(10);
   EXPECT_TRUE(world.found("slow-reader").empty());
+}
+
+// Ten bytes a millisecond in two seconds, at each look so many unread; then all was read.
+double pick_up_ms(std::uint32_t bytes, double begin, bool is_new) {
+  ev_sample s = is_new ? opened(begin) : connection();
+  World world;
+  if (!is_new) world.know({s});
+  for (const double second : {1, 2, 3}) {
+    s.rx_bytes = 10'000 * std::min<std::uint64_t>(static_cast<std::uint64_t>(second), 2);
+    s.receive_queue = second < 3 ? bytes : 0;
+    world.step(s, begin + second);
+  }
+  world.look(10);
+  const auto found = world.found("slow-reader");
+  return found.empty() ? 0 : std::get<double>(found[0].evidence[0].value);
+}
+
+TEST(SlowReaderRulesTest, OneThatRestsMostOfTheTimeReadsNoSlowerForIt) {
+  EXPECT_EQ(pick_up_ms(200, 0, false), 0);
+  EXPECT_EQ(pick_up_ms(500, 0, false), 50);
+}
+
+TEST(SlowReaderRulesTest, OneThatBeganLatelyReadsNoSlowerForIt) {
+  EXPECT_EQ(pick_up_ms(200, 7, true), 0);
+  EXPECT_EQ(pick_up_ms(500, 7, true), 50);
+}
+
+TEST(SlowReaderRulesTest, WhatStandsWhileNothingHappensWaitsOn) {
+  ev_sample s = connection();
+  s.rx_bytes = s.receive_queue = 1000;
+  World world;
+  world.know({connection()});
+  world.step(s, 1);
+  world.step(s, 2);
+  world.look(10);
+  EXPECT_EQ(cost(world.only("slow-reader")), "connections=1 bytes=1000 ms=10000");
 }
 
 // Nothing arrives and nothing is read: the newest byte came 20 ms before the observation.

@@ -88,7 +88,7 @@ const Connection* sender_to(const ev_conn& receiver, const Store& store) {
 
 // What held the sender back in the interval that a tick ends. The kernel's own counters tell the
 // windows and the buffer; the rest is the congestion window's or nobody's.
-void account(Watched& watched, const Connection& connection) {
+void account(Watched& watched, const Connection& connection, Time last_tick) {
   const ev_sample& s = watched.last;
   ++watched.ticks;
   const std::uint64_t busy = watched.grew(&ev_sample::busy_ms);
@@ -98,6 +98,7 @@ void account(Watched& watched, const Connection& connection) {
   if (connection.limit == Limit::SendBuffer) watched.busy_by_buffer_ms += news;
   watched.ticks_unread += s.receive_queue > 0;
   watched.unread_sum += s.receive_queue;
+  watched.unread.become(s.receive_queue, last_tick);
   watched.ticks_peer_shut += s.snd_wnd == 0 && s.not_sent > 0;
   watched.ticks_own_shut += s.rcv_wnd < s.rcv_mss && s.receive_queue > 0;
   watched.ticks_nagled += s.not_sent > 0 && s.not_sent < s.mss && s.in_flight > 0 &&
@@ -149,6 +150,9 @@ void Observer::begin_watching(const Event& event, const ev_conn& conn, const Sto
   watched.opened = opened;
   watched.first_ns = opened ? conn.start_ns : header_of(event).time_ns;
   if (!opened) watched.base = has_base ? known->second.last : *sample;
+  watched.unread = {
+      .bytes = watched.base.receive_queue,
+      .since = std::max(from_, time_from_ns(opened ? conn.start_ns : watched.base.header.time_ns))};
   watched.last = watched.base;
   watched.last.conn = conn;
 }
@@ -279,7 +283,7 @@ Result<> Observer::on_snapshot(const Snapshot& snapshot) {
     Watched* watched = find(cookie);
     if (!watched || !std::exchange(watched->touched, false) || watched->closed) continue;
     if (const Connection* connection = snapshot.store().find(cookie))
-      account(*watched, *connection);
+      account(*watched, *connection, last_tick_);
   }
   touched_.clear();
   last_tick_ = snapshot.time();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -51,6 +52,19 @@ struct RttShape {
   std::uint64_t delayed_us = 0;  // of these together
 };
 
+// What stands in a queue, and how long it has: between two looks it stays as it is.
+struct Standing {
+  std::uint32_t bytes = 0;
+  Time since{};
+  double before = 0;  // bytes times milliseconds that they stood, until then
+
+  double byte_ms(Time until) const { return before + bytes * (seconds(until - since) * 1000); }
+  void become(std::uint32_t now, Time time) {
+    time = std::max(time, since);
+    *this = {.bytes = now, .since = time, .before = byte_ms(time)};
+  }
+};
+
 // One socket in the time observed: the counters where it begins, and what ticks and events showed.
 struct Watched {
   ev_sample base{};            // all zero when it was opened meanwhile
@@ -68,6 +82,7 @@ struct Watched {
   std::uint64_t busy_by_buffer_ms = 0;
   std::uint32_t ticks_unread = 0;     // that ended with bytes nobody had read
   std::uint64_t unread_sum = 0;       // of those bytes over all ticks
+  Standing unread;                    // the same bytes, over the time observed
   std::uint32_t ticks_peer_shut = 0;  // that ended with the peer's window closed and data waiting
   std::uint32_t ticks_own_shut = 0;   // that ended with too small a window of our own for a segment
   std::uint32_t ticks_nagled = 0;     // that ended with a small rest held back by Nagle's algorithm
