@@ -254,6 +254,7 @@ TEST(ConnectTimeoutRulesTest, TheFiguresAreHowManyAndHowLongTheyTried) {
   EXPECT_EQ(verdict(finding), "critical network high");
   EXPECT_EQ(cost(finding), "connections=3 attempts=3 ms=12000");
   EXPECT_EQ(figures(finding), "failed=3 count, unreachable=1 count, retransmits_syn=6 segments");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_syn_retries");
   EXPECT_EQ(finding.text, "3 attempts to connect failed after 4.0s without an answer.");
 }
 

@@ -76,7 +76,9 @@ TEST(BufferbloatRulesTest, TheFiguresAreTheQueueAndHowOftenItWasLookedAt) {
 TEST(BufferbloatRulesTest, TheTimeIsThatWhichWasObserved) {
   World world;
   world.run({queued()}, 4);
-  EXPECT_EQ(cost(world.only("bufferbloat")), "connections=1 bytes=5000 ms=4000");
+  const Finding finding = world.only("bufferbloat");
+  EXPECT_EQ(cost(finding), "connections=1 bytes=5000 ms=4000");
+  EXPECT_EQ(tunables(finding), "core.default_qdisc, ipv4.tcp_congestion_control");
 }
 
 // A megabyte a second goes out, and so many bytes wait in the queue of the interface.
@@ -235,6 +237,7 @@ TEST(IdleRestartRulesTest, TheFiguresAreTheWindowBeforeAndAfter) {
   EXPECT_EQ(figures(finding),
             "restarts=1 count, cwnd_before_pause=40 segments, cwnd_after_pause=10 segments, "
             "pause_ms=2000 ms, rto_us=200000 us");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_slow_start_after_idle");
   EXPECT_NE(finding.text.find("cut from 40 to 10 segments"), std::string::npos) << finding.text;
 }
 

@@ -112,7 +112,7 @@ TEST(ReceiveWindowRulesTest, TheOtherEndOnThisHostTellsWhoseDoingItIs) {
   };
   const Finding reads = with_other(0), waits = with_other(77);
   EXPECT_EQ(verdict(reads), "warning peer high");
-  EXPECT_EQ(reads.tunables, std::vector<std::string_view>{"net.ipv4.tcp_rmem"});
+  EXPECT_EQ(tunables(reads), "ipv4.tcp_rmem");
   EXPECT_EQ(verdict(waits), "warning application high");
   EXPECT_TRUE(waits.tunables.empty());
   EXPECT_TRUE(figures(waits).ends_with(", srtt_us=1000 us, peer.receive_queue_bytes=77 bytes"))
@@ -189,7 +189,7 @@ TEST(SendBufferRulesTest, WhoFixedTheSizeIsToBlame) {
   ev_sample s = connection();
   const Finding host = Sent({{0, 0, 500}, {501, 0, 0}}, s).only("send-buffer-limited");
   EXPECT_EQ(verdict(host), "info host high");
-  EXPECT_EQ(host.tunables, std::vector<std::string_view>{"net.ipv4.tcp_wmem"});
+  EXPECT_EQ(tunables(host), "ipv4.tcp_wmem");
   s.options |= EV_OPT_SNDBUF_LOCKED;
   const Finding application = Sent({{0, 0, 500}, {500, 0, 0}}, s).only("send-buffer-limited");
   EXPECT_EQ(verdict(application), "warning application high");
@@ -231,6 +231,7 @@ TEST(CongestionWindowRulesTest, SomebodyMustSetThePaceSoItIsNoWarning) {
   const Finding finding =
       Sent({{900, 0, 0, waits_for_cwnd}, {100, 0, 0}}, s).only("congestion-window-limited");
   EXPECT_EQ(verdict(finding), "info network high");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_congestion_control");
   EXPECT_EQ(cost(finding), "connections=1 bytes=5000 ms=900");
   EXPECT_EQ(figures(finding),
             "congestion_window_limited_ms=900 ms, sending_ms=1000 ms, share_percent=90 percent, "

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <map>
+#include <set>
+#include <tuple>
 
 #include "tests/unit/rules_fixture.h"
 
@@ -15,6 +16,7 @@ TEST(SynAckRulesTest, AnswersThatWereSentAgainAreFound) {
   EXPECT_EQ(verdict(finding), "warning network high");
   EXPECT_EQ(cost(finding), "connections=1 segments=3");
   EXPECT_EQ(figures(finding), "retransmits_syn=3 segments");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_synack_retries");
   EXPECT_NE(finding.text.find("3 answers (SYN-ACK)"), std::string::npos) << finding.text;
   expect("synack-retransmits", s, {{"none", 0, [](ev_sample& l) { l.retransmits_syn = 0; }}});
 }
@@ -148,21 +150,47 @@ TEST(ReuseportRulesTest, TheFiguresAreTheSharesOfTheBusiestAndTheLeast) {
       << finding.text;
 }
 
+TEST(ReuseportRulesTest, OfItsListenersOnlyThoseOfThatPortAreNamed) {
+  World world;
+  Sharing any({});
+  ev_sample other_port = Sharing::listener_of(1), stranger = Sharing::listener_of(9);
+  other_port.conn.cookie = 8;
+  other_port.conn.local_port = 444;
+  stranger.conn.local_port = 445;
+  world.know({Sharing::listener_of(1), Sharing::listener_of(2), other_port, stranger});
+  for (int i = 0; i < 20; ++i) world.happen(any.accepted_by(1));
+  world.look(10);
+  const Finding finding = world.only("reuseport-imbalance");
+  EXPECT_EQ(std::set(finding.subject.cookies.begin(), finding.subject.cookies.end()),
+            (std::set<std::uint64_t>{1, 2}));
+  EXPECT_EQ(finding.subject.connection->cookie, 1U);
+}
+
 TEST(ReuseportRulesTest, OnlyNewConnectionsThatWereAcceptedThereCount) {
   using Change = void (*)(ev_sample&);
-  for (const Change change :
-       {+[](ev_sample& s) { s.conn.start_ns = at(-5); },
-        +[](ev_sample& s) { s.conn.direction = EV_OUT; },
-        +[](ev_sample& s) { s.conn.local_port = 444; }, +[](ev_sample& s) { s.conn.netns = 9; },
-        +[](ev_sample& s) { s.conn.local[15] = 9; }, +[](ev_sample& s) { s.conn.pid = 9; }}) {
-    Sharing world({0, 0});
+  for (const auto& [is, change, findings] :
+       {std::tuple<const char*, Change, std::size_t>{"new", [](ev_sample&) {}, 1},
+        {"old", [](ev_sample& s) { s.conn.start_ns = at(-5); }, 0},
+        {"a client", [](ev_sample& s) { s.conn.direction = EV_OUT; }, 0},
+        {"another port", [](ev_sample& s) { s.conn.local_port = 444; }, 0},
+        {"another namespace", [](ev_sample& s) { s.conn.netns = 9; }, 0},
+        {"another address", [](ev_sample& s) { s.conn.local[15] = 9; }, 0},
+        {"another process", [](ev_sample& s) { s.conn.pid = 9; }, 0}}) {
+    World world;
+    Sharing any({});
+    std::vector<ev_sample> before = {Sharing::listener_of(1), Sharing::listener_of(2)}, now;
     for (int i = 0; i < 50; ++i) {
-      ev_sample s = world.accepted_by(1);
-      change(s);
-      if (s.conn.start_ns < at(0)) world.know({s});
-      world.step(s, 11 + i);
+      now.push_back(any.accepted_by(1));
+      change(now.back());
+      if (now.back().conn.start_ns < at(0)) before.push_back(now.back());
     }
-    EXPECT_EQ(world.count(), 0U);
+    world.know(before);
+    for (ev_sample& s : now) {
+      s.segs_in = 1;
+      world.happen(s);
+    }
+    world.look(10);
+    EXPECT_EQ(world.found("reuseport-imbalance").size(), findings) << is;
   }
 }
 

@@ -169,6 +169,57 @@ TEST(LossRulesTest, ARecoveryThatGoesOnCostsTimeUntilNow) {
   EXPECT_EQ(cost(world.only("random-loss")), "connections=1 bytes=10000 segments=10 ms=9000");
 }
 
+TEST(LossRulesTest, WhatWasNotMeasuredIsNoRoundTrip) {
+  Lossy world({kCalm, {.srtt_us = 0}, {.srtt_us = 0}, {.srtt_us = 1, .min_rtt_us = ~0U}});
+  world.step(resent(), 10);
+  EXPECT_TRUE(figures(world.only("random-loss"))
+                  .ends_with("srtt_before_loss_us=8000 us, min_rtt_us=8000 us"));
+}
+
+TEST(LossRulesTest, TheSettingsAreThoseOfTheCause) {
+  Lossy queue({kQueue}), calm({kCalm});
+  queue.step(resent(), 10);
+  calm.step(resent(), 10);
+  EXPECT_EQ(tunables(queue.only("congestive-loss")),
+            "ipv4.tcp_congestion_control, core.default_qdisc");
+  EXPECT_EQ(tunables(calm.only("random-loss")), "ipv4.tcp_congestion_control");
+}
+
+TEST(LossRulesTest, TheTimeIsThatOfAllRecoveriesTogether) {
+  Lossy world({}, 1);
+  world.know({connection(1), connection(2)});
+  world.add({kCalm, kCalm}, 1);
+  world.add({kCalm}, 2);
+  for (const std::uint64_t cookie : {1, 2}) {
+    ev_sample s = resent();
+    s.conn = connection(cookie).conn;
+    world.step(s, 9 + static_cast<double>(cookie) / 2);
+  }
+  const Finding finding = world.only("random-loss");
+  EXPECT_EQ(cost(finding), "connections=2 bytes=20000 segments=20 ms=300");
+  EXPECT_TRUE(figures(finding).find("episodes=3 count") != std::string::npos) << figures(finding);
+  EXPECT_EQ(finding.confidence, Confidence::High);
+}
+
+TEST(LossRulesTest, WithoutAnEventOfItItBeganWithTheFirstSign) {
+  Lossy world({kCalm});
+  world.step(resent(), 10);
+  EXPECT_EQ(world.only("random-loss").since, time_from_ns(at(1)));
+}
+
+TEST(LossRulesTest, TheEarliestRetransmissionIsItsBegin) {
+  World world;
+  world.know({connection(1), connection(2)});
+  for (const std::uint64_t cookie : {1, 2}) {
+    world.resend(cookie == 2 ? 3 : 4, 1, kMss, EV_RETRANSMIT_FAST, cookie);
+    ev_sample s = resent();
+    s.conn = connection(cookie).conn;
+    s.dsack_dups = 5;
+    world.step(s, 9 + static_cast<double>(cookie) / 2);
+  }
+  EXPECT_EQ(world.only("spurious-retransmits").since, time_from_ns(at(3)));
+}
+
 // A timeout that began in the second and was over a tenth of a second later.
 constexpr Trip kTimeout{.srtt_us = 8000, .state = kLoss};
 
@@ -210,6 +261,7 @@ TEST(TailLossRulesTest, TheFiguresAreTimeoutsAndProbes) {
             "retransmitted_segments=20 segments, tx_segments=1000 segments, "
             "retransmit_percent=2 percent, loss_episodes=2 count, retransmits_rto=12 segments, "
             "retransmits_tlp=3 segments, rto_us=200000 us");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_early_retrans, ipv4.tcp_rto_min_us");
   EXPECT_TRUE(finding.text.starts_with("2 loss episodes found only by a timeout")) << finding.text;
 }
 
@@ -228,6 +280,7 @@ TEST(SpuriousRulesTest, HalfOfTheRetransmissionsNeedlessIsFound) {
           {"of the data, without SYN", 1,
            [](ev_sample& s) { s.dsack_dups = 9, s.retransmits_syn = 2; }},
           {"none", 0, [](ev_sample& s) { s.dsack_dups = s.retransmitted = 0; }},
+          {"of nothing that was sent", 1, [](ev_sample& s) { s.segs_out = 0; }},
           {"probes of a shut window", 0, [](ev_sample& s) { s.snd_wnd = 0, s.not_sent = 1; }}});
 }
 
@@ -241,6 +294,7 @@ TEST(SpuriousRulesTest, TheFiguresTellHowManyWereTakenBack) {
             "retransmitted_segments=20 segments, tx_segments=1000 segments, "
             "retransmit_percent=2 percent, retransmits_spurious=10 segments, "
             "undone_recoveries=3 count, rttvar_us=70 us");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_reordering, ipv4.tcp_frto");
   EXPECT_TRUE(finding.text.starts_with("10 retransmissions needless")) << finding.text;
 }
 
@@ -262,6 +316,8 @@ TEST(ReorderingRulesTest, WhatTheKernelSawIsTold) {
   EXPECT_EQ(figures(finding),
             "reordering_seen=4 count, reordering_segments=9 segments, "
             "retransmits_spurious=2 segments");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_recovery, ipv4.tcp_reordering");
+  EXPECT_TRUE(finding.text.ends_with("seen 4 times, up to 9 segments apart.")) << finding.text;
   expect("reordering", overtaken(), {{"never seen", 0, [](ev_sample& s) { s.reord_seen = 0; }}});
 }
 

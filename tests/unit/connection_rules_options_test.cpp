@@ -47,6 +47,7 @@ TEST(WindowScalingRulesTest, TheFiguresAreTheWindowsAndTheRoundTrip) {
   EXPECT_EQ(figures(finding),
             "send_window_bytes=60000 bytes, receive_window_bytes=50000 bytes, srtt_us=64000 us, "
             "receive_window_limited_ms=0 ms");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_window_scaling");
   EXPECT_NE(finding.text.find("on this path of 64.0ms is 1000KiB/s"), std::string::npos)
       << finding.text;
 }
@@ -70,6 +71,7 @@ TEST(TimestampRulesTest, TheFiguresAreHowOftenItMeasured) {
   EXPECT_EQ(verdict(finding), "info peer high");
   EXPECT_EQ(cost(finding), "connections=1 bytes=70000");
   EXPECT_EQ(figures(finding), "rtt_samples=9 count, tx_bytes=60000 bytes");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_timestamps");
 }
 
 // A link of 1500 bytes, and something on the way that takes less.
@@ -128,6 +130,7 @@ TEST(EcnRulesTest, TheFiguresAreHowManyCameWithout) {
   EXPECT_EQ(verdict(finding), "info network high");
   EXPECT_EQ(cost(finding), "connections=2 bytes=18000");
   EXPECT_EQ(figures(finding), "rx_data_segments=20 segments, ecn=agreed, never seen");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_ecn");
   EXPECT_NE(finding.text.find("none of 20 data segments"), std::string::npos) << finding.text;
 }
 

@@ -22,15 +22,14 @@ class Churn : public World {
   explicit Churn(
       int connections, double span = 10, void (*change)(ev_sample&) = [](ev_sample&) {},
       std::uint64_t life_us = 999'999, std::uint64_t handshake_us = 1000) {
+    std::vector<ev_sample> all, old;
     for (int i = 1; i <= connections; ++i) {
-      ev_sample s = brief(static_cast<std::uint64_t>(i), life_us, handshake_us);
-      change(s);
-      if (s.conn.start_ns < at(0)) {
-        know({s});
-        ++s.segs_in;
-      }
-      happen(s);
+      all.push_back(brief(static_cast<std::uint64_t>(i), life_us, handshake_us));
+      change(all.back());
+      if (all.back().conn.start_ns < at(0)) old.push_back(all.back());
     }
+    know(old);
+    for (const ev_sample& s : all) happen(s);
     look(span);
   }
 
@@ -132,6 +131,7 @@ TEST(IdleResetRulesTest, TheFiguresAreThePauseAndTheEnd) {
   EXPECT_EQ(verdict(finding), "warning network medium");
   EXPECT_EQ(cost(finding), "connections=1 bytes=12 attempts=1");
   EXPECT_EQ(figures(finding), "pause_ms=12000 ms, end=reset_received, last_received_ms=13000 ms");
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_keepalive_time, ipv4.tcp_keepalive_intvl");
   EXPECT_NE(finding.text.find("pause of 12s the first data was answered by a reset"),
             std::string::npos)
       << finding.text;

@@ -58,7 +58,7 @@ TEST(PeerSilentRulesTest, TheSilenceLastsUntilNow) {
             "retransmitted_segments=3 segments, tx_segments=100 segments, "
             "retransmit_percent=3 percent, last_ack_ms=5500 ms, backoff=3 count, "
             "send_queue_bytes=2000 bytes");
-  EXPECT_EQ(finding.tunables, std::vector<std::string_view>{"net.ipv4.tcp_retries2"});
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_retries2");
 }
 
 TEST(PeerSilentRulesTest, OfOneThatWasGivenUpItLastedUntilThen) {
@@ -152,6 +152,8 @@ TEST(BlackHoleRulesTest, TheFiguresTellTheSizeAndWhatArrived) {
             "retransmit_percent=3 percent, last_ack_ms=4000 ms, backoff=3 count, "
             "send_queue_bytes=2000 bytes, mss_bytes=1000 bytes, delivered_segments=5 segments");
   EXPECT_EQ(finding.since, time_from_ns(at(2)));
+  EXPECT_EQ(tunables(finding), "ipv4.tcp_mtu_probing, ipv4.tcp_base_mss");
+  EXPECT_TRUE(finding.text.starts_with("Full segments of 1000 bytes vanish")) << finding.text;
 }
 
 // Its last data came 4 s before the look at 10 s.

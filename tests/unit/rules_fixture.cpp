@@ -93,7 +93,11 @@ ev_sample listener(std::uint64_t cookie) {
 }
 
 void World::know(const std::vector<ev_sample>& samples) {
-  for (const ev_sample& s : samples) store_.apply(s);
+  EXPECT_FALSE(begun_) << "the observation would begin anew";
+  for (ev_sample s : samples) {
+    s.header.kind = EV_SAMPLE;
+    store_.apply(s);
+  }
   auto tick = event<ev_tick>(EV_TICK, 0);
   tick.sampled = true;
   store_.apply(tick);
@@ -101,6 +105,7 @@ void World::know(const std::vector<ev_sample>& samples) {
 }
 
 void World::happen(const Event& event) {
+  begun_ = true;
   observer_.before_event(event, store_);
   store_.apply(event);
   ASSERT_TRUE(observer_.on_event(event, store_));
@@ -121,12 +126,13 @@ void World::step(ev_sample s, double seconds) {
 }
 
 void World::run(const std::vector<ev_sample>& ends, int looks) {
+  std::vector<ev_sample> bases;
   for (const ev_sample& end : ends) {
     if (end.conn.start_ns >= at(0) || store_.find(end.conn.cookie)) continue;
-    ev_sample base = connection(end.conn.cookie);
-    base.conn = end.conn;
-    know({base});
+    bases.push_back(connection(end.conn.cookie));
+    bases.back().conn = end.conn;
   }
+  if (!bases.empty()) know(bases);
   for (int second = 1; second <= looks; ++second) {
     for (ev_sample s : ends) {
       s.header.time_ns = at(second);
@@ -200,6 +206,15 @@ std::string cost(const Finding& finding) {
   if (impact.segments) text += fmt::format(" segments={}", *impact.segments);
   if (impact.attempts) text += fmt::format(" attempts={}", *impact.attempts);
   if (impact.time) text += fmt::format(" ms={}", seconds(*impact.time * 1000));
+  return text;
+}
+
+std::string tunables(const Finding& finding) {
+  std::string text;
+  for (const std::string_view tunable : finding.tunables) {
+    if (!text.empty()) text += ", ";
+    text += tunable.starts_with("net.") ? tunable.substr(4) : tunable;
+  }
   return text;
 }
 

@@ -43,7 +43,7 @@ class World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  // Was there before the observation began, with these counters.
+  // They were there before the observation began, with these counters; before all that happens.
   void know(const std::vector<ev_sample>& samples);
   void happen(const Event& event);
   void look(double seconds);
@@ -73,12 +73,15 @@ class World {
 
   Store store_{&names};
   Observer observer_{time_from_ns(at(0))};
+  bool begun_ = false;
 };
 
 // "warning network high": severity, whose doing, confidence.
 std::string verdict(const Finding& finding);
 // "connections=2 bytes=10 ms=1.5": what was measured of the impact.
 std::string cost(const Finding& finding);
+// The settings of the kernel that it names, without "net.".
+std::string tunables(const Finding& finding);
 // "srtt_us=100 us, share_percent=2.5 percent": all the evidence.
 std::string figures(const Finding& finding);
 
