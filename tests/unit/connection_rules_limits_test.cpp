@@ -114,6 +114,7 @@ TEST(ReceiveWindowRulesTest, TheOtherEndOnThisHostTellsWhoseDoingItIs) {
   EXPECT_EQ(verdict(reads), "warning peer high");
   EXPECT_EQ(tunables(reads), "ipv4.tcp_rmem");
   EXPECT_EQ(verdict(waits), "warning application high");
+  EXPECT_EQ(verdict(with_other(1)), "warning application high");
   EXPECT_TRUE(waits.tunables.empty());
   EXPECT_TRUE(figures(waits).ends_with(", srtt_us=1000 us, peer.receive_queue_bytes=77 bytes"))
       << figures(waits);
@@ -140,6 +141,15 @@ TEST(OwnWindowRulesTest, AFixedBufferUsedUpInEveryRoundTripIsFound) {
           {"round trip guessed", 0, [](ev_sample& s) { s.options &= ~EV_OPT_TIMESTAMPS; }},
           {"a quarter unread", 1, [](ev_sample& s) { s.receive_queue = 2500; }},
           {"more than a quarter unread", 0, [](ev_sample& s) { s.receive_queue = 2501; }}});
+}
+
+TEST(OwnWindowRulesTest, OneAtRestWaitsForNobody) {
+  ev_sample s = starved();
+  s.receive_queue = 1;
+  World world;
+  world.know({s});
+  world.look(10);
+  EXPECT_TRUE(world.found("receive-window-limited").empty());
 }
 
 TEST(OwnWindowRulesTest, OnlyTheTimeThatItLivedCounts) {

@@ -191,7 +191,10 @@ std::vector<Finding> World::found(std::string_view id) {
 Finding World::only(std::string_view id) {
   std::vector<Finding> findings = found(id);
   EXPECT_EQ(findings.size(), 1U) << id;
-  return findings.empty() ? Finding() : findings.front();
+  if (findings.empty()) return {};
+  EXPECT_FALSE(findings.front().text.empty()) << id;
+  EXPECT_FALSE(findings.front().advice.empty()) << id;
+  return findings.front();
 }
 
 std::string verdict(const Finding& finding) {
