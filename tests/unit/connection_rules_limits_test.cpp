@@ -75,6 +75,7 @@ TEST(ReceiveWindowRulesTest, TheFiguresAreTheKernelsAndThoseOfTheLooks) {
   s.srtt_us = 3000;
   s.delivery_segs = 4;
   s.delivery_us = 2000;
+  s.rcv_wnd = 500;
   Sent world({{0, 100, 0}, {600, 0, 0, waits_for_window}, {300, 0, 0, waits_for_window}}, s);
   Sent less({{0, 100, 0}, {600, 0, 0, waits_for_window}, {300, 0, 0}}, s);
   EXPECT_EQ(figures(world.only("receive-window-limited")),
@@ -174,6 +175,9 @@ TEST(OwnWindowRulesTest, TheFiguresAreThoseOfOurEnd) {
   EXPECT_EQ(figures(finding),
             "receive_window_bytes=10000 bytes, receive_buffer_bytes=20000 bytes, "
             "receive_rtt_us=56000 us, rx_bytes=1250000 bytes");
+  EXPECT_TRUE(finding.text.starts_with(
+      "Our receive window of 9.8KiB is used up in every round trip of 56.0ms"))
+      << finding.text;
 }
 
 TEST(SendBufferRulesTest, ATenthOfASecondAndOfTheSendingTimeIsFound) {
@@ -216,6 +220,7 @@ TEST(SendBufferRulesTest, TheFiguresAreTheKernelsAndThoseOfTheLooks) {
   EXPECT_EQ(figures(finding),
             "waited_for_buffer_ms=700 ms, sending_ms=1000 ms, share_percent=70 percent, "
             "send_buffer_limited_ms=100 ms, send_buffer_bytes=3000 bytes, srtt_us=1000 us");
+  EXPECT_TRUE(finding.text.starts_with("The send buffer of 2.9KiB was too small")) << finding.text;
   EXPECT_EQ(cost(finding), "connections=1 bytes=5000 ms=700");
 }
 
