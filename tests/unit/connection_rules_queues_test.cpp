@@ -187,6 +187,18 @@ TEST(SlowReaderRulesTest, WhatStandsWhileNothingHappensWaitsOn) {
   EXPECT_EQ(cost(world.only("slow-reader")), "connections=1 bytes=1000 ms=10000");
 }
 
+TEST(SlowReaderRulesTest, WhatStoodThereBeforeWaitsToo) {
+  ev_sample s = connection();
+  s.receive_queue = 1000;
+  World world;
+  world.know({s});
+  world.look(4);
+  s.rx_bytes = 1000;
+  world.step(s, 5);
+  world.step(s, 6);
+  EXPECT_EQ(cost(world.only("slow-reader")), "connections=1 bytes=1000 ms=6000");
+}
+
 // Nothing arrives and nothing is read: the newest byte came 20 ms before the observation.
 ev_sample at_rest() {
   ev_sample s = connection();

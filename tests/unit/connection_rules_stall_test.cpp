@@ -156,6 +156,24 @@ TEST(BlackHoleRulesTest, TheFiguresTellTheSizeAndWhatArrived) {
   EXPECT_TRUE(finding.text.starts_with("Full segments of 1000 bytes vanish")) << finding.text;
 }
 
+TEST(BlackHoleRulesTest, TheLongestStallIsTheWorst) {
+  World world;
+  world.know({connection(1), connection(2)});
+  for (const std::uint64_t cookie : {1, 2}) {
+    world.resend(2, 100, kMss, EV_RETRANSMIT_RTO, cookie);
+    world.resend(3, 100, kMss, EV_RETRANSMIT_RTO, cookie);
+    ev_sample s = swallowed();
+    s.conn = connection(cookie).conn;
+    s.last_ack_ms = cookie == 2 ? 5000 : 4000;
+    s.segs_out = 0;  // none of it was counted as sent
+    world.step(s, 9 + static_cast<double>(cookie) / 2);
+  }
+  const Finding finding = world.only("pmtu-black-hole");
+  EXPECT_EQ(finding.subject.cookies, (std::vector<std::uint64_t>{2, 1}));
+  EXPECT_TRUE(figures(finding).find("retransmit_percent=0 percent") != std::string::npos)
+      << figures(finding);
+}
+
 // Its last data came 4 s before the look at 10 s.
 TEST(BlackHoleRulesTest, APeerNotHeardSinceMayBeDown) {
   for (const auto& [second, says] :
