@@ -12,7 +12,7 @@ namespace netsonde {
 
 namespace {
 
-// What it cost decides, never a ratio: first time, then what did not come about, then bytes.
+// What it cost decides, never a ratio: first what did not come about, then time, then bytes.
 auto cost(const Finding& finding) {
   const Impact& impact = finding.impact;
   return std::tuple(finding.severity, impact.attempts.value_or(0), impact.time.value_or(Nanos(0)),

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 
 #include "user/model/diagnosis/resends.h"
@@ -11,17 +10,6 @@
 namespace netsonde::rules {
 
 namespace {
-
-// The packet itself was stale or not acceptable: not this host's doing, and others' rules tell why.
-constexpr std::array<std::string_view, 11> kNotOurs = {
-    "TCP_ABORT_ON_DATA",        "TCP_INVALID_SYN",      "NO_SOCKET",          "TCP_RFC7323_PAWS",
-    "TCP_RFC7323_PAWS_ACK",     "TCP_INVALID_SEQUENCE", "TCP_OVERWINDOW",     "TCP_ZEROWINDOW",
-    "TCP_INVALID_END_SEQUENCE", "TCP_TOO_OLD_ACK",      "TCP_ACK_UNSENT_DATA"};
-
-bool is_ours(const Observation& observation, const Dropped& drop) {
-  return std::ranges::find(kNotOurs, observation.now.names().drop_reason(drop.reason)) ==
-         kNotOurs.end();
-}
 
 std::string place_text(const Observation& observation, const Dropped& drop) {
   const Names& names = observation.now.names();
@@ -46,11 +34,8 @@ std::string_view advice_on_drop(std::string_view reason) {
 }  // namespace
 
 Findings local_drop(const Observation& observation) {
-  const auto weight = [&](const Watched& w) -> double {
-    double packets = 0;
-    for (const Dropped& drop : w.drops)
-      if (is_ours(observation, drop)) packets += drop.packets;
-    return packets;
+  const auto weight = [&](const Watched& w) {
+    return static_cast<double>(dropped_by_host(w, observation));
   };
   Findings findings;
   for (const Group& group : grouped(observation.connections, weight)) {

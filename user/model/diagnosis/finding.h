@@ -48,7 +48,7 @@ struct Impact {
   std::optional<std::uint64_t> bytes{};
   std::optional<std::uint64_t> segments{};
   std::optional<std::uint64_t> attempts{};  // connections that did not come about, or came late
-  std::optional<Nanos> time{};              // summed over the connections
+  std::optional<Nanos> time{};  // summed over the connections; where they wait at once: once
 };
 
 // A diagnosis: what is wrong, with whom, since when, on what evidence, what would help.

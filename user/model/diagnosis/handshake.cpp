@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "user/model/diagnosis/group.h"
+#include "user/model/diagnosis/resends.h"
 #include "user/model/diagnosis/rules.h"
 
 namespace netsonde::rules {
@@ -58,25 +58,34 @@ Nanos tried(const Group& group) {
       group.sum([](const Watched& w) { return w.last.header.time_ns - w.last.conn.start_ns; })));
 }
 
-// The requests never left: this host dropped them.
-void blame_own_drops(Finding& finding, const Group& group) {
-  const std::uint64_t dropped = group.sum([](const Watched& w) -> std::uint64_t {
-    std::uint64_t packets = 0;
-    for (const Dropped& drop : w.drops) packets += drop.packets;
-    return packets;
-  });
+// This host dropped the requests or what was answered.
+void blame_own_drops(Finding& finding, const Group& group, const Observation& observation) {
+  const std::uint64_t dropped =
+      group.sum([&](const Watched& w) { return dropped_by_host(w, observation); });
   if (!dropped) return;
   finding.where = Where::Host;
   finding.evidence.push_back(evidence("drops", dropped));
   finding.advice = "This host drops them itself: see local-drop.";
 }
 
+// Whether a socket of this host has the address.
+bool is_here(const Observation& observation, const Address& address) {
+  return std::ranges::any_of(observation.now.store().connections(), [&](const auto& entry) {
+    return Address::from(entry.second.last.conn.local) == address;
+  });
+}
+
 // A listener of this host that the client wanted and that had to drop attempts.
 const Watched* overflowing(const Observation& observation, const ev_conn& client) {
-  for (const Watched* listener : observation.listeners)
-    if (listener->last.conn.local_port == client.remote_port &&
-        listener->grew(&ev_sample::sk_drops) > 0)
+  const Address wanted = Address::from(client.remote);
+  for (const Watched* listener : observation.listeners) {
+    const ev_conn& conn = listener->last.conn;
+    const bool port = conn.local_port == client.remote_port;
+    if (!port || listener->grew(&ev_sample::sk_drops) == 0) continue;
+    const Address local = Address::from(conn.local);
+    if (local == wanted || (local.is_unspecified() && is_here(observation, wanted)))
       return listener;
+  }
   return nullptr;
 }
 
@@ -106,7 +115,7 @@ Findings syn_retransmits(const Observation& observation) {
           "accept-overflow of {}[{}].",
           printable(fixed_string(listener->last.conn.comm)), listener->last.conn.pid);
     }
-    blame_own_drops(finding, group);
+    blame_own_drops(finding, group, observation);
     findings.push_back(std::move(finding));
   }
   return findings;
@@ -143,6 +152,7 @@ bool was_reached_elsewhere(const Observation& observation, const ev_conn& refuse
     const ev_conn& conn = w->last.conn;
     return w->opened && is_client(*w) && is_established(*w) &&
            conn.remote_port == refused.remote_port &&
+           Address::from(conn.remote) != Address::from(refused.remote) &&
            fixed_string(conn.comm) == fixed_string(refused.comm);
   });
 }
@@ -198,7 +208,7 @@ Findings connect_timeout(const Observation& observation) {
           "tcp_syn_retries, or a timeout in the application.";
       finding.tunables = {"net.ipv4.tcp_syn_retries"};
     }
-    blame_own_drops(finding, group);
+    blame_own_drops(finding, group, observation);
     findings.push_back(std::move(finding));
   }
   return findings;

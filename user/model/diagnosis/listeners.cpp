@@ -77,7 +77,7 @@ Findings accept_overflow(const Observation& observation) {
         "holds {} of the {} that are allowed.",
         counted(dropped, "request"), s.receive_queue, s.backlog + 1);  // sk_acceptq_is_full
     advise_on_backlog(finding, observation, s);
-    if (s.receive_queue < s.backlog)
+    if (s.receive_queue <= s.backlog)
       doubt(finding, Confidence::Medium, "the queue was not full at the last look");
     findings.push_back(std::move(finding));
   }

@@ -58,12 +58,17 @@ bool is_own_shut(const ev_sample& s) {
 // the RTO (tcp_slow_start_after_idle).
 void note_pause(Watched& watched, const ev_sample& now, Time last_tick) {
   const ev_sample& before = watched.last;
+  const bool answered = now.tx_bytes != before.tx_bytes;
+  if (answered) watched.unanswered_pause_ms = 0;
   if (!before.header.time_ns || now.data_segs_out == before.data_segs_out) return;
   const auto sent_ns = static_cast<std::int64_t>(before.header.time_ns) -
                        std::int64_t{before.last_sent_ms} * 1'000'000;
   const std::int64_t pause_ms = (last_tick.time_since_epoch().count() - sent_ns) / 1'000'000;
   if (before.data_segs_out == 0 || pause_ms * 1000 <= std::int64_t{before.rto_us}) return;
   watched.pause_ms = std::max(watched.pause_ms, static_cast<std::uint64_t>(pause_ms));
+  if (!answered)
+    watched.unanswered_pause_ms =
+        std::max(watched.unanswered_pause_ms, static_cast<std::uint64_t>(pause_ms));
   // Idle, not stopped by a window; and bbr has its own way with pauses.
   const bool idle = before.send_queue == 0;
   const bool restarts = !fixed_string(now.congestion).starts_with("bbr");
@@ -97,7 +102,7 @@ const Connection* sender_to(const ev_conn& receiver, const Store& store) {
 
 // What held the sender back in the interval that a tick ends. The kernel's own counters tell the
 // windows and the buffer; the rest is the congestion window's or nobody's.
-void account(Watched& watched, const Connection& connection) {
+void account(Watched& watched, const Connection& connection, Time last_tick) {
   const ev_sample& s = watched.last;
   ++watched.ticks;
   const std::uint64_t busy = watched.grew(&ev_sample::busy_ms);
@@ -107,6 +112,7 @@ void account(Watched& watched, const Connection& connection) {
   if (connection.limit == Limit::SendBuffer) watched.busy_by_buffer_ms += news;
   watched.ticks_unread += s.receive_queue > 0;
   watched.unread_sum += s.receive_queue;
+  watched.unread.become(s.receive_queue, last_tick);
   watched.ticks_peer_shut += is_peer_shut(s);
   watched.ticks_own_shut += is_own_shut(s);
   watched.ticks_nagled += s.not_sent > 0 && s.not_sent < s.mss && s.in_flight > 0 &&
@@ -158,6 +164,9 @@ void Observer::begin_watching(const Event& event, const ev_conn& conn, const Sto
   watched.opened = opened;
   watched.first_ns = opened ? conn.start_ns : header_of(event).time_ns;
   if (!opened) watched.base = has_base ? known->second.last : *sample;
+  watched.unread = {
+      .bytes = watched.base.receive_queue,
+      .since = std::max(from_, time_from_ns(opened ? conn.start_ns : watched.base.header.time_ns))};
   watched.last = watched.base;
   watched.last.conn = conn;
 }
@@ -288,7 +297,7 @@ Result<> Observer::on_snapshot(const Snapshot& snapshot) {
     Watched* watched = find(cookie);
     if (!watched || !std::exchange(watched->touched, false) || watched->closed) continue;
     if (const Connection* connection = snapshot.store().find(cookie))
-      account(*watched, *connection);
+      account(*watched, *connection, last_tick_);
   }
   touched_.clear();
   last_tick_ = snapshot.time();

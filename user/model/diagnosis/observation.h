@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -51,6 +52,19 @@ struct RttShape {
   std::uint64_t delayed_us = 0;  // of these together
 };
 
+// What stands in a queue, and how long it has: between two looks it stays as it is.
+struct Standing {
+  std::uint32_t bytes = 0;
+  Time since{};
+  double before = 0;  // bytes times milliseconds that they stood, until then
+
+  double byte_ms(Time until) const { return before + bytes * (seconds(until - since) * 1000); }
+  void become(std::uint32_t now, Time time) {
+    time = std::max(time, since);
+    *this = {.bytes = now, .since = time, .before = byte_ms(time)};
+  }
+};
+
 // One socket in the time observed: the counters where it begins, and what ticks and events showed.
 struct Watched {
   ev_sample base{};            // all zero when it was opened meanwhile
@@ -68,6 +82,7 @@ struct Watched {
   std::uint64_t busy_by_buffer_ms = 0;
   std::uint32_t ticks_unread = 0;  // that ended with bytes nobody had read
   std::uint64_t unread_sum = 0;    // of those bytes over all ticks
+  Standing unread;                 // the same bytes, over the time observed
   // That ended with the peer's window closed and data waiting, with too small a window of our own
   // for a segment; of what did nothing at all the state that it was in.
   std::uint32_t ticks_peer_shut = 0;
@@ -76,7 +91,9 @@ struct Watched {
   std::uint32_t ticks_bulk = 0;     // that ended with at least four segments in flight
   std::uint32_t least_srtt_us = 0;  // of those ticks
   std::uint64_t pause_ms = 0;       // the longest one without sending that ended meanwhile
-  std::uint32_t restarts = 0;       // pauses after which the window was smaller without a loss
+  // Before the newest data, of which nothing has been acknowledged; 0: there was none.
+  std::uint64_t unanswered_pause_ms = 0;
+  std::uint32_t restarts = 0;  // pauses after which the window was smaller without a loss
   std::uint32_t cwnd_before = 0, cwnd_after = 0;  // of the newest restart
 
   std::vector<Episode> episodes;

@@ -15,7 +15,8 @@ Nanos ms(double count) {
   return std::chrono::duration_cast<Nanos>(std::chrono::duration<double, std::milli>(count));
 }
 
-// The mean time from arrival to reading, by Little's law: what waits on average over what arrives.
+// The mean time from arrival to reading, by Little's law: what waits on average over what arrives,
+// both in the same time, so that a connection may rest or begin in the midst of it.
 // Where nothing was read at all: how long the newest byte has waited.
 double pick_up_ms(const Watched& w, const Observation& observation) {
   const ev_sample& s = w.last;
@@ -27,8 +28,7 @@ double pick_up_ms(const Watched& w, const Observation& observation) {
     return s.receive_queue ? s.last_received_ms + std::max(at_rest, 0.0) : 0;
   }
   if (2 * w.ticks_unread < w.ticks || w.ticks < 2) return 0;
-  const double waiting = static_cast<double>(w.unread_sum) / w.ticks;
-  return waiting / (arrived / (seconds(observation.span()) * 1000));
+  return w.unread.byte_ms(observation.to) / arrived;
 }
 
 // As the kernel counts it; it goes on counting while nothing happens.

@@ -2,6 +2,7 @@
 #include "user/model/diagnosis/resends.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace netsonde::rules {
@@ -10,6 +11,12 @@ namespace {
 
 constexpr std::uint8_t kSynSent = 2;
 constexpr std::uint8_t kLossState = 4;
+
+// The packet itself was stale or not acceptable: not this host's doing, and others' rules tell why.
+constexpr std::array<std::string_view, 11> kNotOurs = {
+    "TCP_ABORT_ON_DATA",        "TCP_INVALID_SYN",      "NO_SOCKET",          "TCP_RFC7323_PAWS",
+    "TCP_RFC7323_PAWS_ACK",     "TCP_INVALID_SEQUENCE", "TCP_OVERWINDOW",     "TCP_ZEROWINDOW",
+    "TCP_INVALID_END_SEQUENCE", "TCP_TOO_OLD_ACK",      "TCP_ACK_UNSENT_DATA"};
 
 Nanos in_recovery(const Watched& w, const Observation& observation) {
   Nanos sum{0};
@@ -31,6 +38,18 @@ std::uint32_t resent(const Watched& w) {
   const std::uint32_t all = w.grew(&ev_sample::retransmitted);
   const std::uint32_t syns = w.grew(&ev_sample::retransmits_syn);
   return all > syns ? all - syns : 0;
+}
+
+bool is_ours(const Observation& observation, const Dropped& drop) {
+  return std::ranges::find(kNotOurs, observation.now.names().drop_reason(drop.reason)) ==
+         kNotOurs.end();
+}
+
+std::uint64_t dropped_by_host(const Watched& w, const Observation& observation) {
+  std::uint64_t packets = 0;
+  for (const Dropped& drop : w.drops)
+    if (is_ours(observation, drop)) packets += drop.packets;
+  return packets;
 }
 
 bool is_silent(const Watched& w) {

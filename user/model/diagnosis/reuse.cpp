@@ -32,7 +32,7 @@ std::uint64_t handshake_ns(const Watched& w) {
 
 // Ended without an answer to the first data after a long pause.
 bool died_after_pause(const Watched& w) {
-  if (!w.closed || w.pause_ms < kPauseMs) return false;
+  if (!w.closed || w.unanswered_pause_ms < kPauseMs) return false;
   const std::string_view end = end_name(w.last);
   const bool silent = w.last.last_received_ms >= w.last.last_sent_ms;
   return silent && (end == "reset_received" || end == "timeout");
@@ -83,13 +83,13 @@ Findings idle_reset(const Observation& observation) {
     Finding finding = on_group(group, observation, Severity::Warning, Where::Network);
     finding.impact.attempts = group.size();
     finding.impact.bytes = group.sum([](const Watched& w) { return w.last.send_queue; });
-    finding.evidence = {figure("pause_ms", worst.pause_ms, Unit::Milliseconds),
+    finding.evidence = {figure("pause_ms", worst.unanswered_pause_ms, Unit::Milliseconds),
                         words("end", end_name(worst.last)),
                         evidence("last_received_ms", std::uint64_t{worst.last.last_received_ms})};
     finding.text = fmt::format(
         "After a pause of {} the first data was answered by {}: something on the "
         "way, or the peer, had forgotten the connection.",
-        duration_text(worst.pause_ms * 1000),
+        duration_text(worst.unanswered_pause_ms * 1000),
         end_name(worst.last) == "timeout" ? "silence" : "a reset");
     finding.advice =
         "Firewalls and NAT forget idle connections. Keep-alive probes sent more often "

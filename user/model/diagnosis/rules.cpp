@@ -12,9 +12,8 @@ namespace {
 // In the order of the manual.
 constexpr std::array kRules = {
     Rule{.id = "application-limited",
-         .help =
-             "For most of the time neither window nor buffer held a sender back that moved more "
-             "than an initial window: its application had no more to send.",
+         .help = "For most of the time neither window nor buffer held a sender back that moved an "
+                 "initial window or more: its application had no more to send.",
          .check = rules::application_limited},
     Rule{.id = "receive-window-limited",
          .help =
@@ -31,7 +30,7 @@ constexpr std::array kRules = {
          .check = rules::congestion_window_limited},
     Rule{.id = "congestive-loss",
          .help = "Segments were lost, and in at least half of the loss episodes the smoothed round "
-                 "trip was above its minimum by more than an eighth, four times its variation and "
+                 "trip was above its minimum by at least an eighth, four times its variation and "
                  "0.5 ms: a queue was full.",
          .check = rules::congestive_loss},
     Rule{.id = "random-loss",
@@ -48,9 +47,8 @@ constexpr std::array kRules = {
          .help = "The kernel saw segments overtake each other.",
          .check = rules::reordering},
     Rule{.id = "peer-silent",
-         .help =
-             "Sent again after at least three timeouts in a row without any acknowledgement, or "
-             "given up for that.",
+         .help = "Sent again after at least two timeouts in a row without any acknowledgement, or "
+                 "given up for that.",
          .check = rules::peer_silent},
     Rule{.id = "pmtu-black-hole",
          .help =
@@ -88,10 +86,10 @@ constexpr std::array kRules = {
                  "Little's law: what waits over what arrives).",
          .check = rules::slow_reader},
     Rule{.id = "window-scaling-off",
-         .help = "A connection that moved more than 64 KiB had not agreed on window scaling.",
+         .help = "A connection that moved 64 KiB or more had not agreed on window scaling.",
          .check = rules::window_scaling_off},
     Rule{.id = "timestamps-off",
-         .help = "A connection that moved more than 64 KiB had not agreed on timestamps.",
+         .help = "A connection that moved 64 KiB or more had not agreed on timestamps.",
          .check = rules::timestamps_off},
     Rule{.id = "mss-clamped",
          .help = "Segments are smaller than the own link would take.",
