@@ -111,7 +111,7 @@ void prepare_to_leave() {
   std::string text;
   for (const char* capability : {"cnorm", "rmcup", "rmkx"}) {
     const char* sequence = tigetstr(capability);
-    if (sequence && sequence != reinterpret_cast<char*>(-1)) text += sequence;
+    if (sequence) text += sequence;
   }
   leaving_size = text.copy(leaving.data(), leaving.size());
 }
