@@ -90,9 +90,9 @@ TEST_F(DropTest, AFirewallsVictimsAreCountedLikeTheFirewallDoes) {
   ASSERT_TRUE(wait_until([&] {  // a retransmission may come between the two counts
     before = rule.packets();
     counted_now = counted("NETFILTER_DROP", path_.far());
-    return rule.packets() == before;
-  }));
-  EXPECT_EQ(counted_now, before);
+    return counted_now == before && rule.packets() == before;
+  })) << counted_now
+      << " counted, " << before << " by the rule";
   EXPECT_EQ(drops("NETFILTER_DROP").size(), before);
 }
 
