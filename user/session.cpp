@@ -123,6 +123,7 @@ struct Session::State {
     }
     values.insert(values.end(), setup.values.begin(), setup.values.end());
     first ? host.begin(now, values) : host.update(now, values);
+    for (Sink* sink : sinks) note(sink->on_host(now, values));
   }
 
   Result<> update_wants() {

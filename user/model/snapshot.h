@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "user/model/host_counters.h"
@@ -56,6 +57,8 @@ class Sink {
   // The store as it is without the event, then with it.
   virtual void before_event(const Event&, const Store&) {}
   virtual Result<> on_event(const Event&, const Store&) { return {}; }
+  // The host's own counters as they were read, before the snapshot of the same tick.
+  virtual Result<> on_host(Time, std::span<const HostValue>) { return {}; }
   virtual Result<> on_snapshot(const Snapshot&) { return {}; }
 };
 
