@@ -281,6 +281,8 @@ enum ev_loss {
 	/* A program that is interrupted by itself does not run: the kernel counts that, not we. */
 	EV_LOST_MISSED = 7,
 	EV_LOST_RETRANSMITS = 8, /* segments that a socket counted and no program was told of */
+	/* Of a recording alone: what was known, but could not be written as fast as it came. */
+	EV_LOST_NOT_RECORDED = 9,
 	EV_LOSSES,
 };
 

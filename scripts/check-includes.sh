@@ -7,7 +7,7 @@ allowed() {
     case $1 in
     bpf) echo 'bpf/' ;;
     user/base) echo 'user/base/' ;;
-    user/model | user/model/diagnosis) echo 'bpf/events.h user/base/ user/model/' ;;
+    user/model | user/model/diagnosis | user/model/recording) echo 'bpf/events.h user/base/ user/model/' ;;
     user/capture) echo 'bpf/events.h user/base/ user/model/ user/capture/' ;;
     user/sinks | user/sinks/tui) echo 'user/base/ user/model/ user/sinks/' ;;
     tuner) echo 'user/base/ user/model/ tuner/' ;;
@@ -25,7 +25,7 @@ owner() {
     CLI/*) echo user ;;
     nlohmann/*) echo user/base ;;
     ncurses* | curses.h | term.h) echo user/sinks/tui ;;
-    zstd.h) echo user/model ;;
+    zstd.h) echo user/model/recording ;;
     *) echo '*' ;;
     esac
 }

@@ -82,6 +82,8 @@ class Arguments {
     add_trace();
     add_explain();
     add_monitor();
+    add_record();
+    add_snapshot();
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
     doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
     CLI::App* fields =
@@ -107,6 +109,8 @@ class Arguments {
     options.ring_bytes = std::bit_ceil(options.ring_bytes);
     if (pid_.empty()) options.pid.reset();
     if (connection_.empty()) options.connection.reset();
+    if (keep_.empty()) options.keep.reset();
+    if (command_ == Command::Record && duration_.empty()) options.duration.reset();
     if (command_ == Command::Explain && interval_.empty())
       options.interval = std::min(options.interval, *options.duration);
     if (auto refused = contradiction(options)) return *std::move(refused);
@@ -125,7 +129,20 @@ class Arguments {
     return sub;
   }
 
+  void add_from(CLI::App* sub, Options& options) {
+    sub->add_option("--from", options.from, "A recording, instead of the running kernel")
+        ->option_text("FILE|DIR");
+    sub->add_option("--since", options.since,
+                    "With --from: from then on (its begin); 03:12, 15m before the end, +30s, ...")
+        ->option_text("WHEN");
+    sub->add_option("--until", options.until, "With --from: up to then (its end)")
+        ->option_text("WHEN");
+    sub->add_option("--at", options.at, "With --from: as it was then")->option_text("WHEN");
+    sub->add_flag("--salvage", options.salvage, "With --from: pass over what is damaged");
+  }
+
   void add_looking(CLI::App* sub, Options& options) {
+    add_from(sub, options);
     sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (4MiB)")
         ->option_text("SIZE")
         ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
@@ -239,8 +256,47 @@ class Arguments {
             "TIME"));
   }
 
+  void add_record() {
+    CLI::App* sub = add("record", "Keep everything in a file, or the last hours in a directory",
+                        Command::Record);
+    Options& options = options_of(Command::Record);
+    sub->add_option("-o,--output", options.output, "The file")->option_text("FILE");
+    sub->add_option("--rolling", options.rolling, "Instead: a directory with the newest of it all")
+        ->option_text("DIR");
+    sub->add_option("--keep", keep_, "With --rolling: for so long (as long as there is room)")
+        ->option_text("TIME")
+        ->check(duration_into(options.keep.emplace()));
+    sub->add_option("--max-size", max_size_, "With --rolling: at most so much (2GiB)")
+        ->option_text("SIZE")
+        ->check(bytes_into(options.max_bytes, 1 << 20, 1ULL << 50));
+    sub->add_option("--duration", duration_, "End after this time (never)")
+        ->option_text("TIME")
+        ->check(duration_into(options.duration.emplace()));
+    sub->add_option("--interval", interval_, "Time between two looks (1s)")
+        ->option_text("TIME")
+        ->check(duration_into(options.interval));
+    sub->add_option("--filter", options.filter, "Only connections that this expression accepts")
+        ->option_text("EXPR");
+    sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (4MiB)")
+        ->option_text("SIZE")
+        ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
+    sub->add_flag("--force", options.force, "Replace the file if it exists");
+    sub->add_option("command", options.words, "Record while this command runs")
+        ->option_text("-- COMMAND ...");
+  }
+
+  void add_snapshot() {
+    CLI::App* sub = add("snapshot", "A part of a recording as a file, also while it is recorded",
+                        Command::Snapshot);
+    Options& options = options_of(Command::Snapshot);
+    add_from(sub, options);
+    sub->add_option("-o,--output", options.output, "The file")->option_text("FILE");
+    sub->add_flag("--force", options.force, "Replace the file if it exists");
+  }
+
   // What single options cannot tell.
   static std::optional<Answer> contradiction(const Options& options) {
+    if (auto refused = contradiction_of_recording(options)) return refused;
     const bool samples = options.command == Command::Monitor || options.command == Command::Explain;
     if (!samples || !options.duration || *options.duration >= options.interval) return std::nullopt;
     return Answer{
@@ -248,6 +304,26 @@ class Arguments {
                             "{}; try netsonde --help\n",
                             short_duration(*options.duration), short_duration(options.interval)),
         .status = 2};
+  }
+
+  static Answer refuse(std::string_view why) {
+    return {.text = fmt::format("netsonde: {}; try netsonde --help\n", why), .status = 2};
+  }
+
+  static std::optional<Answer> contradiction_of_recording(const Options& options) {
+    const bool span = !options.at.empty() || !options.since.empty() || !options.until.empty();
+    if (options.from.empty() && (span || options.salvage))
+      return refuse("--at, --since, --until and --salvage need a recording: --from FILE");
+    if (!options.at.empty() && (!options.since.empty() || !options.until.empty()))
+      return refuse("--at is one time, --since and --until are a span: not both");
+    if (options.command == Command::Snapshot && options.from.empty())
+      return refuse("--from: which recording?");
+    const bool writes = options.command == Command::Record || options.command == Command::Snapshot;
+    if (writes && options.output.empty() == options.rolling.empty())
+      return refuse(options.command == Command::Record
+                        ? "record wants either --output FILE or --rolling DIR"
+                        : "--output: into which file?");
+    return std::nullopt;
   }
 
   std::string help() const {
@@ -301,7 +377,8 @@ class Arguments {
   Command command_ = Command::Top;
   std::vector<std::string> given_;
   // As given; checked into options_.
-  std::string ring_, interval_, history_, duration_, count_, limit_, pid_, connection_;
+  std::string ring_, interval_, history_, duration_, count_, limit_, pid_, connection_, keep_,
+      max_size_;
   CLI::App app_{"See what every TCP connection of this host suffers, and why.", "netsonde"};
 };
 

@@ -4,14 +4,15 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "user/base/result.h"
 #include "user/base/units.h"
 
 namespace netsonde {
 
-enum class Command { Top, Connections, Trace, Explain, Monitor, Doctor, Fields };
-constexpr std::size_t kCommands = 7;
+enum class Command { Top, Connections, Trace, Explain, Monitor, Record, Snapshot, Doctor, Fields };
+constexpr std::size_t kCommands = 9;
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
 struct Options {
@@ -38,6 +39,17 @@ struct Options {
 
   std::optional<std::uint64_t> pid;  // explain
   std::optional<std::uint64_t> connection;
+
+  std::string from;  // a recording, instead of the running kernel
+  std::string at, since, until;
+  bool salvage = false;
+
+  std::string output;  // record, snapshot
+  bool force = false;
+  std::string rolling;  // record: a directory
+  std::optional<Nanos> keep;
+  std::uint64_t max_bytes = 2ULL << 30;
+  std::vector<std::string> words;  // a command and its arguments
 
   bool man = false;  // fields
 };

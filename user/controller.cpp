@@ -2,9 +2,6 @@
 #include "user/controller.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
-#include <sys/ioctl.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -12,6 +9,8 @@
 #include "user/base/json.h"
 #include "user/doctor.h"
 #include "user/model/diagnosis/diagnosis.h"
+#include "user/record.h"
+#include "user/recorded.h"
 #include "user/session.h"
 #include "user/sinks/explain.h"
 #include "user/sinks/monitor.h"
@@ -42,28 +41,6 @@ bool shows_quantiles(std::span<const Field* const> columns) {
   return std::any_of(columns.begin(), columns.end(),
                      [](const Field* field) { return field->id.starts_with("rtt_p"); });
 }
-
-// What the arguments mean, once checked.
-struct Request {
-  Filter filter;
-  Filter deep;
-  std::vector<const Field*> fields;
-  const Field* by = nullptr;
-  std::set<std::uint16_t> events;
-};
-
-Result<Request> understand(const Options& options) {
-  Request request;
-  if (!options.filter.empty()) request.filter = TRY(Filter::parse(options.filter));
-  if (!options.deep.empty()) request.deep = TRY(Filter::parse(options.deep));
-  if (!options.fields.empty()) request.fields = TRY(parse_fields(options.fields));
-  if (!options.events.empty()) request.events = TRY(parse_event_kinds(options.events));
-  if (!options.by.empty()) request.by = TRY(parse_fields(options.by))[0];
-  return request;
-}
-
-// A table shows each closed connection once, however many end in one interval, up to here.
-constexpr std::size_t kClosedInTable = 1 << 16;
 
 SessionSettings session_settings(const Options& options, const Request& request) {
   return {.ring_bytes = options.ring_bytes,
@@ -105,25 +82,6 @@ Result<int> run_trace(const Options& options, Request& request) {
   TRY(trace.flush());
   std::fprintf(stderr, "%s\n", trace.summary(session.store().tick()).c_str());
   return 0;
-}
-
-// What the diagnosis is about: the filter's, and of these the process or connection named.
-Result<Filter> explained(const Options& options) {
-  std::string expression = options.filter.empty() ? "" : "(" + options.filter + ")";
-  const auto add = [&expression](std::string_view field,
-                                 const std::optional<std::uint64_t>& value) {
-    if (!value) return;
-    expression += fmt::format("{}{} = {}", expression.empty() ? "" : " and ", field, *value);
-  };
-  add("pid", options.pid);
-  add("cookie", options.connection);
-  return Filter::parse(expression);
-}
-
-int terminal_width() {
-  winsize size = {};
-  const bool known = isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-  return known && size.ws_col >= 40 ? std::min<int>(size.ws_col, 120) : 100;
 }
 
 Result<int> run_explain(const Options& options, Request& request) {
@@ -249,7 +207,10 @@ Result<int> run(const Options& options) {
   auto request = understand(options);
   if (!request) return refuse(request.error());
   if (options.command == Command::Doctor) return run_doctor(options.json);
+  if (options.command == Command::Snapshot) return run_snapshot(options);
+  if (!options.from.empty()) return run_recorded(options, request.value());
   TRY(check_privilege());
+  if (options.command == Command::Record) return run_record(options, request.value());
   if (options.command == Command::Trace) return run_trace(options, request.value());
   if (options.command == Command::Explain) return run_explain(options, request.value());
   if (options.command == Command::Monitor) return run_monitor(options, request.value());

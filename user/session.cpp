@@ -9,6 +9,7 @@
 
 #include "probes/dns.h"
 #include "user/capture/host_reader.h"
+#include "user/feed.h"
 
 namespace netsonde {
 
@@ -37,20 +38,17 @@ struct Session::State {
   SessionSettings settings;
   Loop loop;
   NameResolver resolver{loop, [this](const Address& address, std::string name) {
-                          note(on_name(address, std::move(name)));
+                          feed.note(on_name(address, std::move(name)));
                         }};
-  Names names;
+  Feed feed;
   std::unique_ptr<Live> live;
-  Store store{&names};
   std::optional<HostReader> host_reader;
-  HostCounters host;
   HostSetup setup;
   Time host_due{};
-  std::vector<Sink*> sinks;
   std::unique_ptr<Tui> tui;
   std::function<Result<>()> after_drain;
-  Live::Handler handler;
-  std::optional<Error> failed;  // a sink's, on its way through the handler
+  std::function<Result<>()> when_started;
+  Live::Handler handler = [this](const Event& event) { feed.take(event); };
   int tick_timer = -1;
   bool redraw_due = false;
   bool stopped = false;          // perhaps by the first pass, before the loop runs
@@ -59,9 +57,9 @@ struct Session::State {
   std::uint64_t records_lost = 0;
   std::map<std::uint64_t, std::uint32_t> histogram_wants;
 
-  void note(Result<> result) {
-    if (!result && !failed) failed = std::move(result).error();
-  }
+  explicit State(const SessionSettings& chosen)
+      : settings(chosen),
+        feed({.linger_limit = chosen.closed_limit, .realtime_offset_ns = realtime_offset_ns()}) {}
 
   // Names come in bunches; one redraw shows them.
   Result<> on_name(const Address& address, std::string name) {
@@ -75,29 +73,16 @@ struct Session::State {
     });
   }
 
-  void feed(const Event& event) {
-    for (Sink* sink : sinks) sink->before_event(event, store);
-    store.apply(event);
-    for (Sink* sink : sinks) note(sink->on_event(event, store));
-    for (const Event& derived : store.take_derived())
-      for (Sink* sink : sinks) note(sink->on_event(derived, store));
-  }
-
-  Result<> outcome() {
-    if (failed) return *std::exchange(failed, std::nullopt);
-    return {};
-  }
-
   Result<> drain() {
     TRY(live->drain(handler, true));
     if (after_drain) TRY(after_drain());
-    return outcome();
+    return feed.outcome();
   }
 
   Result<> pass() {
     // Lost records may have left rows behind that a complete pass finds gone.
-    const bool lost = store.tick().lost[EV_LOST_RECORDS] != records_lost;
-    records_lost = store.tick().lost[EV_LOST_RECORDS];
+    const bool lost = feed.store().tick().lost[EV_LOST_RECORDS] != records_lost;
+    records_lost = feed.store().tick().lost[EV_LOST_RECORDS];
     const Time now = kernel_now();
     const bool complete = settings.sample_connections && (lost || now >= complete_due);
     if (complete) complete_due = now + kCompleteEvery;
@@ -105,10 +90,8 @@ struct Session::State {
         {.connections = settings.sample_connections, .complete = complete, .hurry = true},
         handler));
     TRY(update_wants());
-    return outcome();
+    return feed.outcome();
   }
-
-  Snapshot snapshot() const { return Snapshot(store, host_reader ? &host : nullptr); }
 
   // How the host is set up is read with the first look.
   void read_host() {
@@ -122,14 +105,13 @@ struct Session::State {
       setup.values.push_back({"netns.inode", "", own_netns()});
     }
     values.insert(values.end(), setup.values.begin(), setup.values.end());
-    first ? host.begin(now, values) : host.update(now, values);
-    for (Sink* sink : sinks) note(sink->on_host(now, values));
+    feed.take_host(now, values);
   }
 
   Result<> update_wants() {
     if (!settings.deep && histogram_wants.empty()) return {};
     std::map<std::uint64_t, std::uint32_t> wants = histogram_wants;
-    const Snapshot snapshot = this->snapshot();
+    const Snapshot snapshot = feed.snapshot();
     if (settings.deep)
       for (const Connection* connection : snapshot.select(Snapshot::Connections))
         if (settings.deep->accepts(snapshot.row(*connection)))
@@ -140,10 +122,11 @@ struct Session::State {
   Result<> tick() {
     // A host too busy to keep the beat gets longer intervals, not two ticks in a row.
     const Time now = kernel_now();
-    if (now - time_from_ns(store.tick().header.time_ns) < settings.interval / 2) return {};
+    if (now - time_from_ns(feed.store().tick().header.time_ns) < settings.interval / 2) return {};
     TRY(pass());
     read_host();
-    for (Sink* sink : sinks) TRY(sink->on_snapshot(snapshot()));
+    feed.give_snapshot();
+    TRY(feed.outcome());
     if (ticks_left && --ticks_left == 0) loop.stop();
     return {};
   }
@@ -168,7 +151,6 @@ struct Session::State {
   }
 
   Result<> start() {
-    handler = [this](const Event& event) { feed(event); };
     TRY(live->start());
     malloc_trim(0);  // loading needed megabytes that running does not
     TRY(loop.watch(live->fd(), [this] { return drain(); }));
@@ -181,6 +163,7 @@ struct Session::State {
         loop.stop();
         return {};
       }));
+    if (when_started) TRY(when_started());
     // The first interval begins where that pass ended, however long it took.
     tick_timer = TRY(loop.every(settings.interval, [this] { return tick(); }));
     return {};
@@ -192,11 +175,8 @@ Session::Session(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Result<Session> Session::open(const SessionSettings& settings, const Filter& filter) {
-  auto state = std::make_unique<State>();
-  state->settings = settings;
-  state->names.host = host_name();
-  state->store = Store(&state->names, {.linger_limit = settings.closed_limit,
-                                       .realtime_offset_ns = realtime_offset_ns()});
+  auto state = std::make_unique<State>(settings);
+  state->feed.names().host = host_name();
   state->loop = TRY(Loop::open());
   TRY(state->take_signals());
   LiveSettings live{
@@ -204,17 +184,25 @@ Result<Session> Session::open(const SessionSettings& settings, const Filter& fil
   const auto cgroups = CgroupRoot::open();
   live.filter = filter.kernel_part(
       [&cgroups](std::string_view path) { return cgroups ? cgroups.value().id_of(path) : 0; });
-  state->live = TRY(Live::open(live, state->names));
+  state->live = TRY(Live::open(live, state->feed.names()));
   if (settings.read_host_every > Nanos(0)) state->host_reader = TRY(HostReader::open());
   return Session(std::move(state));
 }
 
 void Session::add_sink(Sink& sink) {
-  state_->sinks.push_back(&sink);
+  state_->feed.add_sink(sink);
 }
 
 void Session::after_drain(std::function<Result<>()> function) {
   state_->after_drain = std::move(function);
+}
+
+void Session::when_started(std::function<Result<>()> function) {
+  state_->when_started = std::move(function);
+}
+
+Result<> Session::watch(int fd, std::function<Result<>()> function) {
+  return state_->loop.watch(fd, std::move(function));
 }
 
 Result<> Session::show(TuiSettings settings) {
@@ -228,19 +216,19 @@ Result<> Session::show(TuiSettings settings) {
   actions.want_histograms = [state](const std::vector<std::uint64_t>& cookies) {
     state->histogram_wants.clear();
     for (const std::uint64_t cookie : cookies) state->histogram_wants[cookie] = EV_WANT_HISTOGRAM;
-    state->note(state->update_wants());
+    state->feed.note(state->update_wants());
   };
   actions.resolve = [state](const Address& address) {
-    state->note(state->resolver.resolve(address));
+    state->feed.note(state->resolver.resolve(address));
   };
   state->tui = TRY(Tui::open(std::move(settings), std::move(actions)));
-  state->sinks.push_back(state->tui.get());
+  state->feed.add_sink(*state->tui);
   return state->loop.watch(STDIN_FILENO, [state] { return state->tui->on_input(); });
 }
 
 Result<> Session::run() {
   TRY(state_->start());
-  if (state_->tui) TRY(state_->tui->on_snapshot(state_->snapshot()));
+  if (state_->tui) TRY(state_->tui->on_snapshot(state_->feed.snapshot()));
   if (!state_->stopped) TRY(state_->loop.run());
   state_->live->detach();  // else a flood would go on while the last of it is told
   TRY(state_->live->drain(state_->handler));
@@ -264,10 +252,10 @@ Live& Session::live() {
   return *state_->live;
 }
 const Store& Session::store() const {
-  return state_->store;
+  return state_->feed.store();
 }
 Snapshot Session::snapshot() const {
-  return state_->snapshot();
+  return state_->feed.snapshot();
 }
 std::uint64_t Session::host_values_unreadable() const {
   return state_->host_reader ? state_->host_reader->unreadable() : 0;

@@ -38,6 +38,10 @@ class Session {
   // Called after each drain, of which there are then twenty a second; else the ring is drained by
   // the passes and when the kernel asks for it.
   void after_drain(std::function<Result<>()> function);
+  // Called when everything is being watched, before the first interval; may ask for more.
+  void when_started(std::function<Result<>()> function);
+  // Calls back when the descriptor can be read.
+  Result<> watch(int fd, std::function<Result<>()> function);
   // The terminal view becomes a sink, and the keyboard an input.
   Result<> show(TuiSettings settings);
 

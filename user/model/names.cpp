@@ -107,6 +107,48 @@ bool is_hex(char c) {
 
 }  // namespace
 
+Name Names::at(std::size_t index) const {
+  const auto [kind, number] = learned_[index];
+  const auto reason = static_cast<std::uint32_t>(number);
+  switch (kind) {
+    case NameKind::Host: break;
+    case NameKind::DropReason: return {kind, number, drop_reasons_.at(reason)};
+    case NameKind::ResetReason: return {kind, number, reset_reasons_.at(reason)};
+    case NameKind::Symbol: return {kind, number, symbols_.at(number)};
+    case NameKind::Cgroup: return {kind, number, cgroups_.at(number)};
+  }
+  return {kind, 0, host};
+}
+
+void Names::learn(const Name& name) {
+  const auto reason = static_cast<std::uint32_t>(name.number);
+  bool is_new = false;
+  switch (name.kind) {
+    case NameKind::Host: host = name.text; break;
+    case NameKind::DropReason:
+      is_new = drop_reasons_.insert_or_assign(reason, std::string(name.text)).second;
+      break;
+    case NameKind::ResetReason:
+      is_new = reset_reasons_.insert_or_assign(reason, std::string(name.text)).second;
+      break;
+    case NameKind::Symbol:
+      is_new = symbols_.insert_or_assign(name.number, std::string(name.text)).second;
+      break;
+    case NameKind::Cgroup:
+      is_new = cgroups_.insert_or_assign(name.number, std::string(name.text)).second;
+      break;
+  }
+  if (is_new) learned_.emplace_back(name.kind, name.number);
+}
+
+void Names::set_drop_reasons(const std::map<std::uint32_t, std::string>& names) {
+  for (const auto& [number, text] : names) learn({NameKind::DropReason, number, text});
+}
+
+void Names::set_reset_reasons(const std::map<std::uint32_t, std::string>& names) {
+  for (const auto& [number, text] : names) learn({NameKind::ResetReason, number, text});
+}
+
 std::string Names::drop_reason(std::uint32_t reason) const {
   return name_or_number(drop_reasons_, reason);
 }
@@ -121,7 +163,8 @@ std::string_view Names::symbol(std::uint64_t address) const {
 }
 
 void Names::learn_symbol(std::uint64_t address, const Resolve& resolve) {
-  if (address && !symbols_.contains(address)) symbols_.emplace(address, resolve(address));
+  if (address && !symbols_.contains(address))
+    learn({.kind = NameKind::Symbol, .number = address, .text = resolve(address)});
 }
 
 std::string_view Names::cgroup(std::uint64_t id) const {
@@ -130,7 +173,8 @@ std::string_view Names::cgroup(std::uint64_t id) const {
 }
 
 void Names::learn_cgroup(std::uint64_t id, const Resolve& resolve) {
-  if (id && !cgroups_.contains(id)) cgroups_.emplace(id, resolve(id));
+  if (id && !cgroups_.contains(id))
+    learn({.kind = NameKind::Cgroup, .number = id, .text = resolve(id)});
 }
 
 std::string_view container_of(std::string_view cgroup_path) {

@@ -8,9 +8,26 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace netsonde {
+
+// The numbers stand in recordings.
+enum class NameKind : std::uint8_t {
+  Host = 0,
+  DropReason = 1,
+  ResetReason = 2,
+  Symbol = 3,
+  Cgroup = 4
+};
+
+// What one number means; the host has none (0).
+struct Name {
+  NameKind kind = NameKind::Host;
+  std::uint64_t number = 0;
+  std::string_view text;
+};
 
 // What the observed host calls things: numbers in events mean nothing without it. Filled by capture
 // from the running kernel; a recording carries its own.
@@ -18,15 +35,17 @@ class Names {
  public:
   std::string host;
 
+  // Everything but the host, in the order in which it was learned; at(i) for i < count().
+  std::size_t count() const { return learned_.size(); }
+  Name at(std::size_t index) const;
+  // As a recording tells it.
+  void learn(const Name& name);
+
   // By number; the index is the running kernel's value. Without an entry: "#17".
   std::string drop_reason(std::uint32_t reason) const;
   std::string reset_reason(std::uint32_t reason) const;
-  void set_drop_reasons(std::map<std::uint32_t, std::string> names) {
-    drop_reasons_ = std::move(names);
-  }
-  void set_reset_reasons(std::map<std::uint32_t, std::string> names) {
-    reset_reasons_ = std::move(names);
-  }
+  void set_drop_reasons(const std::map<std::uint32_t, std::string>& names);
+  void set_reset_reasons(const std::map<std::uint32_t, std::string>& names);
   const std::map<std::uint32_t, std::string>& drop_reasons() const { return drop_reasons_; }
 
   using Resolve = std::function<std::string(std::uint64_t)>;
@@ -42,6 +61,7 @@ class Names {
   void learn_cgroup(std::uint64_t id, const Resolve& resolve);
 
  private:
+  std::vector<std::pair<NameKind, std::uint64_t>> learned_;
   std::map<std::uint32_t, std::string> drop_reasons_;
   std::map<std::uint32_t, std::string> reset_reasons_;
   std::unordered_map<std::uint64_t, std::string> symbols_;

@@ -45,6 +45,29 @@ void Store::apply(const Event& event) {
   std::visit([this](const auto& e) { on(e); }, event);
 }
 
+void Store::restore(const ev_tick& tick, const Rest& rest) {
+  tick_ = tick;
+  interval_ = rest.interval;
+  last_pass_ns_ = rest.last_pass_ns;
+  last_complete_ns_ = rest.last_complete_ns;
+  totals_.vanished = rest.vanished;
+}
+
+void Store::restore(const Connection& connection, bool active) {
+  const std::uint64_t cookie = connection.last.conn.cookie;
+  if (connection.is_closed()) {
+    closed_.push_back(connection);
+    return;
+  }
+  connections_.insert_or_assign(cookie, connection);
+  if (active) touched_last_.push_back(cookie);
+}
+
+void Store::restore(const ev_drop_count& count) {
+  on(count);
+  sums_.harmful = sums_.benign = 0;
+}
+
 std::vector<Event> Store::take_derived() {
   return std::exchange(derived_, {});
 }

@@ -63,6 +63,22 @@ class Store {
 
   void apply(const Event& event);
 
+  // Beside connections(), closed(), drops() and tick() all that the store knows right after a tick.
+  struct Rest {
+    Nanos interval{0};
+    std::uint64_t last_pass_ns = 0;
+    std::uint64_t last_complete_ns = 0;
+    std::uint64_t vanished = 0;
+  };
+  Rest rest() const { return {interval_, last_pass_ns_, last_complete_ns_, totals_.vanished}; }
+  // Of connections that did something in the interval before.
+  const std::vector<std::uint64_t>& active() const { return touched_last_; }
+  // Makes a new store what another one was right after a tick, totals apart: they come with the
+  // next one.
+  void restore(const ev_tick& tick, const Rest& rest);
+  void restore(const Connection& connection, bool active);
+  void restore(const ev_drop_count& count);
+
   // What followed from the events since the last call: listen overflows.
   std::vector<Event> take_derived();
 

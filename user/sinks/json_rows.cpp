@@ -9,9 +9,9 @@ namespace netsonde {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kLossNames = {
+constexpr std::array<std::string_view, 10> kLossNames = {
     "records",    "events",       "samples", "state_memory", "histograms",
-    "drop_kinds", "rate_limited", "missed",  "retransmits"};
+    "drop_kinds", "rate_limited", "missed",  "retransmits",  "not_recorded"};
 static_assert(kLossNames.size() == EV_LOSSES);
 
 // What every event says of its connection.

@@ -218,7 +218,8 @@ Json to_json(const Watch& watch, const MonitorEnd& end) {
           {"warm_up_samples", kDetectorWarmUp},
           {"lost_events", end.last.lost()},
           {"lost", losses_to_json(end.last.tick())},
-          {"host_values_unreadable", end.host_values_unreadable},
+          {"host_values_unreadable",
+           end.host_values_unreadable ? Json(*end.host_values_unreadable) : Json(nullptr)},
           {"series", std::move(series)},
           {"running", std::move(running)},
           {"anomalies", anomalies_of(watch)}};
@@ -244,9 +245,9 @@ std::string to_text(const Watch& watch, const MonitorEnd& end) {
       watch.samples(), watch.samples() == 1 ? "" : "s", lost.empty() ? "none" : lost);
   std::string text;
   for (const std::string& line : wrap(head, kTextWidth)) text += line + "\n";
-  if (end.host_values_unreadable)
+  if (end.host_values_unreadable.value_or(0))
     text += fmt::format("{} numbers of the host could not be understood.\n",
-                        end.host_values_unreadable);
+                        *end.host_values_unreadable);
   return text + anomalies_text(watch, end.last) + "\n" + table_text(watch);
 }
 
@@ -270,6 +271,7 @@ Result<> Monitor::greet() const {
 }
 
 Result<> Monitor::on_snapshot(const Snapshot& snapshot) {
+  last_ = snapshot.time();
   const std::vector<SeriesChange> changes = watch_.add(snapshot);
   std::string text;
   for (const SeriesChange& change : changes)
@@ -282,8 +284,9 @@ Result<> Monitor::on_snapshot(const Snapshot& snapshot) {
   return write(text);
 }
 
-Result<> Monitor::finish(const Snapshot& last, std::uint64_t host_values_unreadable) {
-  if (last.interval() >= settings_.interval / 2) TRY(on_snapshot(last));
+Result<> Monitor::finish(const Snapshot& last,
+                         std::optional<std::uint64_t> host_values_unreadable) {
+  if (last.time() > last_ && last.interval() >= settings_.interval / 2) TRY(on_snapshot(last));
   const MonitorEnd end = {.last = last, .host_values_unreadable = host_values_unreadable};
   return write(settings_.json ? to_line(to_json(watch_, end)) + "\n" : to_text(watch_, end));
 }

@@ -27,8 +27,8 @@ class Monitor : public Sink {
   Result<> greet() const;
   Result<> on_snapshot(const Snapshot& snapshot) override;
   // The summary. The last interval, which nobody waited for, counts unless it is less than half as
-  // long as the others.
-  Result<> finish(const Snapshot& last, std::uint64_t host_values_unreadable);
+  // long as the others, or was given already. host_values_unreadable: nothing when nobody knows.
+  Result<> finish(const Snapshot& last, std::optional<std::uint64_t> host_values_unreadable);
 
  private:
   Result<> write(const std::string& text) const;
@@ -36,12 +36,13 @@ class Monitor : public Sink {
   MonitorSettings settings_;
   std::FILE* out_;
   Watch watch_;
+  Time last_;
 };
 
 // What is known beside the watch at its end.
 struct MonitorEnd {
   const Snapshot& last;
-  std::uint64_t host_values_unreadable = 0;
+  std::optional<std::uint64_t> host_values_unreadable = 0;
 };
 
 // One object, one line: of a change at that time since the epoch; of the end.

@@ -27,7 +27,8 @@ constexpr std::array kLossTexts = {
     LossText{.one = "drop event above the rate limit", .more = "drop events above the rate limit"},
     LossText{.one = "run that the kernel skipped", .more = "runs that the kernel skipped"},
     LossText{.one = "retransmitted segment that no program was told of",
-             .more = "retransmitted segments that no program was told of"}};
+             .more = "retransmitted segments that no program was told of"},
+    LossText{.one = "record not kept by the recorder", .more = "records not kept by the recorder"}};
 static_assert(kLossTexts.size() == EV_LOSSES);
 
 double number_of(const Field& field, const Row& row) {

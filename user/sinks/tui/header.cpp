@@ -59,7 +59,7 @@ constexpr std::array kGauges = {
           Style::Normal},
 };
 
-constexpr std::array<std::string_view, 9> kLossNames = {
+constexpr std::array<std::string_view, 10> kLossNames = {
     "records (ring full)",
     "events (ring nearly full)",
     "samples (ring half full)",
@@ -68,7 +68,8 @@ constexpr std::array<std::string_view, 9> kLossNames = {
     "kinds of drops (table full)",
     "drop events (above the rate limit; still counted)",
     "runs (the kernel skipped them)",
-    "retransmitted segments (the kernel did not tell)"};
+    "retransmitted segments (the kernel did not tell)",
+    "records (not kept by the recorder)"};
 static_assert(kLossNames.size() == EV_LOSSES);
 
 int gauges_per_row(int columns) {
