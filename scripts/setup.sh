@@ -10,7 +10,7 @@ build="clang llvm libbpf-dev libelf-dev zlib1g-dev libzstd-dev g++ make pkg-conf
 lint="clang-format clang-tidy cppcheck"
 test="libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux zsh procps python3
     busybox-static cpio kmod xz-utils"
-peers="libbpf-tools bpftrace bpfcc-tools"
+peers="libbpf-tools bpftrace bpfcc-tools zstd"
 [ "$(uname -m)" != x86_64 ] || test="$test qemu-system-x86"
 case ${1:-all} in
     build) wanted=$build ;;

@@ -3,7 +3,8 @@
 people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in namespaces of its
 own.
 
-Parts: work (programs on and off, nanoseconds per run), peers, scale, diagnosis, start, events.
+Parts: work (programs on and off, nanoseconds per run), peers, scale, diagnosis, start, events,
+recording.
 QUICK=1: fewer pairs, shorter spans.
 """
 import json
@@ -15,6 +16,7 @@ import sys
 import time
 
 import peers
+import recordings
 import report
 from measure import Holders, Load, Terminal, cpu_of_runs, cpu_s, rss_kib
 
@@ -26,7 +28,8 @@ class Bench:
     def __init__(self, build):
         self.netsonde = os.path.abspath(f"{build}/netsonde")
         self.tools = os.path.abspath(f"{build}/tests/bench")
-        parts = ("ratios", "costs", "readers", "peers", "scale", "diagnosis", "start", "events")
+        parts = ("ratios", "costs", "readers", "peers", "scale", "diagnosis", "start", "events",
+                 "recording")
         self.results = {part: [] for part in parts}
 
     def work(self):
@@ -121,6 +124,9 @@ class Bench:
             })
             holders.stop()
 
+    def recording(self):
+        self.results["recording"] = recordings.measure(self.tools, self.netsonde, QUICK)
+
     def events(self):
         for name in ("churn",) if QUICK else ("churn", "refused", "reset"):
             self.results["events"] += self.ramp(name)
@@ -170,7 +176,7 @@ class Bench:
 
 def main():
     build, parts = sys.argv[1], sys.argv[2:] or ["work", "peers", "scale", "diagnosis", "start",
-                                              "events"]
+                                              "events", "recording"]
     bench = Bench(build)
     bench.results["machine"] = {"kernel": os.uname().release, "cores": os.cpu_count(),
                                 "load_before": os.getloadavg()[0]}

@@ -89,6 +89,33 @@ def print_events(rows):
             f"{row['cpu']:.0%}", round(row["events_per_cpu_s"])] for row in rows])
 
 
+def print_recording(rows):
+    for row in rows:
+        table("A recording of connections that come and go, as fast as a core makes them",
+              ["", "figure"],
+              [["records per second", round(row["records_per_s"])],
+               ["not recorded or lost", row["not_recorded"]],
+               ["CPU with capture, of a core", f"{row['cpu_with_capture']:.1%}"],
+               ["recording alone, ns per record", round(row["record_ns"])],
+               ["bytes per record", f"{row['bytes_per_record']:.1f}"],
+               ["events as JSON lines through zstd -3, bytes", f"{row['json_zstd_bytes']:.1f}"],
+               ["and ns per event", round(row["json_zstd_ns"])],
+               ["replayed records per CPU-second", round(row["replayed_per_cpu_s"])],
+               [f"a table of some time in {row['large_mib']:.0f} MiB, ms, median",
+                round(row["open_ms"])],
+               ["longest", round(row["open_ms_max"])]])
+
+
+def recording_goals(rows):
+    for row in rows:
+        percent, size = row["core_percent_at_100k"], row["bytes_per_record"]
+        speed, ms = row["replayed_per_cpu_s"], row["open_ms"]
+        yield "recording 100000/s, of a core", f"{percent:.1f}%", "<= 15%", percent <= 15
+        yield "bytes per record", f"{size:.1f}", "<= 16", size <= 16
+        yield "replay, records per core", f"{speed / 1e6:.1f}M/s", ">= 2M/s", speed >= 2e6
+        yield f"opening {row['large_mib']:.0f} MiB at a time", f"{ms:.0f} ms", "< 200 ms", ms < 200
+
+
 def work_goals(rows):
     for workload, name, least, low in [("bulk", "netsonde top", 0.99, 0.985),
                                        ("rr", "netsonde top", 0.99, 0.985),
@@ -134,10 +161,12 @@ def start_goals(rows):
 def print_all(results):
     for part, show in [("ratios", print_ratios), ("costs", print_costs), ("peers", print_peers),
                        ("scale", print_scale), ("diagnosis", print_diagnosis),
-                       ("start", print_start), ("events", print_events)]:
+                       ("start", print_start), ("events", print_events),
+                       ("recording", print_recording)]:
         if results.get(part):
             show(results[part])
-    goals = [*work_goals(results["ratios"]), *scale_goals(results["scale"]),
+    goals = [*work_goals(results["ratios"]), *recording_goals(results["recording"]),
+             *scale_goals(results["scale"]),
              *diagnosis_goals(results["diagnosis"]), *start_goals(results["start"])]
     if goals:
         table("Goals", ["", "measured", "goal", ""],

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t kFrameBytes = 1 << 20;
 constexpr Nanos kLongestFrame = std::chrono::milliseconds(900);
-// What is read again from a checkpoint on takes about a tenth of a second at most.
-constexpr std::uint64_t kCheckpointEvery = 100'000;
+// What is read again from a checkpoint on takes a twentieth of a second or so.
+constexpr std::uint64_t kCheckpointEvery = 50'000;
 
 Row row_of(const Connection& connection, const Store& store) {
   return {connection, store.names(), time_from_ns(store.tick().header.time_ns),
