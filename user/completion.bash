@@ -7,13 +7,14 @@ _netsonde_fields() {
 
 _netsonde() {
     local current=$2 option=$3 command='' word choice='' list=''
-    local looking='--filter --deep --json --ring-size --help'
+    local recorded='--from --since --until --at --salvage'
+    local looking="--filter --deep --json --ring-size $recorded --help"
     local table='--interval --by --limit --fields --listeners'
     # "=" is a word of its own.
     [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in top | connections | trace | explain | monitor | doctor | fields) command=$word; break ;; esac
+        case $word in top | connections | trace | explain | monitor | record | snapshot | doctor | fields) command=$word; break ;; esac
     done
     case $option in
         --by) choice=$(_netsonde_fields) ;;
@@ -21,18 +22,21 @@ _netsonde() {
         --events)
             choice='connect established accept listen close listen_close retransmit reset drop
                 congestion_state listen_overflow rtt' list=1 ;;
-        --config)
+        --config | --from | -o | --output | --rolling)
             compopt -o default
             return ;;
-        --filter | --deep | --ring-size | --interval | --count | --limit | --history | --duration | --pid | --connection) return ;;
+        --filter | --deep | --ring-size | --interval | --count | --limit | --history | --duration | --pid | --connection | \
+            --since | --until | --at | --keep | --max-size) return ;;
         *)
             case $command in
-                '') choice='top connections trace explain monitor doctor fields --config --version --help' ;;
+                '') choice='top connections trace explain monitor record snapshot doctor fields --config --version --help' ;;
                 top) choice="$looking $table --once --batch --count --history --resolve --ascii" ;;
                 connections) choice="$looking $table" ;;
                 trace) choice="$looking --events --duration --count" ;;
-                explain) choice='--filter --json --ring-size --duration --interval --pid --connection --help' ;;
-                monitor) choice='--interval --duration --json --ring-size --help' ;;
+                explain) choice="--filter --json --ring-size --duration --interval --pid --connection $recorded --help" ;;
+                monitor) choice="--interval --duration --json --ring-size $recorded --help" ;;
+                record) choice='--output --rolling --keep --max-size --duration --interval --filter --ring-size --force --help' ;;
+                snapshot) choice="$recorded --output --force --help" ;;
                 doctor) choice='--json --help' ;;
                 fields) choice='--json --help' ;;
             esac ;;

@@ -47,6 +47,22 @@ _netsonde() {
     '--interval[time between two samples]:time (1s):'
     '--duration[sample for so long, or forever]:time (5m):'
   )
+  local -a recorded=(
+    '--from[a recording instead of the running kernel]:recording:_files'
+    '--since[from then on]:time (03\:12, 15m, +30s):'
+    '--until[up to then]:time (03\:12, 15m, +30s):'
+    '--at[as it was then]:time (03\:12, 15m, +30s):'
+    '--salvage[pass over what is damaged]'
+  )
+  local -a record=(
+    '(-o --output)'{-o,--output}'[the file]:file:_files'
+    '--rolling[a directory with the newest]:directory:_files -/'
+    '--keep[for so long]:time:'
+    '--max-size[at most so much]:size (2GiB):'
+    '--duration[end after this time]:time:'
+    '--interval[time between two looks]:time (1s):'
+    '--force[replace the file]'
+  )
   local context state line
   _arguments -C '--config[defaults for options]:file:_files' '--version[version]' \
     '(-h --help)'{-h,--help}'[help]' '1:command:->command' '*::option:->option'
@@ -54,14 +70,17 @@ _netsonde() {
     command)
       _values command 'top[live view of every TCP connection]' 'connections[one table]' \
         'trace[events as they happen]' 'explain[what is wrong, and what would help]' \
-        'monitor[what leaves the usual]' 'doctor[what this host can show]' 'fields[the fields]' ;;
+        'monitor[what leaves the usual]' \
+        'record[keep everything in a file]' 'snapshot[a part of a recording]' 'doctor[what this host can show]' 'fields[the fields]' ;;
     option)
       case $line[1] in
-        top) _arguments $looking $table $view ;;
-        connections) _arguments $looking $table ;;
-        trace) _arguments $looking $trace ;;
-        explain) _arguments $explain $looking[1] $looking[3,-1] ;;
-        monitor) _arguments $monitor $looking[3,-1] ;;
+        top) _arguments $looking $recorded $table $view ;;
+        connections) _arguments $looking $recorded $table ;;
+        trace) _arguments $looking $recorded $trace ;;
+        explain) _arguments $explain $recorded $looking[1] $looking[3,-1] ;;
+        monitor) _arguments $monitor $recorded $looking[3,-1] ;;
+        record) _arguments $record $looking[1] $looking[4,-1] ;;
+        snapshot) _arguments $recorded $record[1] $record[2] $record[8] $looking[5,-1] ;;
         doctor) _arguments '--json[one JSON object]' $looking[5,-1] ;;
         fields) _arguments '--json[one JSON object per field]' $looking[5,-1] ;;
       esac ;;
