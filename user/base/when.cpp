@@ -74,7 +74,7 @@ std::optional<std::int64_t> zone(Scan& scan) {
   scan.take(':');
   const auto minute = scan.number(2, 59);
   if (!hour || !minute) return std::nullopt;
-  return (east ? 1 : -1) * (*hour * 3600 + *minute * 60) * kSecond;
+  return (east ? 1 : -1) * std::int64_t{*hour * 3600 + *minute * 60} * kSecond;
 }
 
 std::optional<std::int64_t> date(Scan& scan) {

@@ -90,6 +90,9 @@ Result<OpenedRecording> open_directory(const std::string& path, bool salvage) {
   OpenedRecording opened{.recording = recording::Recording(std::move(segments)),
                          .remarks = std::move(remarks)};
   for (const Segment& segment : opened.recording.segments()) remark_on(segment, opened.remarks);
+  for (const auto& [from, to] : opened.recording.gaps())
+    opened.remarks.push_back(fmt::format("{}: nothing was recorded from {} to {}", printable(path),
+                                         clock_time(from), clock_time(to)));
   return opened;
 }
 

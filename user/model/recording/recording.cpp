@@ -61,6 +61,14 @@ bool Recording::follows(const Segment& before, const Segment& next) const {
          before.origin().number + 1 == next.origin().number;
 }
 
+std::vector<std::pair<std::int64_t, std::int64_t>> Recording::gaps() const {
+  std::vector<std::pair<std::int64_t, std::int64_t>> gaps;
+  for (std::size_t i = 1; i < segments_.size(); ++i)
+    if (!follows(segments_[i - 1], segments_[i]))
+      gaps.emplace_back(segments_[i - 1].last_ns(), segments_[i].origin().began_ns);
+  return gaps;
+}
+
 Result<std::optional<Recording::Place>> Recording::next_frame() {
   bool restarts = false;
   while (true) {

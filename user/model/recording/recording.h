@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "user/model/recording/segment.h"
@@ -48,6 +49,9 @@ class Recording {
   };
   Result<std::optional<Place>> next_frame();
   const Segment& current() const { return segments_[at_]; }  // whose frame that was
+
+  // Between which times nothing was recorded, since the recorder did not run.
+  std::vector<std::pair<std::int64_t, std::int64_t>> gaps() const;
 
  private:
   bool follows(const Segment& before, const Segment& next) const;
