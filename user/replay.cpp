@@ -123,7 +123,7 @@ Result<> Replay::start_at(std::int64_t time_ns) {
   feed_.reset();
   host_log_ = HostLogReader();
   feed_.set_quiet(true);
-  const auto passed = run(time_ns);
+  auto passed = run(time_ns);
   feed_.set_quiet(false);
   taken_.clear();
   return passed;

@@ -36,9 +36,7 @@ bool Recorder::wanted(const Event& event, const Store& store) const {
   Connection connection = known ? *known : Connection();
   if (const auto* sample = std::get_if<ev_sample>(&event))
     connection.take(*sample);
-  else if (conn && conn->cookie)
-    connection.last.conn = *conn;
-  else if (!known)
+  else if (conn && (conn->cookie || !known))
     connection.last.conn = *conn;
   return filter_.accepts(row_of(connection, store));
 }

@@ -20,13 +20,19 @@ namespace {
 using Fields = std::vector<FieldLayout>;
 
 template <typename Member>
+constexpr std::uint32_t elements() {
+  if constexpr (std::is_array_v<Member>) return std::extent_v<Member>;
+  return 1;
+}
+
+template <typename Member>
 FieldLayout field(const char* name, std::size_t offset) {
   using Element = std::remove_all_extents_t<Member>;
   static_assert(std::is_arithmetic_v<Element>);
   return {.name = name,
           .offset = static_cast<std::uint32_t>(offset),
           .width = sizeof(Element),
-          .count = sizeof(Member) / sizeof(Element)};
+          .count = elements<Member>()};
 }
 
 // One member of a struct; F(T, a) is "a" at its place.

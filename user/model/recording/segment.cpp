@@ -174,7 +174,7 @@ Result<std::optional<std::uint64_t>> Segment::next_mark(std::uint64_t offset) {
 }
 
 // Whether something follows the damage.
-Result<bool> Segment::pass_over(Error damage) {
+Result<bool> Segment::pass_over(const Error& damage) {
   if (!salvage_) {
     const Error where = at(at_, damage);
     return Error(where.message() + "; what comes before can be read, --salvage goes on behind it");

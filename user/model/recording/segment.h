@@ -67,7 +67,7 @@ class Segment {
   Result<Frame> frame_at(std::uint64_t offset, const FrameHead& head);
   Result<std::optional<std::uint64_t>> next_mark(std::uint64_t offset);
   bool only_zeros(std::uint64_t offset);
-  Result<bool> pass_over(Error damage);
+  Result<bool> pass_over(const Error& damage);
   Error at(std::uint64_t offset, const Error& error) const;
 
   Input input_;
