@@ -146,9 +146,9 @@ Result<std::span<const std::byte>> Segment::payload_at(std::uint64_t offset,
   return frames_.unpack(head, stored_);
 }
 
-Result<Segment::Frame> Segment::frame_at(std::uint64_t offset, const FrameHead& head) {
-  const auto payload = TRY(payload_at(offset, head));
-  return Frame{.head = head,
+Result<Segment::Frame> Segment::frame_at(std::uint64_t offset, const FrameHead& described) {
+  const auto payload = TRY(payload_at(offset, described));
+  return Frame{.head = described,
                .records = TRY(Records::decode(payload, translation_)),
                .offset = offset,
                .after_damage = std::exchange(after_damage_, false)};
