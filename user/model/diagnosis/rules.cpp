@@ -74,10 +74,10 @@ constexpr std::array kRules = {
     Rule{.id = "idle-restart",
          .help = "The congestion window shrank over a pause longer than the RTO without any loss.",
          .check = rules::idle_restart},
-    Rule{
-        .id = "slow-start",
-        .help = "Several connections ended within a few round trips while their window still grew.",
-        .check = rules::slow_start},
+    Rule{.id = "slow-start",
+         .help = "Several connections were over within twenty round trips and without a loss, "
+                 "while the window that they began with had to grow for what they sent.",
+         .check = rules::slow_start},
     Rule{.id = "zero-window",
          .help = "At a look the peer's window was shut with data waiting, or our own was with data "
                  "unread.",
