@@ -58,14 +58,14 @@ std::optional<Finding> DiagnosisTest::find(std::string_view id) {
   return std::nullopt;
 }
 
-std::optional<Finding> DiagnosisTest::wait_for(std::string_view id) {
+std::optional<Finding> DiagnosisTest::wait_for(std::string_view id, const Wanted& wanted) {
   std::optional<Finding> finding;
-  wait_until([&] {
+  const bool in_time = wait_until([&] {
     look(1);
     finding = find(id);
-    return finding.has_value();
+    return finding && (!wanted || wanted(*finding));
   });
-  return finding;
+  return in_time ? finding : std::nullopt;
 }
 
 std::string DiagnosisTest::found() {

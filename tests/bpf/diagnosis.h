@@ -32,8 +32,9 @@ class DiagnosisTest : public testing::Test {
 
   // Looks ten times a second; so many times.
   void look(int times);
-  // Looks until the rule has found something; nothing at the deadline.
-  std::optional<Finding> wait_for(std::string_view id);
+  // Looks until the rule has found something, which is as wanted; nothing at the deadline.
+  using Wanted = std::function<bool(const Finding&)>;
+  std::optional<Finding> wait_for(std::string_view id, const Wanted& wanted = {});
   Diagnosis diagnose_now();
   std::optional<Finding> find(std::string_view id);
   // What was found, for a test that fails.

@@ -31,10 +31,10 @@ void read_slowly(const Socket& socket) {
 
 TEST_F(LimitsTest, ASenderWithLittleToSendIsLimitedByItsApplication) {
   flow(send_now_and_then, read_on);
-  look(10);
-  const auto finding = find("application-limited");
+  const auto finding = wait_for("application-limited");
   ASSERT_TRUE(finding) << found();
   EXPECT_EQ(finding->where, Where::Application);
+  look(10);
   EXPECT_FALSE(find("congestion-window-limited")) << found();
   EXPECT_FALSE(find("receive-window-limited")) << found();
   EXPECT_FALSE(find("bufferbloat")) << found();
@@ -56,11 +56,9 @@ TEST_F(LimitsTest, ASenderThatFillsThePathIsLimitedByTheCongestionWindow) {
 TEST_F(LimitsTest, ASmallBufferOfAQuickReaderIsTheReceiversWindow) {
   flow(send_on, read_on, {},
        [](const Socket& listener) { set_buffer(listener, SO_RCVBUF, 16'000); });
-  const auto finding = wait_for("receive-window-limited");
-  ASSERT_TRUE(finding) << found();
-  look(10);
-  const auto later = find("receive-window-limited");
-  EXPECT_GE(later->impact.time.value(), std::chrono::milliseconds(500)) << found();
+  EXPECT_TRUE(wait_for("receive-window-limited", [](const Finding& f) {
+    return f.impact.time >= std::chrono::milliseconds(500);
+  })) << found();
   EXPECT_FALSE(find("slow-reader")) << found();
   EXPECT_FALSE(find("congestion-window-limited")) << found();
 }
@@ -70,9 +68,8 @@ TEST_F(LimitsTest, AReaderThatDoesNotReadShutsTheWindow) {
   const auto shut = wait_for("zero-window");
   ASSERT_TRUE(shut) << found();
   EXPECT_EQ(shut->where, Where::Application);  // the reader is on this host
-  look(10);
-  EXPECT_TRUE(find("slow-reader")) << found();
-  const auto limited = find("receive-window-limited");
+  EXPECT_TRUE(wait_for("slow-reader")) << found();
+  const auto limited = wait_for("receive-window-limited");
   ASSERT_TRUE(limited) << found();
   EXPECT_EQ(limited->where, Where::Application);
   EXPECT_FALSE(find("peer-silent")) << found();

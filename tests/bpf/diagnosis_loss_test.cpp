@@ -17,13 +17,7 @@ class LossTest : public DiagnosisTest {
 
   // Looks until so many segments were sent again.
   std::optional<Finding> wait_for_loss(std::string_view id, std::uint64_t segments) {
-    std::optional<Finding> finding;
-    wait_until([&] {
-      look(1);
-      finding = find(id);
-      return finding && finding->impact.segments >= segments;
-    });
-    return finding;
+    return wait_for(id, [segments](const Finding& f) { return f.impact.segments >= segments; });
   }
 
   bool wait_for_drops_at_both_ends() {

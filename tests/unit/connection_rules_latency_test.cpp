@@ -284,8 +284,15 @@ TEST(SlowStartRulesTest, SeveralThatEndedWhileTheirWindowGrewAreFound) {
   EXPECT_EQ(slow_starts(3, [](ev_sample& s) { s.header.time_ns = at(1.1); }), 0U);
   EXPECT_EQ(slow_starts(3, [](ev_sample& s) { s.srtt_us = 4999, s.header.time_ns = at(1.01); }),
             0U);
-  EXPECT_EQ(slow_starts(3, [](ev_sample& s) { s.ssthresh = 0x7ffffffe; }), 0U);
+  EXPECT_EQ(slow_starts(3, [](ev_sample& s) { s.cwnd = 11; }), 1U);
+  EXPECT_EQ(slow_starts(3, [](ev_sample& s) { s.cwnd = 10; }), 0U);
   EXPECT_EQ(slow_starts(3, [](ev_sample& s) { s.retransmitted = 1; }), 0U);
+  EXPECT_EQ(slow_starts(3, [](ev_sample& s) { s.recoveries = 1; }), 0U);
+  EXPECT_EQ(slow_starts(3, [](ev_sample& s) { s.losses = 1; }), 0U);
+}
+
+TEST(SlowStartRulesTest, AGrownRoundTripOrWhatIsRememberedOfThePathMayHaveEndedIt) {
+  EXPECT_EQ(slow_starts(3, [](ev_sample& s) { s.ssthresh = 15; }), 1U);
 }
 
 TEST(SlowStartRulesTest, OnlyThoseThatBeganAndEndedMeanwhileCount) {

@@ -66,6 +66,52 @@ TEST(LossRulesTest, ARiseAboveAnEighthFourVariationsAndHalfAMillisecondIsAQueue)
   EXPECT_EQ(kind_of({{.srtt_us = 1301, .min_rtt_us = 800}}), "congestive");
 }
 
+TEST(LossRulesTest, ARiseByHalfMayBeTwiceWhatTheRoundTripVaries) {
+  EXPECT_EQ(kind_of({{.srtt_us = 11'999, .rttvar_us = 1900}}), "random");
+  EXPECT_EQ(kind_of({{.srtt_us = 12'000, .rttvar_us = 1900}}), "congestive");
+  EXPECT_EQ(kind_of({{.srtt_us = 12'000, .rttvar_us = 2001}}), "random");
+  EXPECT_EQ(kind_of({{.srtt_us = 799, .min_rtt_us = 300, .rttvar_us = 200}}), "random");
+  EXPECT_EQ(kind_of({{.srtt_us = 800, .min_rtt_us = 300, .rttvar_us = 200}}), "congestive");
+  EXPECT_EQ(kind_of({{.srtt_us = 48'800, .min_rtt_us = 22'800, .rttvar_us = 13'000}}),
+            "congestive");
+}
+
+// Of a path of 20 ms whose delay varies uniformly by so much in each direction: the mean above the
+// minimum, the mean deviation a third of that, and somewhat more of both by chance.
+TEST(LossRulesTest, ADelayThatVariesIsNoQueue) {
+  for (const std::uint32_t each_way_us : {2000U, 4000U})
+    for (const std::uint32_t tenths : {10U, 13U, 15U})
+      EXPECT_EQ(kind_of({{.srtt_us = 20'000 + each_way_us * tenths / 10,
+                          .min_rtt_us = 20'000,
+                          .rttvar_us = each_way_us * tenths / 30}}),
+                "random")
+          << each_way_us << " " << tenths;
+}
+
+TEST(LossRulesTest, WhereOnlyTheVariationSpeaksAgainstAQueueThatIsSaid) {
+  const Trip doubtful{.srtt_us = 12'000, .rttvar_us = 2001},
+      smaller{.srtt_us = 11'999, .rttvar_us = 2001};
+  const auto random = [](const std::vector<Trip>& trips) {
+    Lossy world(trips);
+    world.step(resent(), 10);
+    return world.only("random-loss");
+  };
+  for (const Finding& finding :
+       {random({doubtful, doubtful, doubtful}), random({kCalm, doubtful, doubtful, kCalm}),
+        random({doubtful, doubtful, kQueue})}) {
+    EXPECT_EQ(verdict(finding), "warning network medium");
+    EXPECT_TRUE(finding.text.find("grown by no more than it varies") != std::string::npos)
+        << finding.text;
+    EXPECT_TRUE(finding.doubt.ends_with("it may be a queue")) << finding.doubt;
+  }
+  for (const Finding& finding :
+       {random({smaller, smaller, smaller}), random({kCalm, doubtful, kCalm})}) {
+    EXPECT_EQ(verdict(finding), "warning network high");
+    EXPECT_TRUE(finding.text.find("had not grown") != std::string::npos) << finding.text;
+  }
+  EXPECT_EQ(random({doubtful}).doubt, "fewer than three episodes");
+}
+
 TEST(LossRulesTest, HalfOfTheEpisodesDecide) {
   EXPECT_EQ(kind_of({kQueue, kCalm}), "congestive");
   EXPECT_EQ(kind_of({kQueue, kCalm, kCalm}), "random");
@@ -145,9 +191,10 @@ TEST(LossRulesTest, FewOrMixedEpisodesAreDoubted) {
 }
 
 TEST(LossRulesTest, TheFiguresAreShareEpisodesAndTypicalRoundTrips) {
-  Lossy world({{.srtt_us = 20'000, .min_rtt_us = 8000},
-               {.srtt_us = 40'000, .min_rtt_us = 9000},
-               {.srtt_us = 8000, .min_rtt_us = 7500}});
+  Lossy world({{.srtt_us = 20'000, .min_rtt_us = 8000, .rttvar_us = 70},
+               {.srtt_us = 40'000, .min_rtt_us = 9000, .rttvar_us = 90},
+               {.srtt_us = 8000, .min_rtt_us = 7500, .rttvar_us = 200},
+               {.srtt_us = 1, .min_rtt_us = 1, .undone = true}});
   world.resend(2.5, 1);
   world.resend(3, 2);
   ev_sample s = resent(25);
@@ -157,8 +204,8 @@ TEST(LossRulesTest, TheFiguresAreShareEpisodesAndTypicalRoundTrips) {
   EXPECT_EQ(figures(finding),
             "retransmitted_segments=20 segments, tx_segments=1000 segments, "
             "retransmit_percent=2 percent, episodes=3 count, episodes_with_queue=2 count, "
-            "srtt_before_loss_us=20000 us, min_rtt_us=8000 us");
-  EXPECT_EQ(cost(finding), "connections=1 bytes=25000 segments=20 ms=300");
+            "srtt_before_loss_us=20000 us, rttvar_before_loss_us=90 us, min_rtt_us=8000 us");
+  EXPECT_EQ(cost(finding), "connections=1 bytes=25000 segments=20 ms=400");
   EXPECT_EQ(finding.since, time_from_ns(at(2.5)));
   EXPECT_TRUE(finding.text.starts_with("20 segments lost")) << finding.text;
 }
@@ -173,7 +220,8 @@ TEST(LossRulesTest, WhatWasNotMeasuredIsNoRoundTrip) {
   Lossy world({kCalm, {.srtt_us = 0}, {.srtt_us = 0}, {.srtt_us = 1, .min_rtt_us = ~0U}});
   world.step(resent(), 10);
   EXPECT_TRUE(figures(world.only("random-loss"))
-                  .ends_with("srtt_before_loss_us=8000 us, min_rtt_us=8000 us"));
+                  .ends_with("srtt_before_loss_us=8000 us, rttvar_before_loss_us=0 us, "
+                             "min_rtt_us=8000 us"));
 }
 
 TEST(LossRulesTest, TheSettingsAreThoseOfTheCause) {

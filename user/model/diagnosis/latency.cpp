@@ -11,7 +11,6 @@ namespace netsonde::rules {
 namespace {
 
 constexpr std::uint32_t kNoRtt = ~0U;
-constexpr std::uint32_t kInfiniteSsthresh = 0x7fffffff;
 constexpr std::uint32_t kTargetUs = 5'000;  // RFC 8289: a queue that never gets shorter than this
 constexpr std::uint32_t kFastPathUs = 10'000;
 constexpr std::uint32_t kInitialWindow = 10;  // segments, RFC 6928
@@ -52,11 +51,14 @@ Nanos life(const Watched& w) {
   return Nanos(static_cast<std::int64_t>(w.last.header.time_ns - w.last.conn.start_ns));
 }
 
-// Sent more than an initial window, never saw a loss, and was over within a few round trips.
-bool ended_in_slow_start(const Watched& w) {
+// Had to wait for the window to grow, never saw a loss, and was over within a few round trips. A
+// slow start may end without a loss: cubic leaves it when the round trip grows (HyStart).
+bool ended_while_growing(const Watched& w) {
   const ev_sample& s = w.last;
-  return w.opened && w.closed && s.srtt_us >= kTargetUs && s.ssthresh >= kInfiniteSsthresh &&
-         s.tx_bytes > std::uint64_t{kInitialWindow} * s.mss && !s.retransmitted &&
+  const bool grew = s.cwnd > kInitialWindow;
+  const bool lost = s.retransmitted || s.recoveries || s.losses;
+  return w.opened && w.closed && s.srtt_us >= kTargetUs && grew && !lost &&
+         s.tx_bytes > std::uint64_t{kInitialWindow} * s.mss &&
          life(w) < 20 * std::chrono::microseconds(s.srtt_us);
 }
 
@@ -159,7 +161,7 @@ Findings idle_restart(const Observation& observation) {
 
 Findings slow_start(const Observation& observation) {
   const auto weight = [](const Watched& w) -> double {
-    return ended_in_slow_start(w) ? static_cast<double>(w.last.tx_bytes) : 0;
+    return ended_while_growing(w) ? static_cast<double>(w.last.tx_bytes) : 0;
   };
   Findings findings;
   for (const Group& group : grouped(observation.connections, weight)) {
@@ -173,8 +175,8 @@ Findings slow_start(const Observation& observation) {
                         evidence("srtt_us", std::uint64_t{group.worst().last.srtt_us}),
                         evidence("cwnd_segments", std::uint64_t{group.worst().last.cwnd})};
     finding.text = fmt::format(
-        "{} ended while their congestion window was still growing: their "
-        "length is that of slow start, not of the path.",
+        "{} were over within a few round trips while their congestion window was still growing: "
+        "how long they took is the window's doing more than the path's.",
         these(group));
     finding.advice =
         "Reuse connections, so that the window stays grown; initcwnd on the route starts "

@@ -24,30 +24,58 @@ bool is_local(const Watched& w) {
   return 2 * dropped_here(w) >= resent(w);
 }
 
+// The kernel tells what it saw of the round trip, and whether this was a loss.
+bool tells(const Episode& e) {
+  const bool open_timeout = e.timeout && !e.end_ns;  // whether anything comes back is not known yet
+  return !e.undone && !open_timeout && e.srtt_us && e.min_rtt_us != kNoRtt &&
+         e.srtt_us >= e.min_rtt_us;
+}
+
+std::uint32_t queue_of(const Episode& e) {
+  return e.srtt_us - e.min_rtt_us;
+}
+
+bool rose_by_half(const Episode& e) {
+  return queue_of(e) >= std::max(e.min_rtt_us / 2, kLeastQueueUs);
+}
+
 // Before a queue overflows it is full, so the round trip is far above its minimum, and by more than
-// it varies anyhow. Where the loss has nothing to do with load it is as ever.
+// it varies anyhow. Where the loss has nothing to do with load it is as ever. A queue that fills
+// makes the round trip vary too, so that less speaks for it where the rise is large.
 bool rose_before(const Episode& e) {
-  const std::uint32_t queue = e.srtt_us - e.min_rtt_us;
-  return queue >= std::max({e.min_rtt_us / 8, 4 * e.rttvar_us, kLeastQueueUs});
+  const std::uint64_t queue = queue_of(e), varies = e.rttvar_us;
+  return queue >= std::max(e.min_rtt_us / 8, kLeastQueueUs) &&
+         (queue >= 4 * varies || (rose_by_half(e) && queue >= 2 * varies));
 }
 
 struct Causes {
   std::size_t episodes = 0;
   std::size_t congestive = 0;
+  std::size_t by_half = 0;  // that the round trip had grown by half before, for whatever reason
+
+  void add(const Causes& other) {
+    episodes += other.episodes;
+    congestive += other.congestive;
+    by_half += other.by_half;
+  }
 };
 
 Causes causes_of(const Watched& w) {
   Causes causes;
-  for (const Episode& e : w.episodes) {
-    const bool open_timeout =
-        e.timeout && !e.end_ns;  // whether anything comes back is not known yet
-    if (e.undone || open_timeout || !e.srtt_us || e.min_rtt_us == kNoRtt ||
-        e.srtt_us < e.min_rtt_us)
-      continue;
-    ++causes.episodes;
-    causes.congestive += rose_before(e);
-  }
+  for (const Episode& e : w.episodes)
+    if (tells(e)) causes.add({1, rose_before(e), rose_by_half(e)});
   return causes;
+}
+
+Causes causes_of(const Group& group) {
+  Causes causes;
+  for (const Watched* w : group.members()) causes.add(causes_of(*w));
+  return causes;
+}
+
+// At the median episode.
+bool rose_mostly(const Causes& causes) {
+  return 2 * causes.by_half >= causes.episodes;
 }
 
 // Over, and not taken back as needless.
@@ -62,53 +90,50 @@ double lossy(const Watched& w, bool congestive) {
   return (2 * causes.congestive >= causes.episodes) == congestive ? resent(w) : 0;
 }
 
-std::uint64_t median(std::vector<std::uint32_t> values) {
-  if (values.empty()) return 0;
+std::vector<Group> lossy_groups(const Observation& observation, bool congestive) {
+  return grouped(observation.connections,
+                 [congestive](const Watched& w) { return lossy(w, congestive); });
+}
+
+std::uint64_t median_of(const Group& group, std::uint32_t Episode::*figure) {
+  std::vector<std::uint32_t> values;
+  for (const Watched* w : group.members())
+    for (const Episode& e : w->episodes)
+      if (tells(e)) values.push_back(e.*figure);
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
 }
 
-void add_round_trips(Finding& finding, const Group& group) {
-  std::vector<std::uint32_t> before, least;
-  std::size_t episodes = 0, congestive = 0;
-  for (const Watched* w : group.members()) {
-    const Causes causes = causes_of(*w);
-    episodes += causes.episodes;
-    congestive += causes.congestive;
-    for (const Episode& e : w->episodes) {
-      if (!e.srtt_us || e.min_rtt_us == kNoRtt) continue;
-      before.push_back(e.srtt_us);
-      least.push_back(e.min_rtt_us);
-    }
-  }
-  finding.evidence.push_back(figure("episodes", std::uint64_t{episodes}, Unit::Count));
-  finding.evidence.push_back(figure("episodes_with_queue", std::uint64_t{congestive}, Unit::Count));
-  finding.evidence.push_back(figure("srtt_before_loss_us", median(before), Unit::Microseconds));
-  finding.evidence.push_back(evidence("min_rtt_us", median(least)));
-  if (episodes < 3)
-    doubt(finding, Confidence::Low, "fewer than three episodes");
-  else if (congestive && congestive < episodes &&
-           std::min(congestive, episodes - congestive) * 4 > episodes)
-    doubt(finding, Confidence::Medium, "episodes of both kinds");
+Finding with_round_trips(const Group& group, const Causes& causes, const Observation& observation) {
+  Finding finding = on_loss(group, observation, Where::Network);
+  const auto add = [&](std::string_view name, std::uint64_t value, Unit unit) {
+    finding.evidence.push_back(figure(name, value, unit));
+  };
+  add("episodes", causes.episodes, Unit::Count);
+  add("episodes_with_queue", causes.congestive, Unit::Count);
+  add("srtt_before_loss_us", median_of(group, &Episode::srtt_us), Unit::Microseconds);
+  add("rttvar_before_loss_us", median_of(group, &Episode::rttvar_us), Unit::Microseconds);
+  finding.evidence.push_back(evidence("min_rtt_us", median_of(group, &Episode::min_rtt_us)));
+  return finding;
 }
 
-Findings losses(const Observation& observation, bool congestive) {
-  const auto weight = [congestive](const Watched& w) { return lossy(w, congestive); };
-  Findings findings;
-  for (const Group& group : grouped(observation.connections, weight)) {
-    Finding finding = on_loss(group, observation, Where::Network);
-    add_round_trips(finding, group);
-    findings.push_back(std::move(finding));
-  }
-  return findings;
+void doubt_episodes(Finding& finding, const Causes& causes) {
+  const std::size_t other = std::min(causes.congestive, causes.episodes - causes.congestive);
+  if (causes.episodes < 3)
+    doubt(finding, Confidence::Low, "fewer than three episodes");
+  else if (4 * other > causes.episodes)
+    doubt(finding, Confidence::Medium, "episodes of both kinds");
 }
 
 }  // namespace
 
 Findings congestive_loss(const Observation& observation) {
-  Findings findings = losses(observation, true);
-  for (Finding& finding : findings) {
+  Findings findings;
+  for (const Group& group : lossy_groups(observation, true)) {
+    const Causes causes = causes_of(group);
+    Finding finding = with_round_trips(group, causes, observation);
+    doubt_episodes(finding, causes);
     finding.text = fmt::format(
         "{} lost while the round trip had grown far above its "
         "minimum: a queue on the way was full.",
@@ -117,22 +142,31 @@ Findings congestive_loss(const Observation& observation) {
         "Less at once (pacing, a congestion control that keeps queues short such as "
         "bbr) or a wider bottleneck; a longer queue would only add delay.";
     finding.tunables = {"net.ipv4.tcp_congestion_control", "net.core.default_qdisc"};
+    findings.push_back(std::move(finding));
   }
   return findings;
 }
 
 Findings random_loss(const Observation& observation) {
-  Findings findings = losses(observation, false);
-  for (Finding& finding : findings) {
+  Findings findings;
+  for (const Group& group : lossy_groups(observation, false)) {
+    const Causes causes = causes_of(group);
+    Finding finding = with_round_trips(group, causes, observation);
+    if (rose_mostly(causes))
+      doubt(finding, Confidence::Medium,
+            "the round trip had grown by half or more, but varies as much: it may be a queue");
+    doubt_episodes(finding, causes);
     finding.text = fmt::format(
-        "{} lost although the round trip had not grown: no "
-        "queue was full. A bad link, a policer or a very short queue looks "
-        "like that.",
-        counted(*finding.impact.segments, "segment"));
+        "{} lost although the round trip had {}: no queue was full{}. A bad link, a policer or a "
+        "very short queue looks like that.",
+        counted(*finding.impact.segments, "segment"),
+        rose_mostly(causes) ? "grown by no more than it varies" : "not grown",
+        rose_mostly(causes) ? " as far as that tells" : "");
     finding.advice =
         "Look for errors on the links of the path. A congestion control that does not "
         "take every loss for congestion (bbr) may be worth an experiment.";
     finding.tunables = {"net.ipv4.tcp_congestion_control"};
+    findings.push_back(std::move(finding));
   }
   return findings;
 }

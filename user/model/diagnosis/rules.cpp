@@ -30,11 +30,12 @@ constexpr std::array kRules = {
          .check = rules::congestion_window_limited},
     Rule{.id = "congestive-loss",
          .help = "Segments were lost, and in at least half of the loss episodes the smoothed round "
-                 "trip was above its minimum by at least an eighth, four times its variation and "
-                 "0.5 ms: a queue was full.",
+                 "trip was above its minimum by at least an eighth and 0.5 ms, and by four times "
+                 "its variation, or by half and twice its variation: a queue was full.",
          .check = rules::congestive_loss},
     Rule{.id = "random-loss",
-         .help = "Segments were lost, and in most episodes the round trip had not grown.",
+         .help = "Segments were lost, and in most episodes the round trip had not grown, or by no "
+                 "more than it varies.",
          .check = rules::random_loss},
     Rule{.id = "tail-loss",
          .help = "Only a retransmission timeout found a loss, and then it was repaired.",
@@ -73,10 +74,10 @@ constexpr std::array kRules = {
     Rule{.id = "idle-restart",
          .help = "The congestion window shrank over a pause longer than the RTO without any loss.",
          .check = rules::idle_restart},
-    Rule{
-        .id = "slow-start",
-        .help = "Several connections ended within a few round trips while their window still grew.",
-        .check = rules::slow_start},
+    Rule{.id = "slow-start",
+         .help = "Several connections were over within twenty round trips and without a loss, "
+                 "while the window that they began with had to grow for what they sent.",
+         .check = rules::slow_start},
     Rule{.id = "zero-window",
          .help = "At a look the peer's window was shut with data waiting, or our own was with data "
                  "unread.",
