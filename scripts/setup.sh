@@ -5,7 +5,7 @@
 # needed.
 set -eu
 
-build="clang llvm libbpf-dev libelf-dev zlib1g-dev libzstd-dev g++ make pkg-config libfmt-dev libcli11-dev
+build="clang llvm libbpf-dev libelf-dev zlib1g-dev libzstd-dev libsqlite3-dev g++ make pkg-config libfmt-dev libcli11-dev
     nlohmann-json3-dev libc-ares-dev libncurses-dev libmnl-dev"
 lint="clang-format clang-tidy cppcheck"
 test="libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux zsh procps python3

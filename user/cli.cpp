@@ -84,6 +84,7 @@ class Arguments {
     add_monitor();
     add_record();
     add_snapshot();
+    add_export();
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
     doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
     CLI::App* fields =
@@ -294,6 +295,30 @@ class Arguments {
     sub->add_flag("--force", options.force, "Replace the file if it exists");
   }
 
+  void add_export() {
+    CLI::App* sub =
+        add("export", "A recording in a form that other programs read", Command::Export);
+    Options& options = options_of(Command::Export);
+    sub->add_option("recording", options.from, "A recording, or a directory of recordings")
+        ->required()
+        ->option_text("FILE|DIR");
+    sub->add_option("--format", options.format, "jsonl, csv, sqlite or perfetto")
+        ->required()
+        ->option_text("FORMAT")
+        ->check(CLI::IsMember({"jsonl", "csv", "sqlite", "perfetto"}));
+    sub->add_option("-o,--output", options.output, "The file (standard output: -)")
+        ->option_text("FILE");
+    sub->add_option("--table", options.table,
+                    "CSV: connections, samples, events, host or findings (connections)")
+        ->option_text("TABLE");
+    sub->add_option("--since", options.since, "From then on (its begin)")->option_text("WHEN");
+    sub->add_option("--until", options.until, "Up to then (its end)")->option_text("WHEN");
+    sub->add_option("--filter", options.filter, "Only connections that this expression accepts")
+        ->option_text("EXPR");
+    sub->add_flag("--salvage", options.salvage, "Pass over what is damaged");
+    sub->add_flag("--force", options.force, "Replace the file if it exists");
+  }
+
   // What single options cannot tell.
   static std::optional<Answer> contradiction(const Options& options) {
     if (auto refused = contradiction_of_recording(options)) return refused;
@@ -318,6 +343,11 @@ class Arguments {
       return refuse("--at is one time, --since and --until are a span: not both");
     if (options.command == Command::Snapshot && options.from.empty())
       return refuse("--from: which recording?");
+    const bool to_stdout = options.output.empty() || options.output == "-";
+    if (options.command == Command::Export && options.format == "sqlite" && to_stdout)
+      return refuse("--output: a database needs a file");
+    if (!options.table.empty() && options.format != "csv")
+      return refuse("--table: only CSV holds a single table");
     const bool writes = options.command == Command::Record || options.command == Command::Snapshot;
     if (writes && options.output.empty() == options.rolling.empty())
       return refuse(options.command == Command::Record

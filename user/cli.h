@@ -11,8 +11,19 @@
 
 namespace netsonde {
 
-enum class Command { Top, Connections, Trace, Explain, Monitor, Record, Snapshot, Doctor, Fields };
-constexpr std::size_t kCommands = 9;
+enum class Command {
+  Top,
+  Connections,
+  Trace,
+  Explain,
+  Monitor,
+  Record,
+  Snapshot,
+  Export,
+  Doctor,
+  Fields
+};
+constexpr std::size_t kCommands = 10;
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
 struct Options {
@@ -44,8 +55,10 @@ struct Options {
   std::string at, since, until;
   bool salvage = false;
 
-  std::string output;  // record, snapshot
+  std::string output;  // record, snapshot, export
   bool force = false;
+  std::string format;   // export
+  std::string table;    // export, CSV
   std::string rolling;  // record: a directory
   std::optional<Nanos> keep;
   std::uint64_t max_bytes = 2ULL << 30;

@@ -8,6 +8,7 @@
 
 #include "user/base/json.h"
 #include "user/doctor.h"
+#include "user/export.h"
 #include "user/model/diagnosis/diagnosis.h"
 #include "user/record.h"
 #include "user/recorded.h"
@@ -208,6 +209,7 @@ Result<int> run(const Options& options) {
   if (!request) return refuse(request.error());
   if (options.command == Command::Doctor) return run_doctor(options.json);
   if (options.command == Command::Snapshot) return run_snapshot(options);
+  if (options.command == Command::Export) return run_export(options, request.value());
   if (!options.from.empty()) return run_recorded(options, request.value());
   TRY(check_privilege());
   if (options.command == Command::Record) return run_record(options, request.value());

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "user/model/recording/checkpoint.h"
+#include "user/sinks/concerns.h"
 
 namespace netsonde {
 
@@ -25,20 +26,10 @@ Row row_of(const Connection& connection, const Store& store) {
 
 }  // namespace
 
-// A connection counts as it is with the event; what belongs to none is the host's, and kept.
+// What belongs to no connection is the host's, and kept.
 bool Recorder::wanted(const Event& event, const Store& store) const {
-  if (filter_.empty()) return true;
-  const ev_conn* conn = connection_of(event);
-  const auto* histogram = std::get_if<ev_histogram>(&event);
-  if (!conn && !histogram) return true;
-  const Connection* known = conn ? store.find(*conn) : store.find(histogram->cookie);
-  if (!known && !conn) return false;
-  Connection connection = known ? *known : Connection();
-  if (const auto* sample = std::get_if<ev_sample>(&event))
-    connection.take(*sample);
-  else if (conn && (conn->cookie || !known))
-    connection.last.conn = *conn;
-  return filter_.accepts(row_of(connection, store));
+  const bool of_host = !connection_of(event) && !std::holds_alternative<ev_histogram>(event);
+  return of_host || concerns(filter_, event, store);
 }
 
 void Recorder::before_event(const Event& event, const Store& store) {

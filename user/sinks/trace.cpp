@@ -6,6 +6,7 @@
 #include <array>
 
 #include "user/base/text.h"
+#include "user/sinks/concerns.h"
 #include "user/sinks/json_rows.h"
 #include "user/sinks/table.h"
 
@@ -114,22 +115,7 @@ bool Trace::wanted(const Event& event, const Store& store) const {
   const std::uint16_t kind = header_of(event).kind;
   if (!is_shown(kind) || (!settings_.kinds.empty() && !settings_.kinds.contains(kind)))
     return false;
-  if (filter_.empty()) return true;
-  const ev_conn* conn = connection_of(event);
-  if (!conn) return false;
-  Connection connection;
-  if (const auto* close = std::get_if<ev_sample>(&event)) {
-    connection.last = *close;
-    connection.sampled = true;
-    connection.closed_ns = close->header.time_ns;
-  } else if (const Connection* known = store.find(*conn)) {
-    connection = *known;
-    if (conn->cookie) connection.last.conn = *conn;
-  } else {
-    connection.last.conn = *conn;
-  }
-  return filter_.accepts(
-      Row{connection, store.names(), time_of(event), store.tick().realtime_offset_ns});
+  return concerns(filter_, event, store);
 }
 
 Result<> Trace::on_event(const Event& event, const Store& store) {
