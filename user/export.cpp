@@ -86,7 +86,8 @@ bool to_standard_output(const Options& options) {
   return options.output.empty() || options.output == "-";
 }
 
-Result<Destination> open_destination(const Options& options, const std::string& part) {
+Result<Destination> open_destination(const Options& options, const Request& request,
+                                     const std::string& part) {
   Destination destination;
   if (options.format == "sqlite") {
     unlink(part.c_str());
@@ -100,8 +101,7 @@ Result<Destination> open_destination(const Options& options, const std::string& 
     out = destination.file.get();
   }
   if (options.format == "csv")
-    destination.output = std::make_unique<CsvOutput>(
-        TRY(parse_export_table(options.table.empty() ? "connections" : options.table)), out);
+    destination.output = std::make_unique<CsvOutput>(request.table, out);
   else if (options.format == "perfetto")
     destination.output = std::make_unique<PerfettoOutput>(out);
   else
@@ -152,7 +152,7 @@ Result<bool> pour(Replay& replay, std::int64_t until_ns) {
 
 Result<bool> write_export(const Options& options, const Request& request, const std::string& part) {
   RecordedSpan span = TRY(open_recorded(options));
-  Destination destination = TRY(open_destination(options, part));
+  Destination destination = TRY(open_destination(options, request, part));
   Replay replay(std::move(span.recording), {});
   TRY(replay.start_at(span.since_ns - 1));
   Exporter exporter(request.filter, *destination.output);

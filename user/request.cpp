@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "user/sinks/export/csv.h"
 #include "user/sinks/trace.h"
 
 namespace netsonde {
@@ -17,6 +18,7 @@ Result<Request> understand(const Options& options) {
   if (!options.deep.empty()) request.deep = TRY(Filter::parse(options.deep));
   if (!options.fields.empty()) request.fields = TRY(parse_fields(options.fields));
   if (!options.events.empty()) request.events = TRY(parse_event_kinds(options.events));
+  if (!options.table.empty()) request.table = TRY(parse_export_table(options.table));
   if (!options.by.empty()) request.by = TRY(parse_fields(options.by))[0];
   return request;
 }

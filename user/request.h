@@ -8,6 +8,7 @@
 #include "user/cli.h"
 #include "user/model/fields.h"
 #include "user/model/filter.h"
+#include "user/sinks/export/output.h"
 
 namespace netsonde {
 
@@ -18,6 +19,7 @@ struct Request {
   std::vector<const Field*> fields;
   const Field* by = nullptr;
   std::set<std::uint16_t> events;
+  ExportTable table = ExportTable::Connections;
 };
 
 Result<Request> understand(const Options& options);
