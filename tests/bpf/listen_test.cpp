@@ -26,6 +26,11 @@ class ListenTest : public testing::Test {
     return crowd;
   }
 
+  // A client is connected before the listener has its answer.
+  static bool wait_for_queue(const Socket& listener, unsigned length) {
+    return wait_until([&] { return listener.info().tcpi_unacked == length; });
+  }
+
   std::uint64_t overflows() const {
     std::uint64_t sum = 0;
     for (const auto& event : capture_->all<ev_listen_overflow>(EV_LISTEN_OVERFLOW))
@@ -79,6 +84,7 @@ TEST_F(ListenTest, OverflowsBeforeWeLookedAreNotNews) {
 TEST_F(ListenTest, QueueAndBacklogAreThoseOfTcpInfo) {
   const Socket listener = listen_on({}, kBacklog);
   const auto clients = crowd(listener, 10);
+  ASSERT_TRUE(wait_for_queue(listener, kBacklog + 1));
   const ev_sample sample = capture_->sample(listener.cookie());
   const tcp_info info = listener.info();  // of a listener: its queue, and the limit of that
   EXPECT_EQ(sample.receive_queue, info.tcpi_unacked);
@@ -91,6 +97,7 @@ TEST_F(ListenTest, AcceptingEmptiesTheQueue) {
   const Socket listener = listen_on();
   std::list<Socket> clients;
   for (int i = 0; i < 3; ++i) clients.push_back(connect_to({.port = listener.port()}));
+  ASSERT_TRUE(wait_for_queue(listener, 3));
   EXPECT_EQ(capture_->sample(listener.cookie()).receive_queue, 3U);
   for (int i = 0; i < 3; ++i) listener.accept();
   EXPECT_EQ(capture_->sample(listener.cookie()).receive_queue, 0U);
