@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -11,8 +12,19 @@
 
 namespace netsonde {
 
-enum class Command { Top, Connections, Trace, Explain, Monitor, Record, Snapshot, Doctor, Fields };
-constexpr std::size_t kCommands = 9;
+enum class Command {
+  Top,
+  Connections,
+  Trace,
+  Explain,
+  Monitor,
+  Report,
+  Record,
+  Snapshot,
+  Doctor,
+  Fields
+};
+constexpr std::size_t kCommands = 10;
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
 struct Options {
@@ -44,8 +56,9 @@ struct Options {
   std::string at, since, until;
   bool salvage = false;
 
-  std::string output;  // record, snapshot
+  std::string output;  // record, snapshot, report
   bool force = false;
+  std::string format;   // report: "html", "md", "json", "text"; empty: as the output is named
   std::string rolling;  // record: a directory
   std::optional<Nanos> keep;
   std::uint64_t max_bytes = 2ULL << 30;
@@ -59,6 +72,10 @@ struct Answer {
   std::string text;
   int status = 0;
 };
+
+// The format that a name of a report asks for: "text" for none and for "-"; empty for a name that
+// tells none.
+std::string_view format_of(std::string_view output);
 
 // Never throws. Bad arguments give one line and status 2.
 std::variant<Options, Answer> parse_arguments(int count, const char* const* arguments);

@@ -45,15 +45,8 @@ Result<> check_span(const RecordedSpan& span) {
   return {};
 }
 
-// What replaying found out about the file.
 void tell_gaps(const Replay& replay) {
-  if (replay.unknown())
-    tell(fmt::format("{} records are of kinds that only a newer netsonde knows", replay.unknown()));
-  if (replay.undecodable()) tell(fmt::format("{} records make no sense", replay.undecodable()));
-  for (const recording::Segment& segment : replay.recording().segments())
-    if (segment.damaged_frames())
-      tell(fmt::format("{}: {} damaged places passed over, {} bytes", printable(segment.name()),
-                       segment.damaged_frames(), segment.damaged_bytes()));
+  for (const std::string& gap : gaps_of(replay)) tell(gap);
 }
 
 Result<> show_tables(Replay& replay, Table& table, const Options& options,
@@ -141,6 +134,21 @@ Result<int> run_monitor(const Options& options, const Request&) {
 }
 
 }  // namespace
+
+std::vector<std::string> gaps_of(const Replay& replay) {
+  std::vector<std::string> gaps;
+  if (replay.unknown())
+    gaps.push_back(
+        fmt::format("{} records are of kinds that only a newer netsonde knows", replay.unknown()));
+  if (replay.undecodable())
+    gaps.push_back(fmt::format("{} records make no sense", replay.undecodable()));
+  for (const recording::Segment& segment : replay.recording().segments())
+    if (segment.damaged_frames())
+      gaps.push_back(fmt::format("{}: {} damaged places passed over, {} bytes",
+                                 printable(segment.name()), segment.damaged_frames(),
+                                 segment.damaged_bytes()));
+  return gaps;
+}
 
 Result<RecordedSpan> open_recorded(const Options& options) {
   OpenedRecording opened = TRY(open_recording(options.from, options.salvage));

@@ -19,4 +19,7 @@ struct RecordedSpan {
 };
 Result<RecordedSpan> open_recorded(const Options& options);
 
+// What replaying found out about the file, in words.
+std::vector<std::string> gaps_of(const Replay& replay);
+
 }  // namespace netsonde
