@@ -16,6 +16,7 @@ LDLIBS   := -lbpf -lelf -lz -lzstd -lsqlite3 -lmnl -lfmt -lcares -lncursesw -lti
 
 BPF_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
 SKELETON := $(BUILD)/netsonde.skel.h
+PAGE     := $(BUILD)/report_page.h
 sources   = $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard $(1)))
 OBJ      := $(call sources,user/*.cpp user/*/*.cpp user/*/*/*.cpp tuner/*.cpp probes/*.cpp)
 LIB_OBJ  := $(filter-out %/main.o,$(OBJ))
@@ -57,7 +58,12 @@ $(SKELETON): $(BUILD)/netsonde.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name netsonde_bpf > $@
 
-$(BUILD)/%.o: %.cpp | $(SKELETON)
+# What an HTML report carries with it.
+$(PAGE): scripts/embed.sh user/sinks/report/report.css user/sinks/report/report.js
+	@mkdir -p $(@D)
+	$(Q)$^ >$@
+
+$(BUILD)/%.o: %.cpp | $(SKELETON) $(PAGE)
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
@@ -83,7 +89,7 @@ bench: ## measure cost and speed beside the peers; prints a table, writes build/
 	$(Q)scripts/setup.sh bench
 	$(Q)tests/bench/run.sh $(BUILD)
 
-lint: $(SKELETON) ## formatting, include directions, clang-tidy, cppcheck
+lint: $(SKELETON) $(PAGE) ## formatting, include directions, clang-tidy, cppcheck
 	$(Q)scripts/lint.sh $(BUILD)
 format: ## clang-format every source
 	$(Q)git ls-files '*.cpp' '*.h' '*.c' ':!vmlinux' | xargs clang-format -i

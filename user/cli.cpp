@@ -6,58 +6,17 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <filesystem>
 #include <fstream>
 
 #include "user/base/text.h"
+#include "user/cli_values.h"
 
 namespace netsonde {
 
 namespace {
 
 constexpr const char* kDefaultConfig = "/etc/netsonde/netsonde.toml";
-
-// CLI11 wants text to check; the value is stored on the way.
-CLI::Validator duration_into(Nanos& target) {
-  return CLI::Validator(
-      [&target](std::string& text) -> std::string {
-        auto parsed = parse_duration(text);
-        if (!parsed) return parsed.error().message();
-        if (parsed.value() < std::chrono::milliseconds(10))
-          return "'" + printable(text) + "' is shorter than 10ms";
-        target = parsed.value();
-        return {};
-      },
-      "TIME");
-}
-
-template <typename Size>
-CLI::Validator bytes_into(Size& target, std::uint64_t low, std::uint64_t high) {
-  return CLI::Validator(
-      [&target, low, high](std::string& text) -> std::string {
-        auto parsed = parse_bytes(text);
-        if (!parsed) return parsed.error().message();
-        if (parsed.value() < low || parsed.value() > high)
-          return fmt::format("'{}' is not between {}B and {}B", printable(text),
-                             short_bytes(static_cast<double>(low)),
-                             short_bytes(static_cast<double>(high)));
-        target = static_cast<Size>(parsed.value());
-        return {};
-      },
-      "SIZE");
-}
-
-template <typename Number>
-CLI::Validator count_into(Number& target) {
-  return CLI::Validator(
-      [&target](std::string& text) -> std::string {
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), target);
-        if (error == std::errc() && end == text.data() + text.size()) return {};
-        return "'" + printable(text) + "' is no whole number";
-      },
-      "NUMBER");
-}
 
 class Arguments {
  public:
@@ -82,6 +41,7 @@ class Arguments {
     add_trace();
     add_explain();
     add_monitor();
+    add_report();
     add_record();
     add_snapshot();
     add_export();
@@ -111,6 +71,8 @@ class Arguments {
     if (pid_.empty()) options.pid.reset();
     if (connection_.empty()) options.connection.reset();
     if (keep_.empty()) options.keep.reset();
+    if (command_ == Command::Report && interval_.empty())
+      options.interval = interval_for(*options.duration);
     if (command_ == Command::Record && duration_.empty()) options.duration.reset();
     if (command_ == Command::Explain && interval_.empty())
       options.interval = std::min(options.interval, *options.duration);
@@ -257,6 +219,37 @@ class Arguments {
             "TIME"));
   }
 
+  void add_report() {
+    CLI::App* sub = add("report", "All that was found, on one page", Command::Report);
+    Options& options = options_of(Command::Report);
+    options.duration = std::chrono::seconds(30);
+    add_from(sub, options);
+    sub->add_option("-o,--output", options.output,
+                    "Into this file: .html, .md, .json or .txt (standard output)")
+        ->option_text("FILE");
+    sub->add_option("--format", options.format, "html, md, json or text, whatever its name")
+        ->option_text("FORMAT")
+        ->check(CLI::IsMember({"html", "md", "json", "text"}));
+    sub->add_flag("--force", options.force, "Replace the file if it exists");
+    sub->add_option("--duration", duration_, "Look for so long (30s)")
+        ->option_text("TIME")
+        ->check(duration_into(*options.duration));
+    sub->add_option("--interval", interval_, "Time between two looks (1s; less in short reports)")
+        ->option_text("TIME")
+        ->check(duration_into(options.interval));
+    sub->add_option("--filter", options.filter, "Only connections that this expression accepts")
+        ->option_text("EXPR");
+    sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (4MiB)")
+        ->option_text("SIZE")
+        ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
+  }
+
+  // Sixty points make a timeline; a report of an hour needs no more than one a second.
+  static Nanos interval_for(Nanos duration) {
+    return std::clamp<Nanos>(duration / 60, std::chrono::milliseconds(100),
+                             std::chrono::seconds(1));
+  }
+
   void add_record() {
     CLI::App* sub = add("record", "Keep everything in a file, or the last hours in a directory",
                         Command::Record);
@@ -322,7 +315,12 @@ class Arguments {
   // What single options cannot tell.
   static std::optional<Answer> contradiction(const Options& options) {
     if (auto refused = contradiction_of_recording(options)) return refused;
-    const bool samples = options.command == Command::Monitor || options.command == Command::Explain;
+    if (options.command == Command::Report && options.format.empty() &&
+        format_of(options.output).empty())
+      return refuse("--output: '" + printable(options.output) +
+                    "' ends in none of .html, .md, .json, .txt; say --format");
+    const bool samples = options.command == Command::Monitor ||
+                         options.command == Command::Explain || options.command == Command::Report;
     if (!samples || !options.duration || *options.duration >= options.interval) return std::nullopt;
     return Answer{
         .text = fmt::format("netsonde: --duration: {} is shorter than the --interval of "
@@ -413,6 +411,16 @@ class Arguments {
 };
 
 }  // namespace
+
+std::string_view format_of(std::string_view output) {
+  if (output.empty() || output == "-") return "text";
+  const std::size_t dot = output.rfind('.');
+  const std::string_view ending = dot == std::string_view::npos ? "" : output.substr(dot);
+  if (ending == ".html" || ending == ".htm") return "html";
+  if (ending == ".md" || ending == ".markdown") return "md";
+  if (ending == ".txt" || ending == ".text") return "text";
+  return ending == ".json" ? "json" : "";
+}
 
 std::variant<Options, Answer> parse_arguments(int count, const char* const* arguments) {
   return Arguments().parse(count, arguments);

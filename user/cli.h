@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -17,13 +18,14 @@ enum class Command {
   Trace,
   Explain,
   Monitor,
+  Report,
   Record,
   Snapshot,
   Export,
   Doctor,
   Fields
 };
-constexpr std::size_t kCommands = 10;
+constexpr std::size_t kCommands = 11;
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
 struct Options {
@@ -55,9 +57,10 @@ struct Options {
   std::string at, since, until;
   bool salvage = false;
 
-  std::string output;  // record, snapshot, export
+  std::string output;  // record, snapshot, report, export
   bool force = false;
-  std::string format;   // export
+  // report: "html", "md", "json", "text", empty: as the output is named; export: "jsonl", ...
+  std::string format;
   std::string table;    // export, CSV
   std::string rolling;  // record: a directory
   std::optional<Nanos> keep;
@@ -72,6 +75,10 @@ struct Answer {
   std::string text;
   int status = 0;
 };
+
+// The format that a name of a report asks for: "text" for none and for "-"; empty for a name that
+// tells none.
+std::string_view format_of(std::string_view output);
 
 // Never throws. Bad arguments give one line and status 2.
 std::variant<Options, Answer> parse_arguments(int count, const char* const* arguments);

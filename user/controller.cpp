@@ -12,6 +12,7 @@
 #include "user/model/diagnosis/diagnosis.h"
 #include "user/record.h"
 #include "user/recorded.h"
+#include "user/report.h"
 #include "user/session.h"
 #include "user/sinks/explain.h"
 #include "user/sinks/monitor.h"
@@ -28,14 +29,6 @@ namespace {
 int refuse(const Error& error) {
   std::fprintf(stderr, "netsonde: %s\n", error.message().c_str());
   return 2;
-}
-
-Result<> check_privilege() {
-  const std::vector<std::string> missing = missing_capabilities();
-  if (missing.empty()) return {};
-  std::string names;
-  for (const std::string& name : missing) names += (names.empty() ? "" : ", ") + name;
-  return Error("watching the kernel needs " + names + ": run netsonde as root (sudo netsonde ...)");
 }
 
 bool shows_quantiles(std::span<const Field* const> columns) {
@@ -210,6 +203,7 @@ Result<int> run(const Options& options) {
   if (options.command == Command::Doctor) return run_doctor(options.json);
   if (options.command == Command::Snapshot) return run_snapshot(options);
   if (options.command == Command::Export) return run_export(options, request.value());
+  if (options.command == Command::Report) return run_report(options, request.value());
   if (!options.from.empty()) return run_recorded(options, request.value());
   TRY(check_privilege());
   if (options.command == Command::Record) return run_record(options, request.value());

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "user/capture/live.h"
 #include "user/sinks/export/csv.h"
 #include "user/sinks/trace.h"
 
@@ -39,6 +40,14 @@ int terminal_width() {
   winsize size = {};
   const bool known = isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
   return known && size.ws_col >= 40 ? std::min<int>(size.ws_col, 120) : 100;
+}
+
+Result<> check_privilege() {
+  const std::vector<std::string> missing = missing_capabilities();
+  if (missing.empty()) return {};
+  std::string names;
+  for (const std::string& name : missing) names += (names.empty() ? "" : ", ") + name;
+  return Error("watching the kernel needs " + names + ": run netsonde as root (sudo netsonde ...)");
 }
 
 }  // namespace netsonde

@@ -27,6 +27,9 @@ Result<Request> understand(const Options& options);
 // What a diagnosis is about: the filter's, and of these the process or connection named.
 Result<Filter> explained(const Options& options);
 
+// Fails where this process may not watch the kernel.
+Result<> check_privilege();
+
 // Columns that text for standard output may take.
 int terminal_width();
 

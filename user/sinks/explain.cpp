@@ -22,41 +22,9 @@ std::string realtime(const Observation& observation, Time time) {
   return rfc3339(time.time_since_epoch().count() + observation.now.tick().realtime_offset_ns);
 }
 
-// One connection has an identity; several share what they were grouped by.
-Json subject_json(const Subject& subject, const Observation& observation) {
-  if (!subject.connection) return {{"part", subject.part.empty() ? "host" : subject.part}};
-  const ev_conn& conn = *subject.connection;
-  Json json = identity_to_json(conn, observation.now);
-  json["connections"] = subject.connections;
-  if (subject.connections <= 1) return json;
-  json["processes"] = subject.processes;
-  json["worst_cookie"] = json["cookie"];
-  if (subject.processes > 1) json["pid"] = nullptr;
-  for (const char* single : {"cookie", "state", "opened_at", "age_s"}) json[single] = nullptr;
-  const bool client = conn.direction != EV_IN && conn.direction != EV_LISTENER;
-  json[client ? "local_port" : "remote_port"] = nullptr;
-  return json;
-}
-
 template <typename Number>
 Json or_null(const std::optional<Number>& value) {
   return value ? Json(*value) : Json(nullptr);
-}
-
-Json impact_json(const Impact& impact) {
-  return {{"connections", impact.connections},
-          {"bytes", or_null(impact.bytes)},
-          {"segments", or_null(impact.segments)},
-          {"attempts", or_null(impact.attempts)},
-          {"time_s", impact.time ? Json(seconds(*impact.time)) : Json(nullptr)}};
-}
-
-Json to_json(const Evidence& evidence) {
-  Json json{{"field", evidence.field}};
-  std::visit([&json](const auto& value) { json["value"] = value; }, evidence.value);
-  const std::string_view unit = unit_name(evidence.unit);
-  json["unit"] = unit.empty() ? Json(nullptr) : Json(unit);
-  return json;
 }
 
 Json to_json(const Finding& finding, const Observation& observation) {
@@ -67,9 +35,9 @@ Json to_json(const Finding& finding, const Observation& observation) {
           {"severity", name_of(finding.severity)},
           {"because", finding.because.empty() ? Json(nullptr) : Json(finding.because)},
           {"where", name_of(finding.where)},
-          {"subject", subject_json(finding.subject, observation)},
+          {"subject", to_json(finding.subject, observation.now)},
           {"since", realtime(observation, finding.since)},
-          {"impact", impact_json(finding.impact)},
+          {"impact", to_json(finding.impact)},
           {"evidence", std::move(evidence)},
           {"confidence", name_of(finding.confidence)},
           {"doubt", finding.doubt.empty() ? Json(nullptr) : Json(finding.doubt)},
@@ -133,6 +101,37 @@ std::string not_checked_text(const Diagnosis& diagnosis, int width) {
 }
 
 }  // namespace
+
+Json to_json(const Subject& subject, const Snapshot& now) {
+  if (!subject.connection) return {{"part", subject.part.empty() ? "host" : subject.part}};
+  const ev_conn& conn = *subject.connection;
+  Json json = identity_to_json(conn, now);
+  json["connections"] = subject.connections;
+  if (subject.connections <= 1) return json;
+  json["processes"] = subject.processes;
+  json["worst_cookie"] = json["cookie"];
+  if (subject.processes > 1) json["pid"] = nullptr;
+  for (const char* single : {"cookie", "state", "opened_at", "age_s"}) json[single] = nullptr;
+  const bool client = conn.direction != EV_IN && conn.direction != EV_LISTENER;
+  json[client ? "local_port" : "remote_port"] = nullptr;
+  return json;
+}
+
+Json to_json(const Impact& impact) {
+  return {{"connections", impact.connections},
+          {"bytes", or_null(impact.bytes)},
+          {"segments", or_null(impact.segments)},
+          {"attempts", or_null(impact.attempts)},
+          {"time_s", impact.time ? Json(seconds(*impact.time)) : Json(nullptr)}};
+}
+
+Json to_json(const Evidence& evidence) {
+  Json json{{"field", evidence.field}};
+  std::visit([&json](const auto& value) { json["value"] = value; }, evidence.value);
+  const std::string_view unit = unit_name(evidence.unit);
+  json["unit"] = unit.empty() ? Json(nullptr) : Json(unit);
+  return json;
+}
 
 std::string subject_text(const Subject& subject) {
   if (!subject.connection) return subject.part.empty() ? "host" : printable(subject.part);

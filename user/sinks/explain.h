@@ -11,6 +11,11 @@ namespace netsonde {
 // The diagnosis as the contract has it: one object.
 Json to_json(const Diagnosis& diagnosis, const Observation& observation);
 
+// Parts of it. One connection has an identity; several share what they were grouped by.
+Json to_json(const Subject& subject, const Snapshot& now);
+Json to_json(const Impact& impact);
+Json to_json(const Evidence& evidence);
+
 // The diagnosis in plain words, worst first, with the evidence under each finding; lines of at most
 // width columns.
 std::string to_text(const Diagnosis& diagnosis, const Observation& observation, int width);

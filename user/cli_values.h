@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <string>
+
+#include "user/base/text.h"
+
+namespace netsonde {
+
+// CLI11 wants text to check; the value is stored on the way.
+inline CLI::Validator duration_into(Nanos& target) {
+  return CLI::Validator(
+      [&target](std::string& text) -> std::string {
+        auto parsed = parse_duration(text);
+        if (!parsed) return parsed.error().message();
+        if (parsed.value() < std::chrono::milliseconds(10))
+          return "'" + printable(text) + "' is shorter than 10ms";
+        target = parsed.value();
+        return {};
+      },
+      "TIME");
+}
+
+template <typename Size>
+CLI::Validator bytes_into(Size& target, std::uint64_t low, std::uint64_t high) {
+  return CLI::Validator(
+      [&target, low, high](std::string& text) -> std::string {
+        auto parsed = parse_bytes(text);
+        if (!parsed) return parsed.error().message();
+        if (parsed.value() < low || parsed.value() > high)
+          return fmt::format("'{}' is not between {}B and {}B", printable(text),
+                             short_bytes(static_cast<double>(low)),
+                             short_bytes(static_cast<double>(high)));
+        target = static_cast<Size>(parsed.value());
+        return {};
+      },
+      "SIZE");
+}
+
+template <typename Number>
+CLI::Validator count_into(Number& target) {
+  return CLI::Validator(
+      [&target](std::string& text) -> std::string {
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), target);
+        if (error == std::errc() && end == text.data() + text.size()) return {};
+        return "'" + printable(text) + "' is no whole number";
+      },
+      "NUMBER");
+}
+
+}  // namespace netsonde

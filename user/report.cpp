@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/report.h"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "user/base/new_file.h"
+#include "user/base/text.h"
+#include "user/recorded.h"
+#include "user/session.h"
+#include "user/sinks/report/builder.h"
+#include "user/sinks/report/render.h"
+
+namespace netsonde {
+
+namespace {
+
+// What shows in so long shows as well in one look; longer ones tell when it began and ended.
+constexpr Nanos kOneWindow = std::chrono::seconds(15);
+constexpr Nanos kWindow = std::chrono::seconds(10);
+
+bool to_standard_output(const Options& options) {
+  return options.output.empty() || options.output == "-";
+}
+
+ReportSettings report_settings(const Options& options) {
+  const bool is_short = options.from.empty() && *options.duration <= kOneWindow;
+  return {.window = is_short ? *options.duration + kOneWindow : kWindow};
+}
+
+std::string rendered(const Report& report, const Options& options) {
+  const std::string_view format =
+      options.format.empty() ? format_of(options.output) : std::string_view(options.format);
+  if (format == "html") return to_html(report);
+  if (format == "md") return to_markdown(report);
+  if (format == "json")
+    return to_json(report).dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
+  return to_text(report, terminal_width());
+}
+
+Result<> write(const Report& report, const Options& options) {
+  const std::string text = rendered(report, options);
+  if (!to_standard_output(options)) {
+    TRY(write_new_file(options.output, text, options.force));
+    fmt::print(stderr, "{}: {}B\n", printable(options.output),
+               short_bytes(static_cast<double>(text.size())));
+    return {};
+  }
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!written || std::fflush(stdout)) return Error::from_errno("write the report");
+  return {};
+}
+
+// What this kernel does not show.
+std::vector<std::string> unseen(const Session& session, Live& live) {
+  std::vector<std::string> unseen;
+  for (const HookOutcome& hook : live.outcomes())
+    if (hook.programs.empty())
+      unseen.push_back(fmt::format("Not seen on this kernel: {}.", hook.sees));
+  if (const std::size_t count = live.namespaces_unreachable())
+    unseen.push_back(fmt::format("Network namespaces that could not be entered: {}.", count));
+  if (const std::uint64_t count = live.undecodable())
+    unseen.push_back(fmt::format("Events that make no sense: {}.", count));
+  if (const std::uint64_t count = session.host_values_unreadable())
+    unseen.push_back(fmt::format("Numbers of the host that could not be understood: {}.", count));
+  return unseen;
+}
+
+Result<Report> live_report(const Options& options, const Request& request) {
+  TRY(check_privilege());
+  const Filter everything;  // the other end and the host may be what is wrong
+  Session session = TRY(Session::open({.ring_bytes = options.ring_bytes,
+                                       .interval = options.interval,
+                                       .read_host_every = options.interval,
+                                       .duration = options.duration},
+                                      everything));
+  session.live().want_all_histograms(true);
+  ReportBuilder builder(report_settings(options), request.filter);
+  session.add_sink(builder);
+  TRY(session.run());
+  utsname system = {};
+  uname(&system);
+  return builder.finish(session.snapshot(), {.version = NETSONDE_VERSION,
+                                             .kernel = system.release,
+                                             .source = "the running kernel",
+                                             .filter = options.filter,
+                                             .unknown = unseen(session, session.live())});
+}
+
+Result<Report> recorded_report(const Options& options, const Request& request) {
+  RecordedSpan span = TRY(open_recorded(options));
+  Replay replay(std::move(span.recording), {});
+  TRY(replay.start_at(span.since_ns));
+  ReportBuilder builder(report_settings(options), request.filter);
+  replay.add_sink(builder);
+  TRY(replay.run(span.until_ns));
+  const recording::Origin& recorded = replay.recording().origin();
+  ReportOrigin origin{.version = NETSONDE_VERSION,
+                      .kernel = recorded.kernel,
+                      .source = fmt::format("{}, recorded by {}", options.from, recorded.program),
+                      .filter = options.filter};
+  if (!recorded.filter.empty())
+    origin.unknown.push_back("Recorded was only what this accepts: " + recorded.filter);
+  for (const std::string& gap : gaps_of(replay))
+    origin.unknown.push_back("Recording: " + gap + ".");
+  return builder.finish(replay.snapshot(), std::move(origin));
+}
+
+}  // namespace
+
+Result<int> run_report(const Options& options, const Request& request) {
+  if (!to_standard_output(options)) TRY(check_new_file(options.output, options.force));
+  const Report report =
+      TRY(options.from.empty() ? live_report(options, request) : recorded_report(options, request));
+  TRY(write(report, options));
+  return 0;
+}
+
+}  // namespace netsonde

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "user/model/diagnosis/group.h"
+#include "user/sinks/report/render.h"
+#include "user/sinks/report/words.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr std::size_t kMostRows = 10;  // of a table
+constexpr std::size_t kMostBins = 12;  // of the timeline
+constexpr int kMostColumns = 28;       // of a name
+constexpr int kBar = 30;               // of a histogram
+
+class TextPage {
+ public:
+  explicit TextPage(int width) : width_(width) {}
+
+  void heading(std::string_view title) {
+    text_ += fmt::format("\n{}\n", title);
+    text_ += std::string(static_cast<std::size_t>(display_width(title)), '-') + "\n";
+  }
+  void words(std::string_view words, int indent = 0) { labelled("", words, indent); }
+  // The label hangs in the indent.
+  void labelled(std::string_view label, std::string_view words, int indent) {
+    const std::string margin(static_cast<std::size_t>(indent), ' ');
+    bool first = true;
+    for (const std::string& line : wrap(printable(words), width_ - indent)) {
+      text_ += (first && !label.empty() ? fit(label, indent) : margin) + line + "\n";
+      first = false;
+    }
+  }
+  void line(std::string line) {
+    line.erase(line.find_last_not_of(' ') + 1);
+    text_ += line + "\n";
+  }
+  void table(const ReportTable& table);
+  std::string take() { return std::move(text_); }
+
+ private:
+  int width_;
+  std::string text_;
+};
+
+// Whatever has room, from the left; what is no text stands right.
+void TextPage::table(const ReportTable& table) {
+  const std::size_t count = std::min(table.rows.size(), kMostRows);
+  std::string head;
+  std::vector<std::string> lines(count);
+  for (std::size_t column = 0; column < table.columns.size(); ++column) {
+    const Column& what = table.columns[column];
+    if (what.reach != Column::Reach::Everywhere) continue;
+    std::vector<std::string> cells;
+    int wide = display_width(what.title);
+    for (std::size_t row = 0; row < count; ++row) {
+      cells.push_back(printable(human(table.rows[row][column], what.unit)));
+      wide = std::max(wide, std::min(display_width(cells.back()), kMostColumns));
+    }
+    if (!head.empty() && display_width(head) + wide > width_) break;
+    head += fit(what.title, wide, !what.is_text) + "  ";
+    for (std::size_t row = 0; row < count; ++row)
+      lines[row] += fit(cells[row], wide, !what.is_text) + "  ";
+  }
+  line(head);
+  for (std::string& one : lines) line(std::move(one));
+  const std::uint64_t more = table.rows.size() - count + table.left_out;
+  if (more) line(fmt::format("and {} more", more));
+}
+
+void add_finding(TextPage& page, const Report& report, std::size_t index) {
+  const ReportFinding& found = report.findings[index];
+  const Finding& finding = found.finding;
+  constexpr int kIndent = 13;
+  page.line(fmt::format("{:>2}. {:<9}{}  {}", index + 1, name_of(finding.severity), finding.id,
+                        found.who));
+  page.words(finding.text, 4);
+  if (found.because)
+    page.labelled("    because", fmt::format("finding {}", *found.because + 1), kIndent);
+  page.labelled("    when", when_text(found, report), kIndent);
+  if (const std::string impact = impact_text(finding.impact); !impact.empty())
+    page.labelled("    impact", impact, kIndent);
+  page.labelled("    evidence", evidence_text(finding), kIndent);
+  page.labelled(
+      "    where",
+      fmt::format("{}; confidence {}{}{}", name_of(finding.where), name_of(finding.confidence),
+                  finding.doubt.empty() ? "" : ": ", finding.doubt),
+      kIndent);
+  page.labelled("    advice", finding.advice, kIndent);
+  page.line("");
+}
+
+void add_findings(TextPage& page, const Report& report) {
+  if (report.findings.empty()) return;
+  page.heading("Findings");
+  for (std::size_t i = 0; i < report.findings.size(); ++i) add_finding(page, report, i);
+  if (report.findings_left_out) page.line(fmt::format("and {} more", report.findings_left_out));
+}
+
+// Some bins together; the mean of their means, weighted by nothing but their number, would not be
+// one: the greatest is told.
+std::string most_of(const TimelineSeries& series, std::size_t from, std::size_t to) {
+  std::optional<double> most;
+  for (std::size_t i = from; i < to; ++i)
+    if (const auto& max = series.bins[i].max) most = std::max(most.value_or(*max), *max);
+  return most ? human(Value(*most), series.unit) : "-";
+}
+
+void add_timeline(TextPage& page, const Report& report) {
+  const Timeline& timeline = report.timeline;
+  const std::size_t bins = timeline.bins.size();
+  if (!bins) return;
+  struct Shown {
+    std::string_view id, title;
+  };
+  constexpr std::array kShown = {
+      Shown{"tx_bytes_per_s", "sent/s"},     Shown{"rx_bytes_per_s", "rcvd/s"},
+      Shown{"retransmit_percent", "retr%"},  Shown{"rtt_p50_us", "rtt p50"},
+      Shown{"rtt_p99_us", "rtt p99"},        Shown{"drops_per_s", "drops/s"},
+      Shown{"resets_sent_per_s", "rst out"}, Shown{"resets_received_per_s", "rst in"},
+      Shown{"opened_per_s", "open/s"},       Shown{"lost_events_per_s", "lost/s"}};
+  page.heading("Timeline (the greatest of each row)");
+  std::string head = fit("from", 15);
+  for (const Shown& shown : kShown) head += fit(shown.title, 8, true);
+  page.line(head);
+  const std::size_t rows = std::min(bins, kMostBins);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::size_t from = row * bins / rows, to = (row + 1) * bins / rows;
+    std::string line = fit(clock_text(timeline.bins[from].from_ns, report), 15);
+    for (const Shown& shown : kShown) {
+      const auto series = std::ranges::find(timeline.series, shown.id, &TimelineSeries::id);
+      line += fit(most_of(*series, from, to), 8, true);
+    }
+    page.line(line);
+  }
+  for (const TimelineMark& mark : timeline.marks)
+    page.words(fmt::format("{} {}: {}", clock_text(mark.to_ns, report), mark.kind, mark.text));
+}
+
+void add_histogram(TextPage& page, const ReportHistogram& histogram) {
+  if (!histogram.total) return;
+  page.heading(histogram.title);
+  page.words(histogram.note);
+  std::uint64_t most = 0;
+  for (const auto& bucket : histogram.buckets) most = std::max(most, bucket.count);
+  for (const auto& bucket : histogram.buckets) {
+    const auto bar = static_cast<std::size_t>(kBar * bucket.count / most);
+    page.line(fmt::format("{:>8} to {:>8} {:>9}  {}", quantity(bucket.from, histogram.unit),
+                          quantity(bucket.to, histogram.unit), bucket.count,
+                          std::string(bucket.count ? std::max<std::size_t>(bar, 1) : 0, '#')));
+  }
+}
+
+void add_unknown(TextPage& page, const Report& report) {
+  page.heading("What was lost or is unknown");
+  page.words("Lost events: " + (report.losses_text.empty() ? "none" : report.losses_text) + ".");
+  for (const std::string& words : report.unknown) page.words(words);
+  if (!report.not_checked.empty())
+    page.words("Not looked for: " + listed(report.not_checked) + " (netsonde doctor says why).");
+}
+
+void add_measured(TextPage& page, const Report& report) {
+  page.heading("How it was measured");
+  for (const auto& [label, words] : measured_words(report)) page.labelled(label, words, 14);
+}
+
+}  // namespace
+
+std::string to_text(const Report& report, int width) {
+  TextPage page(width);
+  page.line(fmt::format("netsonde report: {}, {}", printable(report.host), period_text(report)));
+  page.line("");
+  page.words(report.verdict);
+  page.line("");
+  for (const std::string& words : report.summary) page.words(words);
+  add_findings(page, report);
+  add_timeline(page, report);
+  for (const ReportSection& section : report.sections) {
+    page.heading(section.title);
+    for (const std::string& words : section.words) page.words(words);
+    for (const ReportTable& table : section.tables)
+      if (!table.rows.empty()) page.table(table);
+  }
+  for (const ReportTable& table : report.tables) {
+    if (table.rows.empty()) continue;
+    page.heading(table.title);
+    page.table(table);
+  }
+  for (const ReportHistogram& histogram : report.histograms) add_histogram(page, histogram);
+  if (!report.host_faults.rows.empty()) {
+    page.heading(report.host_faults.title);
+    page.table(report.host_faults);
+  }
+  add_unknown(page, report);
+  add_measured(page, report);
+  return page.take();
+}
+
+}  // namespace netsonde
