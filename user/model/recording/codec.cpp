@@ -30,7 +30,7 @@ std::uint32_t unzigzag(std::uint32_t value) {
 }
 
 template <typename T>
-  requires std::is_integral_v<T>
+requires std::is_integral_v<T>
 void put(std::vector<std::byte>& out, T value) {
   std::array<std::byte, sizeof(T)> bytes;
   std::memcpy(bytes.data(), &value, sizeof(T));
