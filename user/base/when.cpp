@@ -2,6 +2,7 @@
 #include "user/base/when.h"
 
 #include <chrono>
+#include <limits>
 #include <optional>
 
 #include "user/base/text.h"
@@ -78,8 +79,8 @@ std::optional<std::int64_t> zone(Scan& scan) {
 }
 
 std::optional<std::int64_t> date(Scan& scan) {
-  const auto year = scan.number(4, 2261);
-  if (!year || !scan.take('-')) return std::nullopt;
+  const auto year = scan.number(4, 2261);  // what nanoseconds since the epoch can tell
+  if (!year || *year < 1970 || !scan.take('-')) return std::nullopt;
   const auto month = scan.number(2, 12);
   if (!month || !scan.take('-')) return std::nullopt;
   const auto day = scan.number(2, 31);
@@ -130,7 +131,10 @@ std::int64_t When::in(std::int64_t begin_ns, std::int64_t end_ns) const {
       return today <= end_ns ? today : today - kDay;
     }
     case Kind::BeforeEnd: return end_ns - ns_;
-    case Kind::AfterBegin: return begin_ns + ns_;
+    case Kind::AfterBegin: {
+      constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+      return begin_ns > kMost - ns_ ? kMost : begin_ns + ns_;
+    }
   }
   return ns_;
 }

@@ -57,6 +57,7 @@ void Store::restore(const Connection& connection, bool active) {
   const std::uint64_t cookie = connection.last.conn.cookie;
   if (connection.is_closed()) {
     closed_.push_back(connection);
+    if (closed_.size() > settings_.linger_limit) closed_.pop_front();
     return;
   }
   connections_.insert_or_assign(cookie, connection);

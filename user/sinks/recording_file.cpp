@@ -34,7 +34,7 @@ Result<RecordingFile> RecordingFile::create(const std::string& path, const Origi
   FrameWriter frames;
   const FrameHead head{
       .kind = FrameKind::Begin, .first_ns = origin.began_ns, .last_ns = origin.began_ns};
-  TRY(file.write_all(frames.frame(head, bytes_of(to_json(origin).dump()))));
+  TRY(file.write_all(frames.frame(head, bytes_of(to_line(to_json(origin))))));
   return file;
 }
 
@@ -75,7 +75,7 @@ Result<> RecordingFile::finish(std::uint64_t not_recorded) {
   const std::uint64_t offset = bytes_;
   FrameWriter frames;
   const FrameHead head{.kind = FrameKind::End, .first_ns = began_ns_, .last_ns = last_ns_};
-  const auto frame = frames.frame(head, bytes_of(to_json(ending_).dump()));
+  const auto frame = frames.frame(head, bytes_of(to_line(to_json(ending_))));
   std::vector<std::byte> end(frame.begin(), frame.end());
   const auto place = std::as_bytes(std::span(&offset, 1));
   const auto mark = std::as_bytes(std::span(kTailMark));

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kMostWaiting = 64 << 20;
 constexpr std::uint64_t kFilesInDirectory = 16;
+// For the end of one file and the begin of the next.
+constexpr std::uint64_t kReserve = 64 << 10;
 constexpr std::uint64_t kLargestFile = 64 << 20;
 constexpr Nanos kOldestFile = std::chrono::hours(1);
 
@@ -122,8 +124,8 @@ Result<> RecordingWriter::append(const FrameJob& job) {
   if (!file_) return Error("there is no file to write to");
   const FrameHead head = head_of(job, origin_.began_ns);
   const auto frame = frames_.frame(head, job.batch.encode());
-  if (directory_) make_room(frame.size());
-  if (directory_ && file_->bytes() + frame.size() > target_.most_bytes)
+  if (directory_) make_room(frame.size() + kReserve);
+  if (directory_ && file_->bytes() + frame.size() + kReserve > target_.most_bytes)
     return Error("all files together would be too large");
   const bool sync = job.kind == FrameKind::Checkpoint;
   Result<> written = file_->append(head, frame, sync);

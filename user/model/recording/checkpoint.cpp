@@ -78,7 +78,7 @@ rec_connection image_of(const Connection& c, bool active) {
   record.rtt_p50 = c.rtt.p50;
   record.rtt_p90 = c.rtt.p90;
   record.rtt_p99 = c.rtt.p99;
-  record.rtt_samples = c.rtt.samples;
+  record.rtt_count = c.rtt.samples;
   record.limit = static_cast<std::uint32_t>(c.limit);
   record.flags = (c.limit_known ? kLimitKnown : 0U) | (c.sampled ? kSampled : 0U) |
                  (c.base.known ? kBaseKnown : 0U) | (c.base.at_rest ? kAtRest : 0U) |
@@ -114,7 +114,7 @@ Connection connection_of(const rec_connection& record) {
   c.rx_rate = record.rx_rate;
   c.retransmit_rate = record.retransmit_rate;
   c.drop_rate = record.drop_rate;
-  c.rtt = {.samples = record.rtt_samples,
+  c.rtt = {.samples = record.rtt_count,
            .p50 = record.rtt_p50,
            .p90 = record.rtt_p90,
            .p99 = record.rtt_p99};

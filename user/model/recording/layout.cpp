@@ -237,11 +237,11 @@ Fields connection_state() {
                   F(rec_connection, rtt_p50),
                   F(rec_connection, rtt_p90),
                   F(rec_connection, rtt_p99),
-                  F(rec_connection, rtt_samples),
+                  F(rec_connection, rtt_count),
                   F(rec_connection, limit),
                   F(rec_connection, flags),
                   F(rec_connection, kind),
-                  F(rec_connection, pad)}});
+                  F(rec_connection, pad3)}});
 }
 
 Fields host() {

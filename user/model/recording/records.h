@@ -51,11 +51,11 @@ struct rec_connection {
   std::uint32_t base_busy_ms, base_rwnd_ms, base_sndbuf_ms;
   float tx_rate, rx_rate, retransmit_rate, drop_rate;
   float rtt_p50, rtt_p90, rtt_p99;
-  std::uint32_t rtt_samples;
+  std::uint32_t rtt_count;  // samples behind these; no name of a field stands twice in a record
   std::uint32_t limit;
   std::uint32_t flags;  // enum ConnectionFlags
   std::uint32_t kind;   // enum ev_kind of last, whose header tells of this record
-  std::uint32_t pad;
+  std::uint32_t pad3;
 };
 
 }  // namespace netsonde::recording

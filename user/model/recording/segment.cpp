@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kTailBytes = sizeof(std::uint64_t) + sizeof(Mark);
 constexpr std::uint64_t kHeadBytes = sizeof(FrameHead);
+constexpr std::size_t kFirstLook = 4096, kLongestLook = 1 << 20;
 
 std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -118,19 +119,27 @@ Result<std::optional<FrameHead>> Segment::head_at(std::uint64_t offset) {
     if (!head && !only_zeros(offset)) return std::move(head).error();
     if (head && head.value().stored_bytes <= input_.size - offset - kHeadBytes)
       return Head(head.value());
-  } else if (ending_ || input_.size - offset == kTailBytes) {
+  } else if (ending_ || TRY(is_tail(offset))) {
     return Head();
   }
   cut_at_ = offset;
   return Head();
 }
 
-// A machine that lost its power may leave a file that is longer than what was written of it.
+Result<bool> Segment::is_tail(std::uint64_t offset) {
+  if (input_.size - offset != kTailBytes) return false;
+  Mark mark;
+  TRY(input_.read(input_.size - sizeof(mark), std::as_writable_bytes(std::span(mark))));
+  return mark == kTailMark;
+}
+
+// A machine that lost its power may leave a file that is longer than what was written of it. Of a
+// huge one the first part must do.
 bool Segment::only_zeros(std::uint64_t offset) {
   std::array<std::byte, 4096> bytes;
-  while (offset < input_.size) {
-    const auto part =
-        std::span(bytes).first(std::min<std::uint64_t>(bytes.size(), input_.size - offset));
+  const std::uint64_t end = std::min(input_.size, offset + kMostFrameBytes);
+  while (offset < end) {
+    const auto part = std::span(bytes).first(std::min<std::uint64_t>(bytes.size(), end - offset));
     if (!input_.read(offset, part)) return false;
     if (std::ranges::any_of(part, [](std::byte byte) { return byte != std::byte{0}; }))
       return false;
@@ -156,11 +165,13 @@ Result<Segment::Frame> Segment::frame_at(std::uint64_t offset, const FrameHead& 
 
 // The next place that looks like a frame; its head is still to be read.
 Result<std::optional<std::uint64_t>> Segment::next_mark(std::uint64_t offset) {
-  std::vector<std::byte> bytes(1 << 20);
+  std::vector<std::byte> bytes;
   const auto mark = std::as_bytes(std::span(kFrameMark));
-  while (offset + kHeadBytes <= input_.size) {
-    const auto part =
-        std::span(bytes).first(std::min<std::uint64_t>(bytes.size(), input_.size - offset));
+  // Often it is near.
+  for (std::size_t most = kFirstLook; offset + kHeadBytes <= input_.size;
+       most = std::min(4 * most, kLongestLook)) {
+    bytes.resize(std::min<std::uint64_t>(most, input_.size - offset));
+    const std::span part(bytes);
     TRY(input_.read(offset, part));
     for (auto found = part.begin();; ++found) {
       found = std::search(found, part.end(), mark.begin(), mark.end());

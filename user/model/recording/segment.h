@@ -66,6 +66,7 @@ class Segment {
   Result<std::span<const std::byte>> payload_at(std::uint64_t offset, const FrameHead& head);
   Result<Frame> frame_at(std::uint64_t offset, const FrameHead& described);
   Result<std::optional<std::uint64_t>> next_mark(std::uint64_t offset);
+  Result<bool> is_tail(std::uint64_t offset);
   bool only_zeros(std::uint64_t offset);
   Result<bool> pass_over(const Error& damage);
   Error at(std::uint64_t offset, const Error& error) const;
