@@ -25,10 +25,6 @@ void tell(const std::string& line) {
   std::fprintf(stderr, "netsonde: %s\n", line.c_str());
 }
 
-Result<std::int64_t> time_in(const std::string& text, const recording::Recording& recording) {
-  return TRY(When::parse(text)).in(recording.begin_ns(), recording.end_ns());
-}
-
 // A span that lies beside the recording is a mistake; one that is longer is not.
 Result<> check_span(const RecordedSpan& span) {
   const recording::Recording& recording = span.recording;
@@ -43,17 +39,6 @@ Result<> check_span(const RecordedSpan& span) {
   if (span.since_ns > span.until_ns)
     return Error(rfc3339(span.since_ns) + " is after " + rfc3339(span.until_ns));
   return {};
-}
-
-// What replaying found out about the file.
-void tell_gaps(const Replay& replay) {
-  if (replay.unknown())
-    tell(fmt::format("{} records are of kinds that only a newer netsonde knows", replay.unknown()));
-  if (replay.undecodable()) tell(fmt::format("{} records make no sense", replay.undecodable()));
-  for (const recording::Segment& segment : replay.recording().segments())
-    if (segment.damaged_frames())
-      tell(fmt::format("{}: {} damaged places passed over, {} bytes", printable(segment.name()),
-                       segment.damaged_frames(), segment.damaged_bytes()));
 }
 
 Result<> show_tables(Replay& replay, Table& table, const Options& options,
@@ -141,6 +126,20 @@ Result<int> run_monitor(const Options& options, const Request&) {
 }
 
 }  // namespace
+
+Result<std::int64_t> time_in(const std::string& text, const recording::Recording& recording) {
+  return TRY(When::parse(text)).in(recording.begin_ns(), recording.end_ns());
+}
+
+void tell_gaps(const Replay& replay) {
+  if (replay.unknown())
+    tell(fmt::format("{} records are of kinds that only a newer netsonde knows", replay.unknown()));
+  if (replay.undecodable()) tell(fmt::format("{} records make no sense", replay.undecodable()));
+  for (const recording::Segment& segment : replay.recording().segments())
+    if (segment.damaged_frames())
+      tell(fmt::format("{}: {} damaged places passed over, {} bytes", printable(segment.name()),
+                       segment.damaged_frames(), segment.damaged_bytes()));
+}
 
 Result<RecordedSpan> open_recorded(const Options& options) {
   OpenedRecording opened = TRY(open_recording(options.from, options.salvage));

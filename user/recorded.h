@@ -19,4 +19,9 @@ struct RecordedSpan {
 };
 Result<RecordedSpan> open_recorded(const Options& options);
 
+// A time as it is given to --at, in that recording, nanoseconds since the epoch.
+Result<std::int64_t> time_in(const std::string& text, const recording::Recording& recording);
+// Tells what replaying found out about the file, on standard error.
+void tell_gaps(const Replay& replay);
+
 }  // namespace netsonde
