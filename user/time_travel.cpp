@@ -203,6 +203,8 @@ void TimeTravel::on_action(Action action) {
       break;
     default: change_mode(Mode::Paused);
   }
+  const bool speed = action == Action::PlaySlower || action == Action::PlayFaster;
+  if (speed && mode_ == Mode::Paused) tui_->set_message("Space plays " + pace_.text());
   if (action == Action::StepBack) --steps_;
   if (action == Action::StepForward) ++steps_;
   if (action == Action::JumpBack) steps_ -= kJump;
