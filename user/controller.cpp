@@ -20,6 +20,7 @@
 #include "user/sinks/trace.h"
 #include "user/sinks/tui/keys.h"
 #include "user/sinks/tui/tui.h"
+#include "user/time_travel.h"
 
 namespace netsonde {
 
@@ -169,13 +170,17 @@ void print_man_entry(std::string_view names, std::string_view help) {
   fmt::print(".TP\n.B \"{}\"\n{}\n", name, roff(help));
 }
 
-// Internal, for the build: what stands in the manual page for its lines @FIELDS@, @KEYS@ and
-// @FINDINGS@.
+// Internal, for the build: what stands in the manual page for its lines @FIELDS@, @KEYS@,
+// @RECORDINGKEYS@ and @FINDINGS@.
 void print_man() {
   fmt::print("@FIELDS@\n");
   for (const Field& field : fields()) print_man_entry(names_of(field), field.help);
   fmt::print("@KEYS@\n");
-  for (const KeyBinding& key : key_bindings()) print_man_entry(key.names, key.help);
+  for (const KeyBinding& key : key_bindings())
+    if (key.scope != Scope::Recording) print_man_entry(key.names, key.help);
+  fmt::print("@RECORDINGKEYS@\n");
+  for (const KeyBinding& key : key_bindings())
+    if (key.scope == Scope::Recording) print_man_entry(key.names, key.help);
   fmt::print("@FINDINGS@\n");
   for (const Rule& rule : all_rules()) print_man_entry(rule.id, rule.help);
 }
@@ -204,14 +209,16 @@ Result<int> run(const Options& options) {
   if (options.command == Command::Snapshot) return run_snapshot(options);
   if (options.command == Command::Export) return run_export(options, request.value());
   if (options.command == Command::Report) return run_report(options, request.value());
-  if (!options.from.empty()) return run_recorded(options, request.value());
+  const bool view = options.command == Command::Top && !options.once && !options.batch &&
+                    !options.json && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
+  if (!options.from.empty())
+    return view ? run_time_travel(options, request.value())
+                : run_recorded(options, request.value());
   TRY(check_privilege());
   if (options.command == Command::Record) return run_record(options, request.value());
   if (options.command == Command::Trace) return run_trace(options, request.value());
   if (options.command == Command::Explain) return run_explain(options, request.value());
   if (options.command == Command::Monitor) return run_monitor(options, request.value());
-  const bool view = options.command == Command::Top && !options.once && !options.batch &&
-                    !options.json && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
   return view ? run_view(options, request.value()) : run_table(options, request.value());
 }
 

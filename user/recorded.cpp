@@ -25,10 +25,6 @@ void tell(const std::string& line) {
   std::fprintf(stderr, "netsonde: %s\n", line.c_str());
 }
 
-Result<std::int64_t> time_in(const std::string& text, const recording::Recording& recording) {
-  return TRY(When::parse(text)).in(recording.begin_ns(), recording.end_ns());
-}
-
 // A span that lies beside the recording is a mistake; one that is longer is not.
 Result<> check_span(const RecordedSpan& span) {
   const recording::Recording& recording = span.recording;
@@ -43,10 +39,6 @@ Result<> check_span(const RecordedSpan& span) {
   if (span.since_ns > span.until_ns)
     return Error(rfc3339(span.since_ns) + " is after " + rfc3339(span.until_ns));
   return {};
-}
-
-void tell_gaps(const Replay& replay) {
-  for (const std::string& gap : gaps_of(replay)) tell(gap);
 }
 
 Result<> show_tables(Replay& replay, Table& table, const Options& options,
@@ -148,6 +140,14 @@ std::vector<std::string> gaps_of(const Replay& replay) {
                                  printable(segment.name()), segment.damaged_frames(),
                                  segment.damaged_bytes()));
   return gaps;
+}
+
+Result<std::int64_t> time_in(const std::string& text, const recording::Recording& recording) {
+  return TRY(When::parse(text)).in(recording.begin_ns(), recording.end_ns());
+}
+
+void tell_gaps(const Replay& replay) {
+  for (const std::string& gap : gaps_of(replay)) tell(gap);
 }
 
 Result<RecordedSpan> open_recorded(const Options& options) {

@@ -22,4 +22,9 @@ Result<RecordedSpan> open_recorded(const Options& options);
 // What replaying found out about the file, in words.
 std::vector<std::string> gaps_of(const Replay& replay);
 
+// A time as it is given to --at, in that recording, nanoseconds since the epoch.
+Result<std::int64_t> time_in(const std::string& text, const recording::Recording& recording);
+// Tells what replaying found out about the file, on standard error.
+void tell_gaps(const Replay& replay);
+
 }  // namespace netsonde

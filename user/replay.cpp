@@ -66,6 +66,7 @@ Result<> Replay::take_state(const Record& record) {
 
 Result<> Replay::take(const Record& record) {
   ++taken_[record.kind];
+  at_ns_ = time_of(record);
   if (record.kind == kSnapshot) {
     feed_.give_snapshot();
   } else if (record.kind == kName) {
@@ -120,6 +121,7 @@ Result<> Replay::start_at(std::int64_t time_ns) {
   step_.reset();
   pending_.reset();
   taken_.clear();
+  at_ns_ = std::numeric_limits<std::int64_t>::min();
   feed_.reset();
   host_log_ = HostLogReader();
   feed_.set_quiet(true);

@@ -41,6 +41,8 @@ class Replay {
   // All that is left until then.
   Result<> run(std::int64_t until_ns = kEnd);
 
+  // Of the newest record that was told; right after a step: of the snapshot.
+  std::int64_t at_ns() const { return at_ns_; }
   // Of whatever was handed to the feed: how many, by kind of record.
   const std::map<std::uint16_t, std::uint64_t>& taken() const { return taken_; }
   std::uint64_t unknown() const { return unknown_; }          // records of a later netsonde
@@ -61,6 +63,7 @@ class Replay {
   std::optional<recording::Recording::Step> step_;
   std::optional<Record> pending_;  // read, but later than anybody asked for
   std::map<std::uint16_t, std::uint64_t> taken_;
+  std::int64_t at_ns_ = std::numeric_limits<std::int64_t>::min();
   std::uint64_t unknown_ = 0;
   std::uint64_t undecodable_ = 0;
 };

@@ -16,7 +16,7 @@ import time
 import harness
 
 MODULES = ["view", "ending", "events", "explain", "monitor", "top", "limits", "hostile", "arguments", "places", "install",
-           "findings", "export"]
+           "findings", "export", "travel"]
 AT_ONCE = 5
 
 

@@ -21,7 +21,9 @@ class View:
         self.folder = tempfile.mkdtemp()
         self.server = launch(["tmux", "-D", "-S", f"{self.folder}/socket", "-f", "/dev/null"], start_new_session=True)
         eventually(lambda: os.path.exists(f"{self.folder}/socket"), "a tmux server")
-        words = [harness.BINARY, "top", "--interval", "0.3s", "--filter", f"{here()} and state != LISTEN", *arguments]
+        words = [harness.BINARY, "top", "--filter", f"{here()} and state != LISTEN", *arguments]
+        if "--from" not in arguments:
+            words += ["--interval", "0.3s"]
         # The shell stays, so that what the view leaves behind can be looked at.
         script = 'trap : INT; echo BEFORE; stty -a >settings; "$@"; echo $? >status; stty -a >>settings; echo AFTER; exec sleep 1000'
         self.tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), "-c", self.folder,

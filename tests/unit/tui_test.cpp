@@ -13,13 +13,15 @@ namespace netsonde {
 namespace {
 
 TEST(KeysTest, NoKeyDoesTwoThings) {
-  std::set<char32_t> keys;
-  for (const KeyBinding& binding : key_bindings())
-    for (const char32_t key : binding.keys) {
-      if (key) {
-        EXPECT_TRUE(keys.insert(key).second) << binding.names;
+  for (const bool recording : {false, true}) {
+    std::set<char32_t> keys;
+    for (const KeyBinding& binding : key_bindings())
+      for (const char32_t key : binding.keys) {
+        if (key && binding.applies(recording)) {
+          EXPECT_TRUE(keys.insert(key).second) << binding.names;
+        }
       }
-    }
+  }
 }
 
 TEST(KeysTest, EveryActionHasAKeyANameAndAHelp) {
@@ -29,7 +31,7 @@ TEST(KeysTest, EveryActionHasAKeyANameAndAHelp) {
     EXPECT_NE(binding.keys[0], U'\0');
     EXPECT_FALSE(binding.names.empty());
     EXPECT_FALSE(binding.help.empty());
-    EXPECT_EQ(action_of(binding.keys[0]), binding.action);
+    EXPECT_EQ(action_of(binding.keys[0], binding.scope == Scope::Recording), binding.action);
     EXPECT_EQ(&binding_of(binding.action), &binding);
   }
   EXPECT_EQ(actions.size(), static_cast<std::size_t>(Action::Quit) + 1);

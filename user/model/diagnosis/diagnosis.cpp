@@ -12,11 +12,12 @@ namespace netsonde {
 
 namespace {
 
-// What it cost decides, never a ratio: first what did not come about, then time, then bytes.
+// What it cost decides, never a ratio: first what did not come about, then time, then packets, then
+// bytes.
 auto cost(const Finding& finding) {
   const Impact& impact = finding.impact;
   return std::tuple(finding.severity, impact.attempts.value_or(0), impact.time.value_or(Nanos(0)),
-                    impact.bytes.value_or(0), impact.segments.value_or(0), impact.connections);
+                    impact.segments.value_or(0), impact.bytes.value_or(0), impact.connections);
 }
 
 struct Cause {

@@ -159,11 +159,12 @@ void Page::draw(Screen& screen) {
                lines[static_cast<std::size_t>(scrolled) + static_cast<std::size_t>(i)]);
 }
 
-Page help_page(int width) {
+Page help_page(int width, bool recording) {
   constexpr std::size_t kNames = 14;
   const auto room = static_cast<std::size_t>(std::max(std::min(width, 100) - 4, 20)) - kNames;
   Page page = {.title = "netsonde keys", .lines = {}, .scrolled = 0};
   for (const KeyBinding& binding : key_bindings()) {
+    if (!binding.applies(recording)) continue;
     std::string_view names = binding.names;
     for (const std::string_view line : wrapped(binding.help, room))
       page.lines.push_back(fmt::format("{:<{}}{}", std::exchange(names, ""), kNames, line));

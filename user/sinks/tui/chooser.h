@@ -50,6 +50,6 @@ struct Page {
 };
 
 // What the keys do, for people.
-Page help_page(int width);
+Page help_page(int width, bool recording);
 
 }  // namespace netsonde

@@ -30,25 +30,28 @@ void Tui::Impl::on_key(const Input& input) {
   if (input.key == kIgnored) return;
   message_.clear();
   if (input.key == kControlC) return actions_.quit();
-  if (!live_ || too_small()) return action_of(input.key) == Action::Quit ? actions_.quit() : void();
+  if (!live_ || too_small())
+    return action_of(input.key, in_recording()) == Action::Quit ? actions_.quit() : void();
   if (page_) {
     if (!page_->on_key(input.key)) page_.reset();
   } else if (chooser_) {
     on_chooser_key(input.key);
   } else if (filter_edit_) {
     on_filter_key(input.key);
+  } else if (time_edit_) {
+    on_time_key(input.key);
   } else if (input.key == kClick) {
     on_click(input);
-  } else if (const auto action = action_of(input.key)) {
+  } else if (const auto action = action_of(input.key, in_recording())) {
     perform(*action);
   }
 }
 
 void Tui::Impl::perform(Action action) {
-  if (perform_move(action) || perform_time(action)) return;
+  if (perform_move(action) || perform_travel(action) || perform_time(action)) return;
   switch (action) {
     case Action::Quit: return actions_.quit();
-    case Action::Help: page_ = help_page(screen_->columns()); return;
+    case Action::Help: page_ = help_page(screen_->columns(), in_recording()); return;
     case Action::Redraw: return screen_->forget();
     case Action::Back: return back();
     case Action::Names: numeric_ = !numeric_; return;
@@ -95,6 +98,29 @@ bool Tui::Impl::perform_time(Action action) {
   }
 }
 
+// In a recording whoever plays it moves in time.
+bool Tui::Impl::perform_travel(Action action) {
+  if (!in_recording()) return false;
+  const bool sideways = action == Action::Left || action == Action::Right;
+  if (sideways && !play_.moving)
+    action = action == Action::Left ? Action::StepBack : Action::StepForward;
+  switch (action) {
+    case Action::GoToTime: time_edit_.emplace(); return true;
+    case Action::PlayPause:
+    case Action::StepBack:
+    case Action::StepForward:
+    case Action::JumpBack:
+    case Action::JumpForward:
+    case Action::GoToBegin:
+    case Action::GoToEnd:
+    case Action::NextFinding:
+    case Action::PreviousFinding:
+    case Action::PlaySlower:
+    case Action::PlayFaster: actions_.travel(action); return true;
+    default: return false;
+  }
+}
+
 bool Tui::Impl::perform_sort(Action action) {
   switch (action) {
     case Action::SortLeft: sort_beside(-1); return true;
@@ -113,7 +139,7 @@ bool Tui::Impl::perform_show(Action action) {
   };
   switch (action) {
     case Action::Filter:
-      filter_edit_ = FilterEdit{.line = LineEdit(view_.filter.text()), .error = {}};
+      filter_edit_ = Prompt{.line = LineEdit(view_.filter.text()), .error = {}};
       return true;
     case Action::Group:
       set_group(static_cast<int>(rotated(view_.group, 1, kGroupings)));
@@ -161,6 +187,8 @@ void Tui::Impl::back() {
     set_group(static_cast<int>(view_.open_group->by));
   } else if (!view_.filter.empty()) {
     view_.filter = Filter();
+  } else if (in_recording()) {
+    actions_.travel(Action::Back);
   } else {
     playback_.thaw();
   }
@@ -279,6 +307,19 @@ void Tui::Impl::on_filter_key(char32_t key) {
     default:
       if (filter_edit_->line.on_key(key)) parse_filter();
   }
+}
+
+void Tui::Impl::on_time_key(char32_t key) {
+  if (key == kEscape) return time_edit_.reset();
+  if (key != kEnter) {
+    if (time_edit_->line.on_key(key)) time_edit_->error.clear();
+    return;
+  }
+  const auto gone = actions_.go_to_time(time_edit_->line.text());
+  if (gone)
+    time_edit_.reset();
+  else
+    time_edit_->error = gone.error().message();
 }
 
 void Tui::Impl::change_interval(int by) {

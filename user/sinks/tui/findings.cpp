@@ -69,12 +69,16 @@ std::string nothing_wrong(const LiveFindings& findings) {
 
 }  // namespace
 
-Result<> LiveFindings::on_snapshot(const Snapshot& snapshot) {
-  TRY(window_.on_snapshot(snapshot));
+void LiveFindings::judge(const Snapshot& snapshot) {
   const Observation observation = window_.observe(snapshot);
   span_ = observation.span();
   not_watched_ = observation.not_watched;
   findings_ = diagnose(observation).findings;
+}
+
+Result<> LiveFindings::on_snapshot(const Snapshot& snapshot) {
+  TRY(take(snapshot));
+  judge(snapshot);
   return {};
 }
 

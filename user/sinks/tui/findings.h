@@ -18,7 +18,12 @@ class LiveFindings {
   Result<> on_event(const Event& event, const Store& store) {
     return window_.on_event(event, store);
   }
+  // Takes the snapshot in; judge() it then, which costs more, when it is to be seen.
+  Result<> take(const Snapshot& snapshot) { return window_.on_snapshot(snapshot); }
+  void judge(const Snapshot& snapshot);
   Result<> on_snapshot(const Snapshot& snapshot);
+
+  const std::vector<Finding>& all() const { return findings_; }
 
   // The worst that is more than a note; nullptr: none.
   const Finding* worst() const;

@@ -19,7 +19,8 @@ namespace {
 constexpr std::size_t kPoints = 900;
 constexpr std::size_t kSpan = 120;  // points that a sparkline shows, at least
 constexpr int kGaugeWidth = 26, kMostGauges = 6, kLabel = 9, kValue = 7;
-constexpr int kOneLine = 120;  // columns that hold the whole verdict
+constexpr int kOneLine = 120;                         // columns that hold the whole verdict
+constexpr int kRoomForName = 72, kRoomForHost = 110;  // columns, of a recording's
 
 struct Gauge {
   std::string_view label;
@@ -182,7 +183,32 @@ int Header::height(const Screen& screen, const Snapshot& snapshot) const {
          finding_has_line(rows, columns) + states_have_line(rows) + gauge_rows(rows, columns);
 }
 
+// The host and the date go first where there is little room.
+void Header::draw_recording_title(Screen& screen, const Snapshot& snapshot, const Moment& moment) {
+  const int columns = screen.columns();
+  auto put = [&screen, x = 0](std::string_view text, int most, Style style) mutable {
+    const std::string clean = screen.clean(text);
+    const int width = std::min(display_width(clean), most);
+    screen.put(0, x, width, clean, style);
+    x += width + 2;
+  };
+  put("netsonde", columns, Style::Strong);
+  if (columns >= kRoomForHost && !snapshot.names().host.empty())
+    put(snapshot.names().host, columns / 6, Style::Normal);
+  if (columns >= kRoomForName) put(moment.recording, columns / 4, Style::Normal);
+  const std::string date = rfc3339(snapshot.realtime_ns()).substr(0, 10) + " ";
+  put((columns >= kRoomForHost ? date : "") + clock_text(snapshot.realtime_ns()), columns,
+      Style::Normal);
+  put(moment.play.text, columns, moment.play.moving ? Style::Normal : Style::Bar);
+  put(fmt::format("{:.0f}%", moment.play.percent), columns, Style::Normal);
+  const std::string lost = fmt::format("lost {}", snapshot.lost());
+  const auto width = static_cast<int>(lost.size());
+  if (columns < kRoomForName) return;
+  screen.put(0, columns - width, width, lost, snapshot.lost() ? Style::Bad : Style::Normal);
+}
+
 void Header::draw_title(Screen& screen, const Snapshot& snapshot, const Moment& moment) const {
+  if (!moment.recording.empty()) return draw_recording_title(screen, snapshot, moment);
   const int columns = screen.columns();
   const Point* point = point_at(snapshot.time());
   const double cpu = point ? point->cpu_percent : std::numeric_limits<double>::quiet_NaN();

@@ -7,6 +7,7 @@
 
 #include "user/model/snapshot.h"
 #include "user/sinks/tui/screen.h"
+#include "user/sinks/tui/tui.h"
 #include "user/sinks/tui/verdict.h"
 
 namespace netsonde {
@@ -18,6 +19,8 @@ struct Moment {
   Nanos behind{};        // frozen: how long ago
   std::size_t tick = 0;  // frozen: which of the ticks of the history, from 1
   std::size_t ticks = 0;
+  std::string recording{};  // its name; empty: the host is watched
+  PlayState play{};
 };
 
 // The top of the screen: is TCP healthy, who is worst, and what netsonde itself costs and misses.
@@ -42,6 +45,7 @@ class Header {
   // The series up to a time, so that a frozen view does not know the future.
   std::vector<double> series(double (*get)(const Totals&), Time until, std::size_t capacity) const;
   const Point* point_at(Time time) const;
+  static void draw_recording_title(Screen& screen, const Snapshot& snapshot, const Moment& moment);
   static int draw_verdict(Screen& screen, int y, const Verdict& verdict);
   void draw_gauges(Screen& screen, const Snapshot& snapshot, int y, int rows) const;
 

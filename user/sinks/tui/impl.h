@@ -27,27 +27,33 @@ struct Tui::Impl {
   Result<> on_snapshot(const Snapshot& snapshot);
   void on_key(const Input& input);
   void draw();
+  void forget();
+  std::span<const Finding> judge(const Snapshot& snapshot);
 
   TuiActions actions_;
   std::unique_ptr<Screen> screen_;
   Playback playback_;
   NameCache names_;
+  PlayState play_;
+  std::string message_;  // until the next key
 
  private:
-  struct FilterEdit {
+  struct Prompt {
     LineEdit line;
-    std::string error;  // why the text is not in force
+    std::string error;  // why the text is not in force, or means nothing
   };
   enum class Choice { Columns, Sort };
   static constexpr int kLeastRows = 10, kLeastColumns = 40;
 
   // Keys, by what is open.
   void on_filter_key(char32_t key);
+  void on_time_key(char32_t key);
   void on_chooser_key(char32_t key);
   void on_click(const Input& input);
   void perform(Action action);
   bool perform_move(Action action);
   bool perform_time(Action action);
+  bool perform_travel(Action action);
   bool perform_sort(Action action);
   bool perform_show(Action action);
 
@@ -70,14 +76,18 @@ struct Tui::Impl {
   NameCache* names() { return numeric_ ? nullptr : &names_; }
   void draw_main(const Snapshot& snapshot);
   void draw_status(int y, const Items& items, const Totals& totals);
+  Moment moment() const;
   void draw_bottom();
+  void draw_prompt(std::string_view label, const Prompt& prompt);
   void draw_hints(int y);
   void tell_histograms();
   bool too_small() const;
+  bool in_recording() const { return !recording_.empty(); }
 
   View view_;
   std::vector<const Field*> chosen_;
   bool numeric_;
+  std::string recording_;
   bool mouse_ = true;
   Nanos interval_;
   const Store* live_ = nullptr;  // whoever feeds the view keeps it
@@ -86,11 +96,11 @@ struct Tui::Impl {
   LiveFindings findings_;
   Table table_;
   std::optional<Detail> detail_;
-  std::optional<FilterEdit> filter_edit_;
+  std::optional<Prompt> filter_edit_;
+  std::optional<Prompt> time_edit_;
   std::optional<Chooser> chooser_;
   Choice choice_ = Choice::Columns;
   std::optional<Page> page_;
-  std::string message_;  // until the next key
   std::vector<std::uint64_t> histograms_;
 };
 

@@ -47,6 +47,14 @@ enum class Action : std::uint8_t {
   StepForward,
   JumpBack,
   JumpForward,
+  PlayPause,
+  GoToTime,
+  GoToBegin,
+  GoToEnd,
+  NextFinding,
+  PreviousFinding,
+  PlaySlower,
+  PlayFaster,
   Filter,
   Group,
   GroupBack,
@@ -68,6 +76,9 @@ enum class Action : std::uint8_t {
   Quit,
 };
 
+// Where a key does so: what is played goes at a speed, what happens now at an interval.
+enum class Scope : std::uint8_t { Everywhere, Live, Recording };
+
 // One thing that a key does. The help overlay, the line of hints and the manual are made from
 // these.
 struct KeyBinding {
@@ -76,10 +87,15 @@ struct KeyBinding {
   std::string_view names;        // as the user knows them
   std::string_view help;
   std::string_view hint;  // for the bottom line of the screen
+  Scope scope = Scope::Everywhere;
+
+  bool applies(bool recording) const {
+    return scope == Scope::Everywhere || (scope == Scope::Recording) == recording;
+  }
 };
 
 std::span<const KeyBinding> key_bindings();
-std::optional<Action> action_of(char32_t key);
+std::optional<Action> action_of(char32_t key, bool recording);
 const KeyBinding& binding_of(Action action);
 
 }  // namespace netsonde

@@ -22,6 +22,14 @@ constexpr std::array kFrozenHints = {Action::Freeze,   Action::StepBack,    Acti
                                      Action::JumpBack, Action::JumpForward, Action::Help,
                                      Action::Quit,     Action::Filter,      Action::Open,
                                      Action::Group,    Action::SortChoose};
+constexpr std::array kRecordingHints = {
+    Action::PlayPause,       Action::StepBack,  Action::StepForward, Action::NextFinding,
+    Action::GoToTime,        Action::Help,      Action::Quit,        Action::Filter,
+    Action::PreviousFinding, Action::Open,      Action::Group,       Action::PlaySlower,
+    Action::PlayFaster,      Action::GoToBegin, Action::GoToEnd,     Action::SortChoose};
+constexpr std::array kRecordingDetailHints = {
+    Action::Back,        Action::Up,          Action::Down, Action::PlayPause, Action::StepBack,
+    Action::StepForward, Action::NextFinding, Action::Help, Action::Quit};
 constexpr std::array kDetailHints = {Action::Back,   Action::Up,       Action::Down,
                                      Action::Freeze, Action::StepBack, Action::StepForward,
                                      Action::Help,   Action::Quit};
@@ -42,6 +50,7 @@ Tui::Impl::Impl(TuiSettings settings, TuiActions actions, std::unique_ptr<Screen
       names_(actions_.resolve),
       chosen_(std::move(settings.columns)),
       numeric_(settings.numeric),
+      recording_(std::move(settings.recording)),
       interval_(settings.interval) {
   view_.filter = std::move(settings.filter);
   if (settings.sort) sort_by(settings.sort);
@@ -61,6 +70,7 @@ Result<> Tui::Impl::on_event(const Event& event, const Store& store) {
 Result<> Tui::Impl::on_snapshot(const Snapshot& snapshot) {
   live_ = &snapshot.store();
   header_.add(snapshot);
+  if (in_recording()) return findings_.take(snapshot);
   TRY(findings_.on_snapshot(snapshot));
   draw();
   return {};
@@ -76,13 +86,12 @@ void Tui::Impl::draw() {
     screen_->put(0, 0, screen_->columns(),
                  fmt::format("terminal too small: need {}x{}", kLeastColumns, kLeastRows));
   } else if (!live_) {
-    screen_->put(0, 0, screen_->columns(), "netsonde: waiting for the first tick");
+    screen_->put(0, 0, screen_->columns(),
+                 in_recording() ? "netsonde: reading" : "netsonde: waiting for the first tick");
   } else {
     const Snapshot snapshot(shown());
     if (detail_) {
-      Moment moment = playback_.moment(*live_);
-      moment.interval = interval_;
-      header_.draw_title(*screen_, snapshot, moment);
+      header_.draw_title(*screen_, snapshot, moment());
       detail_->draw(*screen_, 1, snapshot, names(), findings());
     } else {
       draw_main(snapshot);
@@ -93,12 +102,32 @@ void Tui::Impl::draw() {
   screen_->flush();
 }
 
-void Tui::Impl::draw_main(const Snapshot& snapshot) {
+Moment Tui::Impl::moment() const {
   Moment moment = playback_.moment(*live_);
   moment.interval = interval_;
-  Verdict verdict = judge(snapshot, moment.frozen ? playback_.blame() : blame_.interval());
+  moment.recording = recording_;
+  moment.play = play_;
+  return moment;
+}
+
+void Tui::Impl::forget() {
+  playback_ = Playback(playback_.history().budget());
+  header_ = Header();
+  blame_ = Blame();
+  findings_ = LiveFindings();
+  if (detail_) detail_.emplace(detail_->cookie(), live_->names(), playback_.history());
+}
+
+std::span<const Finding> Tui::Impl::judge(const Snapshot& snapshot) {
+  findings_.judge(snapshot);
+  return findings_.all();
+}
+
+void Tui::Impl::draw_main(const Snapshot& snapshot) {
+  Verdict verdict =
+      netsonde::judge(snapshot, playback_.frozen() ? playback_.blame() : blame_.interval());
   add_finding(verdict, findings());
-  header_.draw(*screen_, snapshot, verdict, moment);
+  header_.draw(*screen_, snapshot, verdict, moment());
   Items items(snapshot, view_);
   const int y = header_.height(*screen_, snapshot);
   std::vector<Column> columns = columns_for(chosen_, view_.show);
@@ -130,16 +159,18 @@ void Tui::Impl::draw_status(int y, const Items& items, const Totals& totals) {
 }
 
 void Tui::Impl::draw_hints(int y) {
-  const std::span<const Action> actions = detail_ ? std::span<const Action>(kDetailHints)
-                                          : playback_.frozen()
-                                              ? std::span<const Action>(kFrozenHints)
-                                              : std::span<const Action>(kMainHints);
+  std::span<const Action> actions = detail_ ? std::span<const Action>(kDetailHints) : kMainHints;
+  if (in_recording())
+    actions = detail_ ? std::span<const Action>(kRecordingDetailHints) : kRecordingHints;
+  else if (!detail_ && playback_.frozen())
+    actions = kFrozenHints;
   int x = 0;
   for (const Action action : actions) {
     const KeyBinding& binding = binding_of(action);
     const std::string_view key = binding.names.substr(0, binding.names.find(' '));
     const bool thaw = action == Action::Freeze && playback_.frozen();
-    const std::string_view hint = thaw ? "live" : binding.hint;
+    const bool pause = action == Action::PlayPause && play_.moving;
+    const std::string_view hint = thaw ? "live" : pause ? "pause" : binding.hint;
     const int width = static_cast<int>(key.size() + 1 + hint.size());
     if (x + width > screen_->columns()) break;
     screen_->put(y, x, static_cast<int>(key.size()), key, Style::Bar);
@@ -148,21 +179,25 @@ void Tui::Impl::draw_hints(int y) {
   }
 }
 
+void Tui::Impl::draw_prompt(std::string_view label, const Prompt& prompt) {
+  const int y = screen_->rows() - 1, columns = screen_->columns();
+  const int typed = display_width(screen_->clean(prompt.line.before_cursor()));
+  screen_->put(y, 0, columns, std::string(label) + prompt.line.text(), Style::Strong);
+  screen_->place_cursor(y, static_cast<int>(label.size()) + typed);
+  std::string_view error = prompt.error;
+  for (int line = static_cast<int>(std::count(error.begin(), error.end(), '\n')) + 1;
+       line > 0 && !error.empty(); --line) {
+    screen_->put(y - line, 0, columns, error.substr(0, error.find('\n')), Style::Warn);
+    error.remove_prefix(std::min(error.find('\n'), error.size() - 1) + 1);
+  }
+}
+
 void Tui::Impl::draw_bottom() {
   const int y = screen_->rows() - 1, columns = screen_->columns();
   if (filter_edit_) {
-    constexpr std::string_view kPrompt = "Filter: ";
-    const auto prompt = static_cast<int>(kPrompt.size());
-    const int typed = display_width(screen_->clean(filter_edit_->line.before_cursor()));
-    const std::string text = std::string(kPrompt) + filter_edit_->line.text();
-    screen_->put(y, 0, columns, text, Style::Strong);
-    screen_->place_cursor(y, prompt + typed);
-    std::string_view error = filter_edit_->error;
-    for (int line = static_cast<int>(std::count(error.begin(), error.end(), '\n')) + 1;
-         line > 0 && !error.empty(); --line) {
-      screen_->put(y - line, 0, columns, error.substr(0, error.find('\n')), Style::Warn);
-      error.remove_prefix(std::min(error.find('\n'), error.size() - 1) + 1);
-    }
+    draw_prompt("Filter: ", *filter_edit_);
+  } else if (time_edit_) {
+    draw_prompt("Go to: ", *time_edit_);
   } else if (!message_.empty()) {
     screen_->put(y, 0, columns, message_, Style::Warn);
   } else {
@@ -224,6 +259,22 @@ Result<> Tui::on_resize() {
 
 void Tui::redraw() {
   impl_->draw();
+}
+
+std::span<const Finding> Tui::judge(const Snapshot& snapshot) {
+  return impl_->judge(snapshot);
+}
+
+void Tui::forget() {
+  impl_->forget();
+}
+
+void Tui::set_play_state(PlayState state) {
+  impl_->play_ = std::move(state);
+}
+
+void Tui::set_message(std::string text) {
+  impl_->message_ = std::move(text);
 }
 
 void Tui::on_name(const Address& address, std::string name) {

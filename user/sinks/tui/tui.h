@@ -4,12 +4,15 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "user/model/diagnosis/finding.h"
 #include "user/model/filter.h"
 #include "user/model/history.h"
 #include "user/model/snapshot.h"
+#include "user/sinks/tui/keys.h"
 
 namespace netsonde {
 
@@ -21,6 +24,14 @@ struct TuiSettings {
   const Field* sort = nullptr;        // null: worst first (retransmits, drops, rate)
   bool numeric = true;                // addresses are not resolved to names
   bool ascii = false;                 // no braille and no box drawing, whatever the locale
+  std::string recording{};            // the name of what is played; empty: the host is watched
+};
+
+// Where in a recording the view stands.
+struct PlayState {
+  bool moving = false;
+  std::string text;  // "paused", "playing 4x"
+  double percent = 0;
 };
 
 // What the view asks of whoever runs it.
@@ -31,6 +42,10 @@ struct TuiActions {
   std::function<void(const std::vector<std::uint64_t>&)> want_histograms;
   // Looks a name up in the background; the answer comes through Tui::on_name.
   std::function<void(const Address&)> resolve;
+  // In a recording: one of the keys that move in time.
+  std::function<void(Action)> travel;
+  // Likewise, to a time as it was typed.
+  std::function<Result<>(const std::string&)> go_to_time;
 };
 
 // The live view. Draws on snapshots and keys; nothing else moves it. The terminal is restored when
@@ -50,6 +65,14 @@ class Tui : public Sink {
   Result<> on_resize();
   void on_name(const Address& address, std::string name);  // shown by the next draw
   void redraw();
+
+  // Of a recording snapshots are only taken in; whoever plays it has those judged and drawn that
+  // are to be seen. Findings are valid until the next one.
+  std::span<const Finding> judge(const Snapshot& snapshot);
+  // What comes next is of another time: nothing seen so far belongs to it.
+  void forget();
+  void set_play_state(PlayState state);
+  void set_message(std::string text);  // until the next key
 
  private:
   struct Impl;
