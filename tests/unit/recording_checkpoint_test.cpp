@@ -30,7 +30,7 @@ class RecordingCheckpointTest : public StoreTest {
     names_.host = "host";
     names_.learn({.kind = NameKind::Symbol, .number = 0x1234, .text = "tcp_v4_rcv"});
     names_.learn({.kind = NameKind::Cgroup, .number = 9, .text = "/a\xff"});
-    names_.learn({.kind = NameKind::DropReason, .number = 2, .text = "NO_SOCKET"});
+    names_.learn({.kind = NameKind::DropReason, .number = 2, .text = "NETFILTER_DROP"});
   }
 
   void live(Store& store, double seconds) {
@@ -57,8 +57,9 @@ class RecordingCheckpointTest : public StoreTest {
 
   // What a reader knows who begins with that checkpoint.
   void restore_into(Names& names, Store& store, const Keep& keep) const {
+    const Translation same = Translation::of(own_layouts());
     for (const Batch& part : checkpoint_of(store_, keep)) {
-      auto records = Records::decode(part.encode(), Translation::of(own_layouts())).value();
+      auto records = Records::decode(part.encode(), same).value();
       while (const auto record = records.next()) restore(record->kind, record->bytes, names, store);
     }
   }
@@ -137,8 +138,9 @@ TEST_F(RecordingCheckpointTest, ALayoutThatDiffersKeepsBothCountsOfRttSamples) {
   std::vector<RecordLayout> theirs = {own_layouts().begin(), own_layouts().end()};
   auto& state = *std::ranges::find(theirs, std::uint16_t{kConnectionState}, &RecordLayout::kind);
   state.fields.pop_back();
+  const Translation translation = Translation::of(theirs);
   for (const Batch& part : checkpoint_of(store_, [](const Connection&) { return true; })) {
-    auto records = Records::decode(part.encode(), Translation::of(theirs)).value();
+    auto records = Records::decode(part.encode(), translation).value();
     while (const auto record = records.next())
       restore(record->kind, record->bytes, other_names_, other_);
   }

@@ -26,7 +26,8 @@ class RecordingHostLogTest : public ::testing::Test {
   }
   static Decoded only(const Batch& batch) {
     EXPECT_EQ(batch.count(), 1U);
-    return all_of(Records::decode(batch.encode(), Translation::of(own_layouts())).value()).at(0);
+    const Translation same = Translation::of(own_layouts());
+    return all_of(Records::decode(batch.encode(), same).value()).at(0);
   }
   std::optional<Values> read(const Decoded& record) {
     const auto reading = reader_.take(record.kind, record.bytes).value();

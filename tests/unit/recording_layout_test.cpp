@@ -161,7 +161,8 @@ TEST(RecordingLayoutTest, RecordsOfANewerNetsondeArePassedOverAndCounted) {
   Batch batch;
   for (const std::uint16_t kind : {EV_TICK, EV_RTT, EV_RTT, EV_TICK})
     batch.add(random_record(random, *own_layout(kind), 0));
-  auto records = Records::decode(batch.encode(), Translation::of(theirs)).value();
+  const Translation translation = Translation::of(theirs);
+  auto records = Records::decode(batch.encode(), translation).value();
   EXPECT_EQ(records.unknown(), 2U);
   EXPECT_EQ(all_of(std::move(records)).size(), 2U);
 }

@@ -45,7 +45,9 @@ class Batch {
 // needs much more memory than a frame may have, whatever it claims.
 class Records {
  public:
+  // The translation outlives them.
   static Result<Records> decode(std::span<const std::byte> payload, const Translation& translation);
+  static Result<Records> decode(std::span<const std::byte>, const Translation&&) = delete;
 
   struct Record {
     std::uint16_t kind = 0;            // of ours
