@@ -14,11 +14,13 @@ _netsonde() {
     [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in top | connections | trace | explain | monitor | record | snapshot | doctor | fields) command=$word; break ;; esac
+        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | doctor | fields) command=$word; break ;; esac
     done
     case $option in
         --by) choice=$(_netsonde_fields) ;;
         --fields) choice=$(_netsonde_fields) list=1 ;;
+        --table) choice='connections samples events host findings' ;;
+        --format) [ "$command" = export ] && choice='jsonl csv sqlite perfetto' || choice='html md json text' ;;
         --events)
             choice='connect established accept listen close listen_close retransmit reset drop
                 congestion_state listen_overflow rtt' list=1 ;;
@@ -29,12 +31,14 @@ _netsonde() {
             --since | --until | --at | --keep | --max-size) return ;;
         *)
             case $command in
-                '') choice='top connections trace explain monitor record snapshot doctor fields --config --version --help' ;;
+                '') choice='top connections trace explain monitor report record snapshot export doctor fields --config --version --help' ;;
                 top) choice="$looking $table --once --batch --count --history --resolve --ascii" ;;
                 connections) choice="$looking $table" ;;
                 trace) choice="$looking --events --duration --count" ;;
                 explain) choice="--filter --json --ring-size --duration --interval --pid --connection $recorded --help" ;;
                 monitor) choice="--interval --duration --json --ring-size $recorded --help" ;;
+                report) choice="--filter --ring-size --duration --interval $recorded --output --format --force --help" ;;
+                export) choice='--format --table --output --filter --since --until --salvage --force --help' ;;
                 record) choice='--output --rolling --keep --max-size --duration --interval --filter --ring-size --force --help' ;;
                 snapshot) choice="$recorded --output --force --help" ;;
                 doctor) choice='--json --help' ;;

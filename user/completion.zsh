@@ -71,6 +71,7 @@ _netsonde() {
       _values command 'top[live view of every TCP connection]' 'connections[one table]' \
         'trace[events as they happen]' 'explain[what is wrong, and what would help]' \
         'monitor[what leaves the usual]' \
+        'report[all that was found, on one page]' 'export[a recording for other programs]' \
         'record[keep everything in a file]' 'snapshot[a part of a recording]' 'doctor[what this host can show]' 'fields[the fields]' ;;
     option)
       case $line[1] in
@@ -79,6 +80,11 @@ _netsonde() {
         trace) _arguments $looking $recorded $trace ;;
         explain) _arguments $explain $recorded $looking[1] $looking[3,-1] ;;
         monitor) _arguments $monitor $recorded $looking[3,-1] ;;
+        report) _arguments $explain[1,2] $recorded $record[1] $record[2] $record[8] $looking[1] $looking[4,-1] \
+          '--format[whatever the name]:format:(html md json text)' ;;
+        export) _arguments $recorded[2,3] $recorded[5] $record[1] $record[2] $record[8] $looking[1] $looking[5,-1] \
+          '--format[of the output]:format:(jsonl csv sqlite perfetto)' \
+          '--table[of CSV]:table:(connections samples events host findings)' '1:recording:_files' ;;
         record) _arguments $record $looking[1] $looking[4,-1] ;;
         snapshot) _arguments $recorded $record[1] $record[2] $record[8] $looking[5,-1] ;;
         doctor) _arguments '--json[one JSON object]' $looking[5,-1] ;;
