@@ -15,7 +15,7 @@ namespace {
 
 auto cost_of(Severity severity, const Impact& impact) {
   return std::tuple(severity, impact.attempts.value_or(0), impact.time.value_or(Nanos(0)),
-                    impact.bytes.value_or(0), impact.segments.value_or(0), impact.connections);
+                    impact.segments.value_or(0), impact.bytes.value_or(0), impact.connections);
 }
 
 // As findings are grouped: the remote end of a client, the local service of a server.
