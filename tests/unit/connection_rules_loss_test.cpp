@@ -90,7 +90,7 @@ TEST(LossRulesTest, ADelayThatVariesIsNoQueue) {
 
 TEST(LossRulesTest, WhereOnlyTheVariationSpeaksAgainstAQueueThatIsSaid) {
   const Trip doubtful{.srtt_us = 12'000, .rttvar_us = 2001},
-      smaller{.srtt_us = 11'999, .rttvar_us = 2001};
+      smaller{.srtt_us = 11'999, .rttvar_us = 2001}, tiny{.srtt_us = 950, .min_rtt_us = 600};
   const auto random = [](const std::vector<Trip>& trips) {
     Lossy world(trips);
     world.step(resent(), 10);
@@ -104,8 +104,8 @@ TEST(LossRulesTest, WhereOnlyTheVariationSpeaksAgainstAQueueThatIsSaid) {
         << finding.text;
     EXPECT_TRUE(finding.doubt.ends_with("it may be a queue")) << finding.doubt;
   }
-  for (const Finding& finding :
-       {random({smaller, smaller, smaller}), random({kCalm, doubtful, kCalm})}) {
+  for (const Finding& finding : {random({smaller, smaller, smaller}), random({tiny, tiny, tiny}),
+                                 random({kCalm, doubtful, kCalm})}) {
     EXPECT_EQ(verdict(finding), "warning network high");
     EXPECT_TRUE(finding.text.find("had not grown") != std::string::npos) << finding.text;
   }

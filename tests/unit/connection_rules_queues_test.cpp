@@ -80,6 +80,34 @@ TEST(CauseTest, WhatAnotherFindingExplainsStandsBehindIt) {
   EXPECT_EQ(order, "peer-silent slow-reader zero-window<slow-reader ");
 }
 
+TEST(CauseTest, AQueueThatStandsExplainsThatItOverflows) {
+  ev_sample s = connection(), other = connection(2);
+  other.conn.remote_port = 80;
+  World world;
+  world.know({s, other});
+  for (ev_sample* each : {&s, &other}) {
+    each->in_flight = 4;
+    each->min_rtt_us = each->srtt_us = 2000;
+    each->segs_out = 1000;
+    each->retransmitted = 10;
+  }
+  s.srtt_us = 7000;
+  for (const std::uint64_t cookie : {kCookie, other.conn.cookie}) {
+    ev_congestion_state change = {};
+    change.new_state = kRecovery;
+    change.srtt_us = 7000;
+    change.min_rtt_us = 2000;
+    world.state(0.5, change, cookie);
+  }
+  for (int second = 1; second <= 4; ++second) {
+    world.step(s, second);
+    world.step(other, second + 0.5);
+  }
+  for (const Finding& finding : world.found("congestive-loss"))
+    EXPECT_EQ(finding.because, finding.subject.connection->remote_port == 443 ? "bufferbloat" : "");
+  EXPECT_EQ(world.found("congestive-loss").size(), 2U);
+}
+
 TEST(ZeroWindowRulesTest, WhereThePeerIsOnThisHostItsProcessIsNamed) {
   const ev_sample s = shut_by_the_peer();
   World world;

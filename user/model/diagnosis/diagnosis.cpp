@@ -30,6 +30,7 @@ constexpr std::array kCauses = {
     Cause{.cause = "zero-window", .effect = "receive-window-limited"},
     Cause{.cause = "slow-reader", .effect = "zero-window"},
     Cause{.cause = "slow-reader", .effect = "receive-window-limited"},
+    Cause{.cause = "bufferbloat", .effect = "congestive-loss"},
     Cause{.cause = "local-drop", .effect = "syn-retransmits"},
     Cause{.cause = "local-drop", .effect = "connect-timeout"},
     Cause{.cause = "local-drop", .effect = "peer-silent"},
@@ -61,36 +62,41 @@ const Finding* cause_of(const Finding& effect, const std::vector<Finding>& all,
   return nullptr;
 }
 
-// Brings each chain to the place of its worst link, causes first; a cause is as severe as what
-// follows from it.
-void join_causes(std::vector<Finding>& findings, const Observation& observation) {
-  std::vector<std::size_t> cause(findings.size());
+// Of each finding the place of its cause; its own where there is none.
+using Causes = std::vector<std::size_t>;
+
+Causes name_causes(std::vector<Finding>& findings, const Observation& observation) {
+  Causes causes(findings.size());
   for (std::size_t i = 0; i < findings.size(); ++i) {
-    const Finding* found = cause_of(findings[i], findings, observation);
-    cause[i] = found ? static_cast<std::size_t>(found - findings.data()) : i;
-    if (found) findings[i].because = found->id;
+    const Finding* cause = cause_of(findings[i], findings, observation);
+    causes[i] = cause ? static_cast<std::size_t>(cause - findings.data()) : i;
+    if (cause) findings[i].because = cause->id;
   }
-  struct Place {
-    std::size_t root = 0, depth = 0;
-  };
-  std::vector<Place> places(findings.size());
-  std::map<std::size_t, std::size_t> first;  // of a chain, by its root
-  for (std::size_t i = 0; i < findings.size(); ++i) {
-    Place& place = places[i];
-    for (place.root = i; cause[place.root] != place.root; place.root = cause[place.root]) {
-      ++place.depth;
-      Severity& severity = findings[cause[place.root]].severity;
+  return causes;
+}
+
+// A cause is as severe as what follows from it.
+void raise_causes(std::vector<Finding>& findings, const Causes& causes) {
+  for (std::size_t i = 0; i < findings.size(); ++i)
+    for (std::size_t at = i; causes[at] != at; at = causes[at]) {
+      Severity& severity = findings[causes[at]].severity;
       severity = std::max(severity, findings[i].severity);
     }
-    first.try_emplace(place.root, i);
+}
+
+// Brings each chain to the place of its worst link, causes first.
+void join_chains(std::vector<Finding>& findings, const Causes& causes) {
+  std::map<std::size_t, std::size_t> first;  // of a chain, by its root
+  std::vector<std::tuple<std::size_t, std::size_t, std::size_t, std::size_t>> order;
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    std::size_t root = i, depth = 0;
+    for (; causes[root] != root; root = causes[root]) ++depth;
+    const auto place = first.try_emplace(root, i).first->second;
+    order.emplace_back(place, root, depth, i);
   }
-  std::vector<std::size_t> order(findings.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) {
-    return std::tuple(first[places[i].root], places[i].root, places[i].depth);
-  });
+  std::ranges::sort(order);
   std::vector<Finding> sorted;
-  for (const std::size_t i : order) sorted.push_back(std::move(findings[i]));
+  for (const auto& [place, root, depth, i] : order) sorted.push_back(std::move(findings[i]));
   findings = std::move(sorted);
 }
 
@@ -119,7 +125,9 @@ Diagnosis diagnose(const Observation& observation) {
   }
   std::stable_sort(diagnosis.findings.begin(), diagnosis.findings.end(),
                    [](const Finding& a, const Finding& b) { return cost(a) > cost(b); });
-  join_causes(diagnosis.findings, observation);
+  const Causes causes = name_causes(diagnosis.findings, observation);
+  raise_causes(diagnosis.findings, causes);
+  join_chains(diagnosis.findings, causes);
   return diagnosis;
 }
 
