@@ -92,12 +92,12 @@ TEST(CauseTest, AQueueThatStandsExplainsThatItOverflows) {
     each->retransmitted = 10;
   }
   s.srtt_us = 7000;
-  for (const std::uint64_t cookie : {kCookie, other.conn.cookie}) {
+  for (const ev_sample* each : {&s, &other}) {
     ev_congestion_state change = {};
     change.new_state = kRecovery;
     change.srtt_us = 7000;
     change.min_rtt_us = 2000;
-    world.state(0.5, change, cookie);
+    world.state(0.5, change, each->conn.cookie);
   }
   for (int second = 1; second <= 4; ++second) {
     world.step(s, second);
