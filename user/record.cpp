@@ -78,8 +78,7 @@ Result<int> run_record(const Options& options, const Request& request) {
                                        .interval = options.interval,
                                        .opens = true,
                                        .read_host_every = options.interval,
-                                       .duration = options.duration,
-                                       .closed_limit = kClosedInTable},
+                                       .duration = options.duration},
                                       request.filter));
   session.live().want_all_histograms(true);
   auto writer =
