@@ -11,6 +11,8 @@ lint="clang-format clang-tidy cppcheck"
 test="protobuf-compiler libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux zsh procps python3
     busybox-static cpio kmod xz-utils"
 peers="libbpf-tools bpftrace bpfcc-tools zstd"
+# Ubuntu has Chromium as a snap alone.
+! grep -q '^ID=debian' /etc/os-release || test="$test chromium chromium-driver"
 [ "$(uname -m)" != x86_64 ] || test="$test qemu-system-x86"
 case ${1:-all} in
     build) wanted=$build ;;

@@ -63,6 +63,13 @@ _netsonde() {
     '--interval[time between two looks]:time (1s):'
     '--force[replace the file]'
   )
+  local -a report=(
+    '(-o --output)'{-o,--output}'[into this file]:file (.html .md .json .txt):_files'
+    '--format[whatever its name]:form:(html md json text)'
+    '--force[replace the file]'
+    '--duration[look for so long]:time (30s):'
+    '--interval[time between two looks]:time:'
+  )
   local context state line
   _arguments -C '--config[defaults for options]:file:_files' '--version[version]' \
     '(-h --help)'{-h,--help}'[help]' '1:command:->command' '*::option:->option'
@@ -80,8 +87,7 @@ _netsonde() {
         trace) _arguments $looking $recorded $trace ;;
         explain) _arguments $explain $recorded $looking[1] $looking[3,-1] ;;
         monitor) _arguments $monitor $recorded $looking[3,-1] ;;
-        report) _arguments $explain[1,2] $recorded $record[1] $record[2] $record[8] $looking[1] $looking[4,-1] \
-          '--format[whatever the name]:format:(html md json text)' ;;
+        report) _arguments $report $recorded $looking[1] $looking[4,-1] ;;
         export) _arguments $recorded[2,3] $recorded[5] $record[1] $record[2] $record[8] $looking[1] $looking[5,-1] \
           '--format[of the output]:format:(jsonl csv sqlite perfetto)' \
           '--table[of CSV]:table:(connections samples events host findings)' '1:recording:_files' ;;

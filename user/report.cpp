@@ -83,7 +83,7 @@ Result<Report> live_report(const Options& options, const Request& request) {
   TRY(session.run());
   utsname system = {};
   uname(&system);
-  return builder.finish(session.snapshot(), {.version = NETSONDE_VERSION,
+  return builder.finish(session.snapshot(), {.program = "netsonde " NETSONDE_VERSION,
                                              .kernel = system.release,
                                              .source = "the running kernel",
                                              .filter = options.filter,
@@ -98,7 +98,7 @@ Result<Report> recorded_report(const Options& options, const Request& request) {
   replay.add_sink(builder);
   TRY(replay.run(span.until_ns));
   const recording::Origin& recorded = replay.recording().origin();
-  ReportOrigin origin{.version = NETSONDE_VERSION,
+  ReportOrigin origin{.program = "netsonde " NETSONDE_VERSION,
                       .kernel = recorded.kernel,
                       .source = fmt::format("{}, recorded by {}", options.from, recorded.program),
                       .filter = options.filter};

@@ -9,7 +9,7 @@ import tempfile
 import urllib.error
 import urllib.request
 
-from harness import eventually, free_port, launch
+from harness import Skip, eventually, free_port, launch
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's name of a reference to an element
 ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -23,6 +23,8 @@ class Browser:
     """Ends with the test that started it."""
 
     def __init__(self, width=1280, height=900):
+        if not shutil.which("chromedriver"):
+            raise Skip("chromedriver is not installed")
         self.folder = tempfile.mkdtemp(prefix="browser")
         port = free_port()
         self.base = f"http://127.0.0.1:{port}"
@@ -95,7 +97,8 @@ class Browser:
 
     def log(self):
         """What the page, or the browser on account of it, has complained of since the last call."""
-        return [entry["message"] for entry in self._call("POST", "/se/log", {"type": "browser"})]
+        messages = [entry["message"] for entry in self._call("POST", "/se/log", {"type": "browser"})]
+        return [message for message in messages if not message.startswith("chrome:")]  # its own first page
 
     def picture(self, path):
         with open(path, "wb") as file:

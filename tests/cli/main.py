@@ -15,7 +15,7 @@ import time
 
 import harness
 
-MODULES = ["view", "ending", "events", "explain", "monitor", "top", "limits", "hostile", "arguments", "places", "install",
+MODULES = ["view", "ending", "events", "explain", "monitor", "report", "page", "top", "limits", "hostile", "arguments", "places", "install",
            "findings", "export", "travel"]
 AT_ONCE = 5
 

@@ -27,8 +27,9 @@ class ReportTest : public ::testing::Test {
   }
 
   void look(double seconds, std::uint64_t lost = 0) {
-    if (!host_values.empty())
+    if (!host_values.empty()) {
       ASSERT_TRUE(builder_.on_host(time_from_ns(at(seconds)), host_values));
+    }
     auto tick = event<ev_tick>(EV_TICK, seconds);
     tick.sampled = true;
     tick.lost[EV_LOST_EVENTS] = lost;
@@ -42,8 +43,9 @@ class ReportTest : public ::testing::Test {
     happen(s);
   }
 
+  ReportBuilder& builder() { return builder_; }
   Report finish() {
-    return builder_.finish(Snapshot(store_), {.version = "1.2.3", .source = "a test"});
+    return builder_.finish(Snapshot(store_), {.program = "netsonde 1.2.3", .source = "a test"});
   }
 
   static const ReportTable& table(const Report& report, std::string_view id) {
@@ -58,14 +60,24 @@ class ReportTest : public ::testing::Test {
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < table.columns.size(); ++i)
       if (table.columns[i].id == id)
-        for (const auto& row : table.rows) texts.push_back(human(row[i], Unit::Count));
+        for (const auto& row : table.rows) {
+          const auto* count = std::get_if<std::uint64_t>(&row[i]);
+          texts.push_back(count ? std::to_string(*count) : human(row[i], Unit::Count));
+        }
     return texts;
   }
 
-  static std::string figure(const Report& report, std::string_view id) {
+  static Cell cell(const Report& report, std::string_view id) {
     for (const Figure& figure : report.figures)
-      if (figure.id == id) return human(figure.value, Unit::Count);
-    return "no such figure";
+      if (figure.id == id) return figure.value;
+    ADD_FAILURE() << "no figure " << id;
+    return {};
+  }
+  // As it is, not rounded.
+  static std::string figure(const Report& report, std::string_view id) {
+    const Cell value = cell(report, id);
+    const auto* count = std::get_if<std::uint64_t>(&value);
+    return count ? std::to_string(*count) : human(value, Unit::Count);
   }
 
   static const TimelineSeries& series(const Report& report, std::string_view id) {

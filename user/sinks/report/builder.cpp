@@ -15,11 +15,6 @@ namespace netsonde {
 
 namespace {
 
-// A rate over time as what it counted.
-Cell count_cell(const std::optional<double>& total) {
-  return total ? Cell(static_cast<std::uint64_t>(std::llround(*total))) : Cell();
-}
-
 Cell cell(const std::optional<double>& value) {
   return value ? Cell(*value) : Cell();
 }
@@ -187,31 +182,86 @@ std::vector<std::string> ReportBuilder::limits(const Snapshot& last) const {
 }
 
 void ReportBuilder::add_figures(Report& report) const {
-  const auto total = [this](std::string_view id) { return count_cell(timeline_.total(id)); };
-  const ReportHistogram& rtt = report.histograms.front();
+  add_connection_figures(report);
+  add_traffic_figures(report);
+  add_trouble_figures(report);
+}
+
+// A rate over the whole time as what it counted.
+Cell ReportBuilder::total(std::string_view series) const {
+  const std::optional<double> total = timeline_.total(series);
+  return total ? Cell(static_cast<std::uint64_t>(std::llround(*total))) : Cell();
+}
+
+void ReportBuilder::add_connection_figures(Report& report) const {
   std::uint64_t failed = 0;
   for (const auto& [end, count] : connections_.ends()) failed += end == "fin" ? 0 : count;
   report.figures = {
-      {"active_connections", "Active", connections_.active(), Unit::Count},
-      {"idle_connections", "Idle", connections_.idle(), Unit::Count},
-      {"most_connections", "Open at once", std::uint64_t{most_connections_}, Unit::Count},
-      {"opened", "Opened", total("opened_per_s"), Unit::Count},
-      {"closed", "Closed", total("closed_per_s"), Unit::Count},
-      {"failed", "Failed", failed, Unit::Count},
-      {"tx_bytes", "Sent", total("tx_bytes_per_s"), Unit::Bytes},
-      {"rx_bytes", "Received", total("rx_bytes_per_s"), Unit::Bytes},
-      {"tx_segments", "Segments sent", total("tx_segments_per_s"), Unit::Segments},
-      {"retransmitted_segments", "Retransmitted", total("retransmitted_segments_per_s"),
-       Unit::Segments},
-      {"retransmit_percent", "In percent", cell(timeline_.range("retransmit_percent").mean),
-       Unit::Percent},
-      {"rtt_p50_us", "RTT median", cell(rtt.p50), Unit::Microseconds},
-      {"rtt_p99_us", "RTT p99", cell(rtt.p99), Unit::Microseconds},
-      {"drops", "Drops", total("drops_per_s"), Unit::Count},
-      {"resets_sent", "Resets out", total("resets_sent_per_s"), Unit::Count},
-      {"resets_received", "Resets in", total("resets_received_per_s"), Unit::Count},
-      {"listen_overflows", "Overflows", total("listen_overflows_per_s"), Unit::Count},
-      {"lost_events", "Lost events", report.lost, Unit::Count}};
+      {.id = "active_connections",
+       .title = "Active",
+       .value = connections_.active(),
+       .unit = Unit::Count},
+      {.id = "idle_connections",
+       .title = "Idle",
+       .value = connections_.idle(),
+       .unit = Unit::Count},
+      {.id = "most_connections",
+       .title = "Open at once",
+       .value = std::uint64_t{most_connections_},
+       .unit = Unit::Count},
+      {.id = "opened", .title = "Opened", .value = total("opened_per_s"), .unit = Unit::Count},
+      {.id = "closed", .title = "Closed", .value = total("closed_per_s"), .unit = Unit::Count},
+      {.id = "failed", .title = "Failed", .value = failed, .unit = Unit::Count}};
+}
+
+void ReportBuilder::add_traffic_figures(Report& report) const {
+  const ReportHistogram& rtt = report.histograms.front();
+  report.figures.insert(
+      report.figures.end(),
+      {{.id = "tx_bytes", .title = "Sent", .value = total("tx_bytes_per_s"), .unit = Unit::Bytes},
+       {.id = "rx_bytes",
+        .title = "Received",
+        .value = total("rx_bytes_per_s"),
+        .unit = Unit::Bytes},
+       {.id = "tx_segments",
+        .title = "Segments sent",
+        .value = total("tx_segments_per_s"),
+        .unit = Unit::Segments},
+       {.id = "retransmitted_segments",
+        .title = "Retransmitted",
+        .value = total("retransmitted_segments_per_s"),
+        .unit = Unit::Segments},
+       {.id = "retransmit_percent",
+        .title = "In percent",
+        .value = cell(timeline_.range("retransmit_percent").mean),
+        .unit = Unit::Percent},
+       {.id = "rtt_p50_us",
+        .title = "RTT median",
+        .value = cell(rtt.p50),
+        .unit = Unit::Microseconds},
+       {.id = "rtt_p99_us",
+        .title = "RTT p99",
+        .value = cell(rtt.p99),
+        .unit = Unit::Microseconds}});
+}
+
+void ReportBuilder::add_trouble_figures(Report& report) const {
+  report.figures.insert(
+      report.figures.end(),
+      {{.id = "drops", .title = "Drops", .value = total("drops_per_s"), .unit = Unit::Count},
+       {.id = "resets_sent",
+        .title = "Resets out",
+        .value = total("resets_sent_per_s"),
+        .unit = Unit::Count},
+       {.id = "resets_received",
+        .title = "Resets in",
+        .value = total("resets_received_per_s"),
+        .unit = Unit::Count},
+       {.id = "listen_overflows",
+        .title = "Overflows",
+        .value = total("listen_overflows_per_s"),
+        .unit = Unit::Count},
+       {.id = "lost_events", .title = "Lost events", .value = report.lost, .unit = Unit::Count}});
 }
 
 }  // namespace netsonde

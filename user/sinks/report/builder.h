@@ -47,6 +47,10 @@ class ReportBuilder : public Sink {
   void look(const Snapshot& snapshot, bool cut_short);
   void diagnose_window(const Snapshot& snapshot);
   void add_figures(Report& report) const;
+  void add_connection_figures(Report& report) const;
+  void add_traffic_figures(Report& report) const;
+  void add_trouble_figures(Report& report) const;
+  Cell total(std::string_view series) const;
   void add_tables(Report& report, const Snapshot& last);
   void add_losses(Report& report, const Snapshot& last) const;
   std::vector<std::string> limits(const Snapshot& last) const;

@@ -201,7 +201,7 @@ std::string lanes_html(const Report& report) {
 
 std::string value_text(const Range& range, const TimelineBin& bin, Unit unit) {
   if (!range.mean) return "-";
-  const std::string mean = quantity(*range.mean, unit);
+  std::string mean = quantity(*range.mean, unit);
   if (bin.ticks < 2 || !range.max) return mean;
   const std::string most = quantity(*range.max, unit);
   return most == mean ? mean : mean + " (up to " + most + ")";
@@ -240,7 +240,7 @@ std::string chart_data(const Report& report) {
   for (const TimelineBin& bin : report.timeline.bins) {
     from.push_back(ms(bin.from_ns));
     to.push_back(ms(bin.to_ns));
-    at.push_back(clock_text(bin.from_ns, report));
+    at.push_back(bin_text(bin, report));
   }
   for (const SeriesOfChart& chart : charts_of(report.timeline))
     for (const TimelineSeries* one : chart) {

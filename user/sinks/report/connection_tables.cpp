@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 namespace netsonde {
@@ -22,43 +23,112 @@ Cell comm_cell(const ev_conn& conn) {
   return text_cell(fixed_string(conn.comm));
 }
 
-const std::vector<Column>& connection_columns() {
-  static const std::vector<Column> kColumns = {
-      {"cookie", "Cookie", "The kernel's socket cookie.", Unit::None, kData},
-      {"comm", "Process", "Name of the process that owns it.", Unit::None, kEverywhere, true},
-      {"pid", "PID", "Its number.", Unit::None},
-      {"direction", "Way", "out: this end connected; in: it accepted.", Unit::None,
-       Column::Reach::Page, true},
-      {"local", "Local", "Address and port of this end.", Unit::None, Column::Reach::Page, true},
-      {"remote", "Remote", "Address and port of the peer.", Unit::None, kEverywhere, true},
-      {"container", "Container", "Its container, where the cgroup shows one.", Unit::None, kData,
-       true},
-      {"netns", "Namespace", "Inode of its network namespace.", Unit::None, kData},
-      {"opened_at", "Opened", "When it began; absent where it is older than netsonde.", Unit::None,
-       kData, true},
-      {"duration_s", "Duration", "From its begin to its end, or to when it last did something.",
-       Unit::Seconds},
-      {"end", "End", "How it ended; absent where it was still open.", Unit::None, kEverywhere,
-       true},
-      {"tx_bytes", "Sent", "Payload bytes that the peer acknowledged.", Unit::Bytes, kEverywhere},
-      {"rx_bytes", "Received", "Payload bytes received in order.", Unit::Bytes, kEverywhere},
-      {"tx_segments", "Segments", "Segments sent.", Unit::Segments, kData},
-      {"retransmitted_segments", "Retr.", "Segments retransmitted.", Unit::Segments, kEverywhere},
-      {"retransmit_percent", "Retr. %", "The same in percent of the segments sent.", Unit::Percent},
-      {"retransmitted_bytes", "Retr. bytes", "Bytes retransmitted.", Unit::Bytes, kData},
-      {"retransmits_rto", "Timeouts", "Segments retransmitted after a timeout.", Unit::Segments},
-      {"drops", "Drops", "Harmful drops on this host tied to it.", Unit::Count, kEverywhere},
-      {"receive_window_limited_ms", "Window", "Time that the peer's window held it back.",
-       Unit::Milliseconds},
-      {"send_buffer_limited_ms", "Buffer", "Time that the send buffer held it back.",
-       Unit::Milliseconds},
-      {"queued_bytes", "Queued", "Bytes that wait at the end: not acknowledged, or not read.",
-       Unit::Bytes},
-      {"srtt_us", "RTT", "Smoothed round-trip time, the newest.", Unit::Microseconds, kEverywhere},
-      {"min_rtt_us", "Min RTT", "The kernel's windowed minimum.", Unit::Microseconds},
-      {"rtt_p99_us", "RTT p99", "99th percentile since it began.", Unit::Microseconds}};
-  return kColumns;
-}
+constexpr std::array kConnectionColumns = {
+    Column{
+        .id = "cookie", .title = "Cookie", .help = "The kernel's socket cookie.", .reach = kData},
+    Column{.id = "comm",
+           .title = "Process",
+           .help = "Name of the process that owns it.",
+           .reach = kEverywhere,
+           .is_text = true},
+    Column{.id = "pid", .title = "PID", .help = "Its number."},
+    Column{.id = "direction",
+           .title = "Way",
+           .help = "out: this end connected; in: it accepted.",
+           .is_text = true},
+    Column{
+        .id = "local", .title = "Local", .help = "Address and port of this end.", .is_text = true},
+    Column{.id = "remote",
+           .title = "Remote",
+           .help = "Address and port of the peer.",
+           .reach = kEverywhere,
+           .is_text = true},
+    Column{.id = "container",
+           .title = "Container",
+           .help = "Its container, where the cgroup shows one.",
+           .reach = kData,
+           .is_text = true},
+    Column{.id = "netns",
+           .title = "Namespace",
+           .help = "Inode of its network namespace.",
+           .reach = kData},
+    Column{.id = "opened_at",
+           .title = "Opened",
+           .help = "When it began; absent where it is older than netsonde.",
+           .reach = kData,
+           .is_text = true},
+    Column{.id = "duration_s",
+           .title = "Duration",
+           .help = "From its begin to its end, or to when it last did something.",
+           .unit = Unit::Seconds},
+    Column{.id = "end",
+           .title = "End",
+           .help = "How it ended; absent where it was still open.",
+           .reach = kEverywhere,
+           .is_text = true},
+    Column{.id = "tx_bytes",
+           .title = "Sent",
+           .help = "Payload bytes that the peer acknowledged.",
+           .unit = Unit::Bytes,
+           .reach = kEverywhere},
+    Column{.id = "rx_bytes",
+           .title = "Received",
+           .help = "Payload bytes received in order.",
+           .unit = Unit::Bytes,
+           .reach = kEverywhere},
+    Column{.id = "tx_segments",
+           .title = "Segments",
+           .help = "Segments sent.",
+           .unit = Unit::Segments,
+           .reach = kData},
+    Column{.id = "retransmitted_segments",
+           .title = "Retr.",
+           .help = "Segments retransmitted.",
+           .unit = Unit::Segments,
+           .reach = kEverywhere},
+    Column{.id = "retransmit_percent",
+           .title = "Retr. %",
+           .help = "The same in percent of the segments sent.",
+           .unit = Unit::Percent},
+    Column{.id = "retransmitted_bytes",
+           .title = "Retr. bytes",
+           .help = "Bytes retransmitted.",
+           .unit = Unit::Bytes,
+           .reach = kData},
+    Column{.id = "retransmits_rto",
+           .title = "Timeouts",
+           .help = "Segments retransmitted after a timeout.",
+           .unit = Unit::Segments},
+    Column{.id = "drops",
+           .title = "Drops",
+           .help = "Harmful drops on this host tied to it.",
+           .unit = Unit::Count,
+           .reach = kEverywhere},
+    Column{.id = "receive_window_limited_ms",
+           .title = "Window",
+           .help = "Time that the peer's window held it back.",
+           .unit = Unit::Milliseconds},
+    Column{.id = "send_buffer_limited_ms",
+           .title = "Buffer",
+           .help = "Time that the send buffer held it back.",
+           .unit = Unit::Milliseconds},
+    Column{.id = "queued_bytes",
+           .title = "Queued",
+           .help = "Bytes that wait at the end: not acknowledged, or not read.",
+           .unit = Unit::Bytes},
+    Column{.id = "srtt_us",
+           .title = "RTT",
+           .help = "Smoothed round-trip time, the newest.",
+           .unit = Unit::Microseconds,
+           .reach = kEverywhere},
+    Column{.id = "min_rtt_us",
+           .title = "Min RTT",
+           .help = "The kernel's windowed minimum.",
+           .unit = Unit::Microseconds},
+    Column{.id = "rtt_p99_us",
+           .title = "RTT p99",
+           .help = "99th percentile since it began.",
+           .unit = Unit::Microseconds}};
 
 std::vector<Cell> row_of(const ConnectionUse& use, const Names& names, std::int64_t offset) {
   const ev_conn& c = use.conn;
@@ -93,22 +163,59 @@ std::vector<Cell> row_of(const ConnectionUse& use, const Names& names, std::int6
       cell_or_absent(rtt, use.rtt.samples)};
 }
 
-// The figures of a group, behind what it is.
+constexpr std::array kGroupFigures = {
+    Column{.id = "connections",
+           .title = "Connections",
+           .help = "That were active.",
+           .unit = Unit::Count,
+           .reach = kEverywhere},
+    Column{.id = "failed",
+           .title = "Failed",
+           .help = "Of these ended in another way than by a close of both ends.",
+           .unit = Unit::Count,
+           .reach = kEverywhere},
+    Column{.id = "tx_bytes",
+           .title = "Sent",
+           .help = "Payload bytes that the peer acknowledged.",
+           .unit = Unit::Bytes,
+           .reach = kEverywhere},
+    Column{.id = "rx_bytes",
+           .title = "Received",
+           .help = "Payload bytes received in order.",
+           .unit = Unit::Bytes,
+           .reach = kEverywhere},
+    Column{.id = "tx_segments",
+           .title = "Segments",
+           .help = "Segments sent.",
+           .unit = Unit::Segments,
+           .reach = kData},
+    Column{.id = "retransmitted_segments",
+           .title = "Retr.",
+           .help = "Segments retransmitted.",
+           .unit = Unit::Segments,
+           .reach = kEverywhere},
+    Column{.id = "retransmit_percent",
+           .title = "Retr. %",
+           .help = "The same in percent of the segments sent.",
+           .unit = Unit::Percent},
+    Column{.id = "drops",
+           .title = "Drops",
+           .help = "Harmful drops on this host tied to them.",
+           .unit = Unit::Count,
+           .reach = kEverywhere},
+    Column{.id = "worst_srtt_us",
+           .title = "Worst RTT",
+           .help = "The greatest smoothed round-trip time at their end.",
+           .unit = Unit::Microseconds,
+           .reach = kEverywhere},
+    Column{.id = "min_rtt_us",
+           .title = "Min RTT",
+           .help = "The least of the kernel's minima.",
+           .unit = Unit::Microseconds}};
+
+// Behind what the group is.
 std::vector<Column> group_columns(std::vector<Column> who) {
-  const std::vector<Column> figures = {
-      {"connections", "Connections", "That were active.", Unit::Count, kEverywhere},
-      {"failed", "Failed", "Of these ended in another way than by a close of both ends.",
-       Unit::Count, kEverywhere},
-      {"tx_bytes", "Sent", "Payload bytes that the peer acknowledged.", Unit::Bytes, kEverywhere},
-      {"rx_bytes", "Received", "Payload bytes received in order.", Unit::Bytes, kEverywhere},
-      {"tx_segments", "Segments", "Segments sent.", Unit::Segments, kData},
-      {"retransmitted_segments", "Retr.", "Segments retransmitted.", Unit::Segments, kEverywhere},
-      {"retransmit_percent", "Retr. %", "The same in percent of the segments sent.", Unit::Percent},
-      {"drops", "Drops", "Harmful drops on this host tied to them.", Unit::Count, kEverywhere},
-      {"worst_srtt_us", "Worst RTT", "The greatest smoothed round-trip time at their end.",
-       Unit::Microseconds, kEverywhere},
-      {"min_rtt_us", "Min RTT", "The least of the kernel's minima.", Unit::Microseconds}};
-  who.insert(who.end(), figures.begin(), figures.end());
+  who.insert(who.end(), kGroupFigures.begin(), kGroupFigures.end());
   return who;
 }
 
@@ -160,7 +267,7 @@ ReportTable connections_table(std::vector<ConnectionUse> uses, std::uint64_t act
                         "Counts are of the time observed. Of all that were active, those with "
                         "the most retransmissions, drops, bytes, waiting bytes, the longest "
                         "round-trip times and failed ends.",
-                    .columns = connection_columns()};
+                    .columns = {kConnectionColumns.begin(), kConnectionColumns.end()}};
   for (const ConnectionUse& use : uses) table.rows.push_back(row_of(use, names, offset));
   table.left_out = active - table.rows.size();
   return table;
@@ -169,10 +276,16 @@ ReportTable connections_table(std::vector<ConnectionUse> uses, std::uint64_t act
 ReportTable processes_table(const GroupLog& groups) {
   ReportTable table{.id = "processes", .title = "Processes", .note = "By name."};
   table.columns = group_columns(
-      {{"comm", "Process", "Name; absent: nobody knows whose they were.", Unit::None, kEverywhere,
-        true},
-       {"processes", "How many", "Processes of that name, as far as they are known.", Unit::Count},
-       {"pid", "PID", "The number, where there is one.", Unit::None, kData}});
+      {{.id = "comm",
+        .title = "Process",
+        .help = "Name; absent: nobody knows whose they were.",
+        .reach = kEverywhere,
+        .is_text = true},
+       {.id = "processes",
+        .title = "How many",
+        .help = "Processes of that name, as far as they are known.",
+        .unit = Unit::Count},
+       {.id = "pid", .title = "PID", .help = "The number, where there is one.", .reach = kData}});
   for (const GroupUse& use : groups.heaviest(kMostRows)) {
     const bool single = use.pids.size() == 1;
     table.rows.push_back({comm_cell(use.conn), cell_or_absent(use.pids.size(), !use.pids.empty()),
@@ -188,12 +301,24 @@ ReportTable remotes_table(const GroupLog& groups) {
                     .title = "Remote ends",
                     .short_title = "Remotes",
                     .note = "By address and service."};
-  table.columns = group_columns(
-      {{"remote_address", "Remote", "Address of the peer.", Unit::None, kEverywhere, true},
-       {"direction", "Way", "out: we connected; in: it did.", Unit::None, kEverywhere, true},
-       {"service_port", "Port", "The port connected to, there or here.", Unit::None, kEverywhere},
-       {"comm", "Process", "One of ours that talked to it.", Unit::None, Column::Reach::Page,
-        true}});
+  table.columns = group_columns({{.id = "remote_address",
+                                  .title = "Remote",
+                                  .help = "Address of the peer.",
+                                  .reach = kEverywhere,
+                                  .is_text = true},
+                                 {.id = "direction",
+                                  .title = "Way",
+                                  .help = "out: we connected; in: it did.",
+                                  .reach = kEverywhere,
+                                  .is_text = true},
+                                 {.id = "service_port",
+                                  .title = "Port",
+                                  .help = "The port connected to, there or here.",
+                                  .reach = kEverywhere},
+                                 {.id = "comm",
+                                  .title = "Process",
+                                  .help = "One of ours that talked to it.",
+                                  .is_text = true}});
   for (const GroupUse& use : groups.heaviest(kMostRows)) {
     const ev_conn& conn = use.conn;
     const std::uint64_t port = conn.direction == EV_IN ? conn.local_port : conn.remote_port;
@@ -207,8 +332,16 @@ ReportTable remotes_table(const GroupLog& groups) {
 
 ReportTable ends_table(const std::map<std::string_view, std::uint64_t>& ends) {
   ReportTable table{.id = "ends", .title = "How connections ended", .short_title = "Ends"};
-  table.columns = {{"end", "End", "As in the field end.", Unit::None, kEverywhere, true},
-                   {"connections", "Connections", "", Unit::Count, kEverywhere}};
+  table.columns = {{.id = "end",
+                    .title = "End",
+                    .help = "As in the field end.",
+                    .reach = kEverywhere,
+                    .is_text = true},
+                   {.id = "connections",
+                    .title = "Connections",
+                    .help = "",
+                    .unit = Unit::Count,
+                    .reach = kEverywhere}};
   for (const auto& [end, count] : ends) table.rows.push_back({std::string(end), count});
   std::ranges::stable_sort(table.rows, [](const auto& a, const auto& b) { return a[1] > b[1]; });
   return table;

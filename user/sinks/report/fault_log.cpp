@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t kMostRows = 100;
 constexpr auto kEverywhere = Column::Reach::Everywhere;
-constexpr auto kPage = Column::Reach::Page;
 
 void cut(ReportTable& table) {
   if (table.rows.size() <= kMostRows) return;
@@ -71,10 +70,19 @@ ReportTable FaultLog::drops(const Store& now) const {
                     .title = "Packets dropped, by reason",
                     .short_title = "Drops",
                     .note = "Packets of every protocol and network namespace."};
-  table.columns = {{"reason", "Reason", "As the kernel names it.", Unit::None, kEverywhere, true},
-                   {"location", "Where", "The kernel's function.", Unit::None, kEverywhere, true},
-                   {"harm", "Harm", "harmful, or why it does none.", Unit::None, kPage, true},
-                   {"packets", "Packets", "", Unit::Count, kEverywhere}};
+  table.columns = {
+      {.id = "reason",
+       .title = "Reason",
+       .help = "As the kernel names it.",
+       .reach = kEverywhere,
+       .is_text = true},
+      {.id = "location",
+       .title = "Where",
+       .help = "The kernel's function.",
+       .reach = kEverywhere,
+       .is_text = true},
+      {.id = "harm", .title = "Harm", .help = "harmful, or why it does none.", .is_text = true},
+      {.id = "packets", .title = "Packets", .help = "", .unit = Unit::Count, .reach = kEverywhere}};
   std::map<std::tuple<std::string, std::string>, std::uint64_t> counts;
   for (const DropCount& drop : now.drops()) {
     const auto before = drops_before_.find(key_of(drop.key));
@@ -95,10 +103,14 @@ ReportTable FaultLog::drops(const Store& now) const {
 
 ReportTable FaultLog::resets(const Names& names) const {
   ReportTable table{.id = "resets", .title = "Resets, by reason", .short_title = "Resets"};
-  table.columns = {{"way", "Way", "", Unit::None, kEverywhere, true},
-                   {"reason", "Reason", "As the kernel names it; absent where it has none.",
-                    Unit::None, kEverywhere, true},
-                   {"resets", "Resets", "", Unit::Count, kEverywhere}};
+  table.columns = {
+      {.id = "way", .title = "Way", .help = "", .reach = kEverywhere, .is_text = true},
+      {.id = "reason",
+       .title = "Reason",
+       .help = "As the kernel names it; absent where it has none.",
+       .reach = kEverywhere,
+       .is_text = true},
+      {.id = "resets", .title = "Resets", .help = "", .unit = Unit::Count, .reach = kEverywhere}};
   for (const auto& [key, count] : resets_)
     table.rows.push_back(
         {std::string(key.first ? "sent" : "received"),
@@ -117,17 +129,34 @@ ReportTable FaultLog::listeners(const Snapshot& last, const Filter& filter,
           Listener{.last = connection->last, .most_queued = connection->last.receive_queue});
   ReportTable table{.id = "listeners", .title = "Listeners"};
   table.columns = {
-      {"local", "Listens on", "Address and port.", Unit::None, kEverywhere, true},
-      {"comm", "Process", "", Unit::None, kEverywhere, true},
-      {"netns", "Namespace", "", Unit::None, Column::Reach::Data},
-      {"connections", "Accepted", "Connections to this port and namespace that began meanwhile.",
-       Unit::Count, kEverywhere},
-      {"most_queued", "Queue", "The most that were seen waiting for accept().", Unit::Count,
-       kEverywhere},
-      {"backlog", "Limit", "How many may wait.", Unit::Count, kEverywhere},
-      {"listen_overflows", "Overflows", "Attempts that it had no room for.", Unit::Count,
-       kEverywhere},
-      {"closed", "Closed", "yes: meanwhile.", Unit::None, kPage, true}};
+      {.id = "local",
+       .title = "Listens on",
+       .help = "Address and port.",
+       .reach = kEverywhere,
+       .is_text = true},
+      {.id = "comm", .title = "Process", .help = "", .reach = kEverywhere, .is_text = true},
+      {.id = "netns", .title = "Namespace", .help = "", .reach = Column::Reach::Data},
+      {.id = "connections",
+       .title = "Accepted",
+       .help = "Connections to this port and namespace that began meanwhile.",
+       .unit = Unit::Count,
+       .reach = kEverywhere},
+      {.id = "most_queued",
+       .title = "Queue",
+       .help = "The most that were seen waiting for accept().",
+       .unit = Unit::Count,
+       .reach = kEverywhere},
+      {.id = "backlog",
+       .title = "Limit",
+       .help = "How many may wait.",
+       .unit = Unit::Count,
+       .reach = kEverywhere},
+      {.id = "listen_overflows",
+       .title = "Overflows",
+       .help = "Attempts that it had no room for.",
+       .unit = Unit::Count,
+       .reach = kEverywhere},
+      {.id = "closed", .title = "Closed", .help = "yes: meanwhile.", .is_text = true}};
   for (const auto& [cookie, listener] : all) {
     Connection connection;
     connection.take(listener.last);

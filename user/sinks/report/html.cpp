@@ -215,9 +215,9 @@ std::string head_html(const Report& report) {
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; "
       "script-src '{}'; img-src data:; base-uri 'none'; form-action 'none'\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<meta name=\"generator\" content=\"netsonde {}\"><link rel=\"icon\" href=\"data:,\">\n"
+      "<meta name=\"generator\" content=\"{}\"><link rel=\"icon\" href=\"data:,\">\n"
       "<title>{}: {}</title>\n<style>{}</style></head>\n",
-      kReportStyleHash, kReportScriptHash, html(report.origin.version), html(report.host),
+      kReportStyleHash, kReportScriptHash, html(report.origin.program), html(report.host),
       html(period_text(report)), kReportStyle);
 }
 
@@ -233,13 +233,13 @@ std::string to_html(const Report& report) {
              "<div class=\"verdict {}\"><p>{}</p>{}</div></div>\n"
              "<nav aria-label=\"Parts of the report\"><ul>{}</ul></nav></header>\n"
              "<main id=\"main\">{}{}</main>\n"
-             "<footer>netsonde {}. Everything on this page is in this file.</footer>\n"
+             "<footer>{}. Everything on this page is in this file.</footer>\n"
              "<script type=\"application/json\" id=\"data\">{}</script>\n<script>{}</script>\n"
              "</body></html>\n",
              html(period_text(report)), html(report.host),
              report.findings.empty() ? "good" : name_of(report.severity), html(report.verdict),
              list_html(report.summary), page.nav(), figures_html(report), page.body(),
-             html(report.origin.version), chart_data(report), kReportScript);
+             html(report.origin.program), chart_data(report), kReportScript);
 }
 
 }  // namespace netsonde

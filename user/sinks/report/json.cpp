@@ -123,7 +123,7 @@ Json measured_json(const Report& report) {
   const ReportOrigin& origin = report.origin;
   Json events = Json::object();
   for (const auto& [kind, count] : report.events) events[std::string(kind)] = count;
-  return {{"version", origin.version},
+  return {{"program", origin.program},
           {"kernel", or_null(origin.kernel)},
           {"source", origin.source},
           {"filter", or_null(origin.filter)},

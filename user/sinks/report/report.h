@@ -130,10 +130,10 @@ struct ReportSection {
 
 // How it was measured, as far as the events do not tell.
 struct ReportOrigin {
-  std::string version;                 // of netsonde
-  std::string kernel;                  // as uname -r; empty: unknown
-  std::string source;                  // "live", or the name of a recording
-  std::string filter;                  // what findings and connections were chosen by; empty: all
+  std::string program{};               // "netsonde 0.1.0"
+  std::string kernel{};                // as uname -r; empty: unknown
+  std::string source{};                // "live", or the name of a recording
+  std::string filter{};                // what findings and connections were chosen by; empty: all
   std::vector<std::string> unknown{};  // what could not be seen or read, in words
 };
 

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "user/model/diagnosis/group.h"
 #include "user/sinks/report/render.h"
@@ -41,6 +43,7 @@ class TextPage {
     text_ += line + "\n";
   }
   void table(const ReportTable& table);
+  int width() const { return width_; }
   std::string take() { return std::move(text_); }
 
  private:
@@ -102,8 +105,6 @@ void add_findings(TextPage& page, const Report& report) {
   if (report.findings_left_out) page.line(fmt::format("and {} more", report.findings_left_out));
 }
 
-// Some bins together; the mean of their means, weighted by nothing but their number, would not be
-// one: the greatest is told.
 std::string most_of(const TimelineSeries& series, std::size_t from, std::size_t to) {
   std::optional<double> most;
   for (std::size_t i = from; i < to; ++i)
@@ -111,30 +112,39 @@ std::string most_of(const TimelineSeries& series, std::size_t from, std::size_t 
   return most ? human(Value(*most), series.unit) : "-";
 }
 
+struct ShownSeries {
+  std::string_view id, title;
+};
+// What there is no room for goes from the end.
+constexpr std::array kShown = {ShownSeries{.id = "tx_bytes_per_s", .title = "sent/s"},
+                               ShownSeries{.id = "rx_bytes_per_s", .title = "rcvd/s"},
+                               ShownSeries{.id = "retransmit_percent", .title = "retr%"},
+                               ShownSeries{.id = "rtt_p50_us", .title = "rtt p50"},
+                               ShownSeries{.id = "rtt_p99_us", .title = "rtt p99"},
+                               ShownSeries{.id = "drops_per_s", .title = "drops/s"},
+                               ShownSeries{.id = "resets_sent_per_s", .title = "rst out"},
+                               ShownSeries{.id = "resets_received_per_s", .title = "rst in"},
+                               ShownSeries{.id = "opened_per_s", .title = "open/s"},
+                               ShownSeries{.id = "lost_events_per_s", .title = "lost/s"}};
+
 void add_timeline(TextPage& page, const Report& report) {
+  constexpr int kClock = 15, kCell = 8;
   const Timeline& timeline = report.timeline;
   const std::size_t bins = timeline.bins.size();
   if (!bins) return;
-  struct Shown {
-    std::string_view id, title;
-  };
-  constexpr std::array kShown = {
-      Shown{"tx_bytes_per_s", "sent/s"},     Shown{"rx_bytes_per_s", "rcvd/s"},
-      Shown{"retransmit_percent", "retr%"},  Shown{"rtt_p50_us", "rtt p50"},
-      Shown{"rtt_p99_us", "rtt p99"},        Shown{"drops_per_s", "drops/s"},
-      Shown{"resets_sent_per_s", "rst out"}, Shown{"resets_received_per_s", "rst in"},
-      Shown{"opened_per_s", "open/s"},       Shown{"lost_events_per_s", "lost/s"}};
+  const auto room = static_cast<std::size_t>(std::max(page.width() - kClock, 0) / kCell);
+  const std::span shown = std::span(kShown).first(std::min(kShown.size(), room));
   page.heading("Timeline (the greatest of each row)");
-  std::string head = fit("from", 15);
-  for (const Shown& shown : kShown) head += fit(shown.title, 8, true);
+  std::string head = fit("from", kClock);
+  for (const ShownSeries& one : shown) head += fit(one.title, kCell, true);
   page.line(head);
   const std::size_t rows = std::min(bins, kMostBins);
   for (std::size_t row = 0; row < rows; ++row) {
     const std::size_t from = row * bins / rows, to = (row + 1) * bins / rows;
-    std::string line = fit(clock_text(timeline.bins[from].from_ns, report), 15);
-    for (const Shown& shown : kShown) {
-      const auto series = std::ranges::find(timeline.series, shown.id, &TimelineSeries::id);
-      line += fit(most_of(*series, from, to), 8, true);
+    std::string line = fit(bin_text(timeline.bins[from], report), kClock);
+    for (const ShownSeries& one : shown) {
+      const auto series = std::ranges::find(timeline.series, one.id, &TimelineSeries::id);
+      line += fit(most_of(*series, from, to), kCell, true);
     }
     page.line(line);
   }

@@ -83,9 +83,10 @@ std::string peak_words(const Report& report, const TimelineLog& timeline) {
   struct Peak {
     std::string_view series, what;
   };
-  constexpr std::array kPeaks = {Peak{"retransmit_percent", "retransmissions"},
-                                 Peak{"rtt_p99_us", "the slowest hundredth of round trips"},
-                                 Peak{"drops_per_s", "harmful drops"}};
+  constexpr std::array kPeaks = {
+      Peak{.series = "retransmit_percent", .what = "retransmissions"},
+      Peak{.series = "rtt_p99_us", .what = "the slowest hundredth of round trips"},
+      Peak{.series = "drops_per_s", .what = "harmful drops"}};
   std::string words;
   for (const Peak& peak : kPeaks) {
     const TimelineBin* bin = timeline.peak(report.timeline, peak.series);
@@ -93,7 +94,7 @@ std::string peak_words(const Report& report, const TimelineLog& timeline) {
     const auto series = std::ranges::find(report.timeline.series, peak.series, &TimelineSeries::id);
     const double most = *timeline.range(peak.series).max;
     words += fmt::format("{}{} at {} ({})", words.empty() ? "Worst: " : ", ", peak.what,
-                         clock_text(bin->from_ns, report), quantity(most, series->unit));
+                         bin_text(*bin, report), quantity(most, series->unit));
   }
   return words.empty() ? words : words + ".";
 }
@@ -119,7 +120,7 @@ std::string human(const Cell& cell, Unit unit) {
 }
 
 std::string quantity(double value, Unit unit) {
-  const std::string text = human(Value(value), unit);
+  std::string text = human(Value(value), unit);
   switch (unit) {
     case Unit::Bytes: return text + "B";
     case Unit::BytesPerSecond: return text + "B/s";
@@ -163,6 +164,12 @@ std::string clock_text(std::int64_t ns, const Report& report) {
   return day_of(report.begin_ns) == day_of(report.end_ns) ? clock : time.substr(5, 5) + " " + clock;
 }
 
+std::string bin_text(const TimelineBin& bin, const Report& report) {
+  const std::string clock = clock_text(bin.from_ns, report);
+  const bool is_exact = report.interval >= std::chrono::seconds(1);
+  return is_exact ? clock : clock + rfc3339(bin.from_ns).substr(19, 4);
+}
+
 std::string period_text(const Report& report) {
   const std::string from = rfc3339(report.begin_ns), to = rfc3339(report.end_ns);
   const bool same_day = day_of(report.begin_ns) == day_of(report.end_ns);
@@ -175,7 +182,7 @@ std::string impact_text(const Impact& impact) {
   const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
   if (impact.connections) add(counted(impact.connections, "connection"));
   if (impact.attempts) add(counted(*impact.attempts, "attempt"));
-  if (impact.time) add(short_duration(*impact.time));
+  if (impact.time.value_or(Nanos(0)) > Nanos(0)) add(short_duration(*impact.time));
   if (impact.bytes) add(short_bytes(static_cast<double>(*impact.bytes)) + "B");
   if (impact.segments) add(counted(*impact.segments, "segment"));
   return text;
@@ -197,7 +204,7 @@ std::vector<std::pair<std::string_view, std::string>> measured_words(const Repor
   for (const auto& [kind, count] : report.events)
     events += fmt::format("{}{} {}", events.empty() ? "" : ", ", count, kind);
   std::vector<std::pair<std::string_view, std::string>> words = {
-      {"By", "netsonde " + origin.version + ", report schema " + std::to_string(Report::kSchema)},
+      {"By", origin.program + ", report schema " + std::to_string(Report::kSchema)},
       {"Source", origin.source},
       {"Host", report.host},
       {"Kernel", origin.kernel.empty() ? "unknown" : origin.kernel},
@@ -226,7 +233,7 @@ ReportTable timeline_table(const Report& report, std::size_t most) {
   const std::size_t bins = timeline.bins.size();
   const std::size_t step = std::max<std::size_t>((bins + most - 1) / most, 1);
   for (std::size_t i = 0; i < bins; i += step) {
-    std::vector<Cell> row = {clock_text(timeline.bins[i].from_ns, report)};
+    std::vector<Cell> row = {bin_text(timeline.bins[i], report)};
     for (const TimelineSeries& series : timeline.series)
       row.push_back(mean_of(series, i, std::min(i + step, bins)));
     table.rows.push_back(std::move(row));

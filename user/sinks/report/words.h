@@ -15,6 +15,8 @@ void add_words(Report& report, const TimelineLog& timeline);
 
 // "10:00:00", or with its day where the report spans several.
 std::string clock_text(std::int64_t ns_since_epoch, const Report& report);
+// The same of the begin of a bin, with milliseconds where bins may be shorter than a second.
+std::string bin_text(const TimelineBin& bin, const Report& report);
 // "2026-11-27, 10:00:00 to 10:00:30 UTC".
 std::string period_text(const Report& report);
 // "12 connections, 3.4MiB, 2.0s": what is known of it.
