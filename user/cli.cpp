@@ -96,7 +96,7 @@ class Arguments {
     sub->add_option("--from", options.from, "A recording, instead of the running kernel")
         ->option_text("FILE|DIR");
     sub->add_option("--since", options.since,
-                    "With --from: from then on (its begin); 03:12, 15m before the end, +30s, ...")
+                    "With --from: from then on (its begin); 03:12, 15m before end, +30s")
         ->option_text("WHEN");
     sub->add_option("--until", options.until, "With --from: up to then (its end)")
         ->option_text("WHEN");

@@ -3,6 +3,7 @@
 
 import os
 import tempfile
+import time
 
 from browser import KEYS, Browser
 from harness import enter_own_network, expect, fact, free_port, netns
@@ -13,17 +14,18 @@ NAMES = [b"<script>hit()</", b"<img src=x onerr", b"\"'onload=hit()>", b"\x1b[31
 
 
 def page(hostile=False):
-    """The path of a page about two hundred connections and some trouble."""
+    """The path of a page about hundreds of connections and some trouble, over ten looks and more."""
     path = os.path.join(tempfile.mkdtemp(), "report.html")
     reporting = Reporting(path, "--filter", f"netns = {netns()}")
     if hostile:
         for name in NAMES:
             with owner_of_connection(name) as process:
                 process.hear()
-    many_connections(100)
-    for port in (free_port(), free_port()):
-        for _ in range(20):
-            refused(port)
+    port, ports, until = free_port(), (free_port(), free_port()), time.monotonic() + 0.6
+    while time.monotonic() < until:
+        many_connections(50, port)
+        for nobody in ports:
+            refused(nobody)
     reporting.end()
     return path
 
