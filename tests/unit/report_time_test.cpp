@@ -172,6 +172,17 @@ TEST_F(ReportTimeTest, DifferentRemoteEndsAreDifferentFindingsTheCostlierFirst) 
   EXPECT_THAT(who, ElementsAre(HasSubstr(":443, 50 connections"), HasSubstr(":80, 5 connections")));
 }
 
+TEST_F(ReportTimeTest, OfMoreFindingsThanAnybodyReadsTheCostliestAreKept) {
+  look(0);
+  for (std::uint16_t port = 1; port <= 1000; ++port) refuse(port * 0.03, port == 700 ? 5 : 3, port);
+  const Report report = finish();
+  EXPECT_EQ(report.findings.size(), FindingLog::kMost);
+  EXPECT_EQ(report.findings.size() + report.findings_left_out, 1000U);
+  EXPECT_THAT(report.findings[0].who, HasSubstr(":700, "));
+  EXPECT_LT(to_html(report).size(), 1U << 20);
+  EXPECT_LT(to_json(report).dump(1).size(), 1U << 20);
+}
+
 TEST_F(ReportTimeTest, ACutWindowEndsNoFinding) {
   look(0);
   refuse(1, 5);

@@ -15,15 +15,18 @@ namespace netsonde {
 // end or part of the host as one.
 class FindingLog {
  public:
-  static constexpr std::size_t kMost = 500;
-  static constexpr std::size_t kMostSpans = 64;
+  static constexpr std::size_t kMost = 200;
+  static constexpr std::size_t kMostSpans = 16;
 
   // What a window that was cut short does not find again has not ended for that.
   void add(const Diagnosis& diagnosis, const Observation& observation, bool cut_short = false);
 
   // Worst first; what another one explains stands behind that one.
   std::vector<ReportFinding> findings(std::int64_t realtime_offset_ns) const;
-  std::uint64_t left_out() const { return left_out_; }
+  // Beyond the limit; one that comes back after it was left out counts again.
+  std::uint64_t left_out() const {
+    return left_out_ + (entries_.size() > kMost ? entries_.size() - kMost : 0);
+  }
   std::vector<std::string_view> checked() const;
   std::vector<std::string_view> not_checked() const;
   std::size_t not_watched() const { return not_watched_; }  // sockets, at most at once
