@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "user/base/text.h"
+#include "user/cli_checks.h"
 #include "user/cli_values.h"
 
 namespace netsonde {
@@ -312,48 +313,6 @@ class Arguments {
     sub->add_flag("--force", options.force, "Replace the file if it exists");
   }
 
-  // What single options cannot tell.
-  static std::optional<Answer> contradiction(const Options& options) {
-    if (auto refused = contradiction_of_recording(options)) return refused;
-    if (options.command == Command::Report && options.format.empty() &&
-        format_of(options.output).empty())
-      return refuse("--output: '" + printable(options.output) +
-                    "' ends in none of .html, .md, .json, .txt; say --format");
-    const bool samples = options.command == Command::Monitor ||
-                         options.command == Command::Explain || options.command == Command::Report;
-    if (!samples || !options.duration || *options.duration >= options.interval) return std::nullopt;
-    return Answer{
-        .text = fmt::format("netsonde: --duration: {} is shorter than the --interval of "
-                            "{}; try netsonde --help\n",
-                            short_duration(*options.duration), short_duration(options.interval)),
-        .status = 2};
-  }
-
-  static Answer refuse(std::string_view why) {
-    return {.text = fmt::format("netsonde: {}; try netsonde --help\n", why), .status = 2};
-  }
-
-  static std::optional<Answer> contradiction_of_recording(const Options& options) {
-    const bool span = !options.at.empty() || !options.since.empty() || !options.until.empty();
-    if (options.from.empty() && (span || options.salvage))
-      return refuse("--at, --since, --until and --salvage need a recording: --from FILE");
-    if (!options.at.empty() && (!options.since.empty() || !options.until.empty()))
-      return refuse("--at is one time, --since and --until are a span: not both");
-    if (options.command == Command::Snapshot && options.from.empty())
-      return refuse("--from: which recording?");
-    const bool to_stdout = options.output.empty() || options.output == "-";
-    if (options.command == Command::Export && options.format == "sqlite" && to_stdout)
-      return refuse("--output: a database needs a file");
-    if (!options.table.empty() && options.format != "csv")
-      return refuse("--table: only CSV holds a single table");
-    const bool writes = options.command == Command::Record || options.command == Command::Snapshot;
-    if (writes && options.output.empty() == options.rolling.empty())
-      return refuse(options.command == Command::Record
-                        ? "record wants either --output FILE or --rolling DIR"
-                        : "--output: into which file?");
-    return std::nullopt;
-  }
-
   std::string help() const {
     const auto chosen = app_.get_subcommands();
     return chosen.empty() ? app_.help() : chosen[0]->help("netsonde");
@@ -411,16 +370,6 @@ class Arguments {
 };
 
 }  // namespace
-
-std::string_view format_of(std::string_view output) {
-  if (output.empty() || output == "-") return "text";
-  const std::size_t dot = output.rfind('.');
-  const std::string_view ending = dot == std::string_view::npos ? "" : output.substr(dot);
-  if (ending == ".html" || ending == ".htm") return "html";
-  if (ending == ".md" || ending == ".markdown") return "md";
-  if (ending == ".txt" || ending == ".text") return "text";
-  return ending == ".json" ? "json" : "";
-}
 
 std::variant<Options, Answer> parse_arguments(int count, const char* const* arguments) {
   return Arguments().parse(count, arguments);
