@@ -37,8 +37,8 @@ constexpr int kJump = 10;
 // say what is wanted; it is done on the next beat, so that many keys are one move.
 class TimeTravel {
  public:
-  TimeTravel(RecordedSpan span, std::string name)
-      : replay_(std::move(span.recording), {}), name_(std::move(name)) {
+  TimeTravel(recording::Recording recording, std::string name)
+      : replay_(std::move(recording), {}), name_(std::move(name)) {
     const Nanos interval(replay_.recording().origin().interval_ns);
     lead_in_ns_ = std::max(kLeadIn, kLeadInTicks * interval).count();
   }
