@@ -417,7 +417,7 @@ Result<int> run_time_travel(const Options& options, Request& request) {
   const std::int64_t end_ns = at ? span.recording.end_ns() : span.until_ns;
   const std::filesystem::path path(options.from);
   const auto name = path.has_filename() ? path.filename() : path.parent_path().filename();
-  auto travel = std::make_unique<TimeTravel>(std::move(span), name.string());
+  auto travel = std::make_unique<TimeTravel>(std::move(span.recording), name.string());
   TRY(travel->open(options, request, end_ns));
   TRY(travel->start(start_ns, !options.since.empty()));
   TRY(travel->run());
