@@ -196,8 +196,11 @@ def bpf_objects(pid):
     """("prog" | "map" | "link", id) of what a process holds open."""
     found = set()
     for number in os.listdir(f"/proc/{pid}/fdinfo"):
-        with open(f"/proc/{pid}/fdinfo/{number}") as file:
-            info = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        try:
+            with open(f"/proc/{pid}/fdinfo/{number}") as file:
+                info = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        except FileNotFoundError:
+            continue  # it was closed meanwhile
         for kind in ["prog", "map", "link"]:
             if f"{kind}_id" in info and f"{kind}_type" in info:
                 found.add((kind, int(info[f"{kind}_id"])))
