@@ -129,9 +129,13 @@ def the_next_and_the_previous_finding_are_gone_to():
                 break
             view.keys("f")
         view.shows("No new finding from here to the end of the recording")
-        view.keys(")", "F")
+        view.keys(")")
+        view.shows("paused  100%")
+        view.keys("F")
         view.shows("New: ", "paused", but=["searching"])
-        view.keys("(", "F")
+        view.keys("(")
+        view.shows("paused  0%")
+        view.keys("F")
         view.shows("No finding began before this time")
 
 
