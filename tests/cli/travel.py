@@ -9,7 +9,7 @@ import time
 
 from harness import eventually, expect, fact, finish, start
 from screen import View
-from traffic import Connection
+from traffic import Connection, here
 
 
 @functools.cache
@@ -17,7 +17,7 @@ def recording():
     """Of a connection whose server stops reading after two seconds. Made once, for all facts."""
     path = os.path.join(tempfile.mkdtemp(), "incident.rec")
     with Connection() as connection:
-        process = start("record", "-o", path, "--interval", "0.25s", "--duration", "7s")
+        process = start("record", "-o", path, "--interval", "0.25s", "--duration", "7s", "--filter", here())
         begin = time.monotonic()
         connection.client.setblocking(False)
         while process.poll() is None:
@@ -118,8 +118,11 @@ def it_goes_to_a_time_that_is_typed():
 def the_next_and_the_previous_finding_are_gone_to():
     with travel() as view:
         view.shows("paused", but=["zero-window"])
-        view.keys("f")
-        view.shows("New: ", "zero-window", "paused")
+        for _ in range(10):  # a busy host may have findings of its own before
+            view.keys("f")
+            if "New: zero-window" in view.shows("New: ", "paused", but=["searching"]):
+                break
+        view.shows("New: zero-window")
         _, _, found = place(view)
         assert 5 < found < 90, f"found at {found}%"
         view.keys("f")
