@@ -184,3 +184,13 @@ def reading_needs_no_root():
     done = run("trace", "--from", copy, "--events", "connect", wrap=nobody)
     expect(done.status, 0, f"status; {done.err}")
     assert done.lines, "no events"
+
+
+@fact
+def a_recording_of_format_1_reads_as_it_always_did():
+    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "replay", "format1")
+    for name, command in (("trace", ["trace"]), ("explain", ["explain"]), ("top", ["top", "--once", "--json", "--listeners"])):
+        done = run(*command, "--from", place + ".nsr")
+        expect(done.status, 0, f"status of {name}; {done.err}")
+        with open(f"{place}.{name}", "rb") as file:
+            assert done.out_bytes == file.read(), f"{name} is another; if that is meant, tests/replay/format1.{name} too"
