@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
-#include <deque>
 #include <filesystem>
 
 #include "probes/dns.h"
@@ -15,6 +14,7 @@
 #include "user/base/text.h"
 #include "user/model/diagnosis/news.h"
 #include "user/pace.h"
+#include "user/playhead.h"
 #include "user/recorded.h"
 #include "user/sinks/tui/findings.h"
 #include "user/sinks/tui/tui.h"
@@ -25,29 +25,22 @@ namespace {
 
 constexpr Nanos kBeat = std::chrono::milliseconds(50);  // between two looks while time passes
 constexpr Nanos kRedrawAfter = std::chrono::milliseconds(100);
-// What is read silently before the time that is gone to, for graphs, findings, and steps back.
-constexpr Nanos kLeadIn = std::chrono::seconds(30);
-constexpr int kLeadInTicks = 12;
 constexpr Nanos kSearchSpan = std::chrono::minutes(1);  // backwards, at a time
-constexpr std::size_t kMostTimes = 10'000;
 constexpr int kJump = 10;
+constexpr std::string_view kAtEnd = "The end of the recording";
 
-// Where the view stands is where the replay stands: a move back in time starts the replay anew a
-// little before and tells the view all of it, so that every moment looks as it did live. Keys only
-// say what is wanted; it is done on the next beat, so that many keys are one move.
+// Where the view stands is where the playhead stands. Keys only say what is wanted; it is done on
+// the next beat, so that many keys are one move.
 class TimeTravel {
  public:
   TimeTravel(recording::Recording recording, std::string name)
-      : replay_(std::move(recording), {}), name_(std::move(name)) {
-    const Nanos interval(replay_.recording().origin().interval_ns);
-    lead_in_ns_ = std::max(kLeadIn, kLeadInTicks * interval).count();
-  }
+      : playhead_(std::move(recording)), name_(std::move(name)) {}
 
   Result<> open(const Options& options, Request& request, std::int64_t end_ns);
   Result<> start(std::int64_t at_ns, bool playing);
   Result<> run() { return stopped_ ? Result<>() : loop_.run(); }
   void close() { tui_.reset(); }  // the terminal is as it was
-  const Replay& replay() const { return replay_; }
+  const Replay& replay() const { return playhead_.replay(); }
 
  private:
   enum class Mode { Paused, Playing, Searching, SearchingBack };
@@ -69,12 +62,8 @@ class TimeTravel {
   Result<> end_span();
   Result<> give_up(std::string_view why);
 
-  Result<bool> next();
-  Result<> forward(int steps);
-  Result<> back(std::size_t steps);
-  Result<> go_to(std::int64_t time_ns);
-  Result<> go_to_snapshot(std::int64_t snapshot_ns, std::int64_t lead_in_ns);
-  const Finding* news() { return news_.add(replay_.at_ns(), tui_->judge(replay_.snapshot())); }
+  std::span<const Finding> judge() { return tui_->judge(replay().snapshot()); }
+  const Finding* news() { return news_.add(playhead_.at_ns(), judge()); }
   void show();
   std::string mode_text() const;
   PlayState play_state() const;
@@ -88,12 +77,9 @@ class TimeTravel {
     if (failed_) loop_.stop();
   }
 
-  Replay replay_;
+  Playhead playhead_;
   std::string name_;
   std::unique_ptr<Tui> tui_;
-  std::int64_t lead_in_ns_ = 0;
-  std::int64_t first_ns_ = 0, last_ns_ = 0;  // the snapshots at both ends
-  std::deque<std::int64_t> times_;           // of snapshots up to this one, none left out
 
   Mode mode_ = Mode::Paused;
   Pace pace_;
@@ -130,12 +116,8 @@ Result<> TimeTravel::open(const Options& options, Request& request, std::int64_t
         return {};
       },
       [this]() -> Result<> { return tui_ ? tui_->on_resize() : Result<>(); }));
-  const auto last = TRY(replay_.snapshot_before(end_ns));
-  TRY(replay_.start_at(replay_.recording().begin_ns() - 1));
-  if (!last || !TRY(replay_.step(*last))) return Error("the recording has no whole interval there");
-  first_ns_ = replay_.at_ns();
-  last_ns_ = *last;
-  tui_ = TRY(Tui::open({.interval = Nanos(replay_.recording().origin().interval_ns),
+  TRY(playhead_.open(end_ns));
+  tui_ = TRY(Tui::open({.interval = Nanos(replay().recording().origin().interval_ns),
                         .history_bytes = options.history_bytes,
                         .filter = std::move(request.filter),
                         .columns = request.fields,
@@ -144,7 +126,7 @@ Result<> TimeTravel::open(const Options& options, Request& request, std::int64_t
                         .ascii = options.ascii,
                         .recording = name_},
                        actions()));
-  replay_.add_sink(*tui_);
+  playhead_.add_sink(*tui_, [this] { tui_->forget(); });
   return loop_.watch(STDIN_FILENO, [this] { return tui_->on_input(); });
 }
 
@@ -169,8 +151,8 @@ Result<> TimeTravel::on_name(const Address& address, std::string name) {
 }
 
 Result<> TimeTravel::start(std::int64_t at_ns, bool playing) {
-  TRY(go_to(at_ns));
-  tui_->judge(replay_.snapshot());
+  TRY(playhead_.go_to(at_ns));
+  judge();
   if (playing) change_mode(Mode::Playing);
   show();
   return wake(kBeat);
@@ -180,7 +162,7 @@ void TimeTravel::change_mode(Mode mode) {
   mode_ = mode;
   pace_.begin();
   last_beat_ = kernel_now();
-  origin_ns_ = replay_.at_ns();
+  origin_ns_ = playhead_.at_ns();
   behind_ns_ = 0;
   if (mode == Mode::Searching) {
     news_ = FindingNews();
@@ -209,17 +191,18 @@ void TimeTravel::on_action(Action action) {
   if (action == Action::StepForward) ++steps_;
   if (action == Action::JumpBack) steps_ -= kJump;
   if (action == Action::JumpForward) steps_ += kJump;
-  if (action == Action::GoToBegin) wanted_ns_ = first_ns_;
-  if (action == Action::GoToEnd) wanted_ns_ = last_ns_;
+  if (action == Action::GoToBegin) wanted_ns_ = playhead_.first_ns();
+  if (action == Action::GoToEnd) wanted_ns_ = playhead_.last_ns();
   tui_->set_play_state(play_state());
   note(wake(Nanos(0)));
 }
 
 Result<> TimeTravel::on_time(const std::string& text) {
-  const std::int64_t time_ns = TRY(time_in(text, replay_.recording()));
-  if (time_ns < replay_.recording().begin_ns() || time_ns > last_ns_)
+  const std::int64_t time_ns = TRY(time_in(text, replay().recording()));
+  if (time_ns < replay().recording().begin_ns() || time_ns > playhead_.last_ns())
     return Error(fmt::format("{} is not in the recording: it is from {} to {}", rfc3339(time_ns),
-                             rfc3339(replay_.recording().begin_ns()), rfc3339(last_ns_)));
+                             rfc3339(replay().recording().begin_ns()),
+                             rfc3339(playhead_.last_ns())));
   wanted_ns_ = time_ns;
   if (mode_ != Mode::Playing) change_mode(Mode::Paused);
   return wake(Nanos(0));
@@ -243,10 +226,11 @@ Result<> TimeTravel::beat() {
 Result<> TimeTravel::move() {
   const auto wanted = std::exchange(wanted_ns_, std::nullopt);
   const int steps = std::exchange(steps_, 0);
-  if (wanted) TRY(go_to(*wanted));
-  if (steps > 0) TRY(forward(steps));
-  if (steps < 0) TRY(back(static_cast<std::size_t>(-steps)));
-  if (wanted || steps) tui_->judge(replay_.snapshot());
+  if (wanted) TRY(playhead_.go_to(*wanted));
+  if (steps > 0 && !TRY(playhead_.forward(steps))) tui_->set_message(std::string(kAtEnd));
+  if (steps < 0 && !TRY(playhead_.back(static_cast<std::size_t>(-steps))))
+    tui_->set_message("The begin of the recording");
+  if (wanted || steps) judge();
   return {};
 }
 
@@ -264,26 +248,26 @@ Result<> TimeTravel::play() {
   const Time began = kernel_now();
   pace_.pass(began - std::exchange(last_beat_, began));
   bool moved = false;
-  while (pace_.take(replay_.store().interval())) {
-    if (!TRY(next())) {
+  while (pace_.take(replay().store().interval())) {
+    if (!TRY(playhead_.next())) {
       change_mode(Mode::Paused);
-      tui_->set_message("The end of the recording");
+      tui_->set_message(std::string(kAtEnd));
       break;
     }
     moved = true;
     if (kernel_now() - began < kBeat) continue;
-    pace_.forgive(replay_.store().interval());
+    pace_.forgive(replay().store().interval());
     break;
   }
-  if (moved) tui_->judge(replay_.snapshot());
+  if (moved) judge();
   return {};
 }
 
 Result<> TimeTravel::give_up(std::string_view why) {
   const std::int64_t origin_ns = origin_ns_;
   change_mode(Mode::Paused);
-  TRY(go_to_snapshot(origin_ns, lead_in_ns_));
-  tui_->judge(replay_.snapshot());
+  TRY(playhead_.go_to_snapshot(origin_ns, playhead_.lead_in_ns()));
+  judge();
   tui_->set_message(std::string(why));
   return {};
 }
@@ -291,7 +275,8 @@ Result<> TimeTravel::give_up(std::string_view why) {
 Result<> TimeTravel::search() {
   const Time until = kernel_now() + kBeat;
   do {
-    if (!TRY(next())) return give_up("No new finding from here to the end of the recording");
+    if (!TRY(playhead_.next()))
+      return give_up("No new finding from here to the end of the recording");
     if (const Finding* finding = news()) {
       tui_->set_message(news_text(*finding));
       change_mode(Mode::Paused);
@@ -306,22 +291,21 @@ Result<> TimeTravel::search_back() {
   const Time until = kernel_now() + kBeat;
   if (behind_ns_ == 0) TRY(begin_span(origin_ns_));
   do {
-    if (!TRY(next()) || replay_.at_ns() >= behind_ns_) return end_span();
-    if (const Finding* finding = news()) found_ = {replay_.at_ns(), news_text(*finding)};
+    if (!TRY(playhead_.next()) || playhead_.at_ns() >= behind_ns_) return end_span();
+    if (const Finding* finding = news()) found_ = {playhead_.at_ns(), news_text(*finding)};
   } while (kernel_now() < until);
   return {};
 }
 
 Result<> TimeTravel::begin_span(std::int64_t before_ns) {
   behind_ns_ = before_ns;
-  span_ns_ = TRY(replay_.snapshot_before(
-                     before_ns - std::max<std::int64_t>(kSearchSpan.count(), 2 * lead_in_ns_)))
-                 .value_or(first_ns_);
-  TRY(go_to_snapshot(span_ns_, lead_in_ns_));
+  span_ns_ = TRY(playhead_.snapshot_before(
+      before_ns - std::max<std::int64_t>(kSearchSpan.count(), 2 * playhead_.lead_in_ns())));
+  TRY(playhead_.go_to_snapshot(span_ns_, playhead_.lead_in_ns()));
   found_.reset();
   news_ = FindingNews();
   const Finding* finding = news();
-  if (finding && span_ns_ == first_ns_ && span_ns_ < before_ns)
+  if (finding && span_ns_ == playhead_.first_ns() && span_ns_ < before_ns)
     found_ = {span_ns_, news_text(*finding)};
   return {};
 }
@@ -329,57 +313,14 @@ Result<> TimeTravel::begin_span(std::int64_t before_ns) {
 Result<> TimeTravel::end_span() {
   if (found_) {
     // Read from where the span was read from, for findings to be the same.
-    TRY(go_to_snapshot(found_->at_ns, found_->at_ns - span_ns_ + lead_in_ns_));
-    tui_->judge(replay_.snapshot());
+    TRY(playhead_.go_to_snapshot(found_->at_ns, found_->at_ns - span_ns_ + playhead_.lead_in_ns()));
+    judge();
     tui_->set_message(found_->text);
     change_mode(Mode::Paused);
     return {};
   }
-  if (span_ns_ <= first_ns_) return give_up("No finding began before this time");
+  if (span_ns_ <= playhead_.first_ns()) return give_up("No finding began before this time");
   return begin_span(span_ns_ + 1);
-}
-
-Result<bool> TimeTravel::next() {
-  if (replay_.at_ns() >= last_ns_ || !TRY(replay_.step(last_ns_))) return false;
-  times_.push_back(replay_.at_ns());
-  if (times_.size() > kMostTimes) times_.pop_front();
-  return true;
-}
-
-Result<> TimeTravel::forward(int steps) {
-  for (; steps > 0; --steps) {
-    if (TRY(next())) continue;
-    tui_->set_message("The end of the recording");
-    break;
-  }
-  return {};
-}
-
-Result<> TimeTravel::back(std::size_t steps) {
-  while (steps > 0 && replay_.at_ns() > first_ns_) {
-    const std::size_t hop = std::min(steps, times_.empty() ? 0 : times_.size() - 1);
-    if (hop)
-      TRY(go_to_snapshot(times_[times_.size() - 1 - hop], lead_in_ns_));
-    else
-      TRY(go_to(replay_.at_ns() - 1));
-    steps -= std::max<std::size_t>(hop, 1);
-  }
-  if (steps > 0) tui_->set_message("The begin of the recording");
-  return {};
-}
-
-Result<> TimeTravel::go_to(std::int64_t time_ns) {
-  const auto snapshot_ns = TRY(replay_.snapshot_before(std::min(time_ns, last_ns_)));
-  return go_to_snapshot(std::max(snapshot_ns.value_or(first_ns_), first_ns_), lead_in_ns_);
-}
-
-Result<> TimeTravel::go_to_snapshot(std::int64_t snapshot_ns, std::int64_t lead_in_ns) {
-  tui_->forget();
-  times_.clear();
-  TRY(replay_.start_at(snapshot_ns - lead_in_ns));
-  while (replay_.at_ns() < snapshot_ns && TRY(next())) {
-  }
-  return {};
 }
 
 std::string TimeTravel::mode_text() const {
@@ -393,11 +334,7 @@ std::string TimeTravel::mode_text() const {
 }
 
 PlayState TimeTravel::play_state() const {
-  const auto length = static_cast<double>(std::max<std::int64_t>(last_ns_ - first_ns_, 1));
-  const auto behind = static_cast<double>(replay_.at_ns() - first_ns_);
-  return {.moving = mode_ != Mode::Paused,
-          .text = mode_text(),
-          .percent = std::clamp(100 * behind / length, 0.0, 100.0)};
+  return {.moving = mode_ != Mode::Paused, .text = mode_text(), .percent = playhead_.percent()};
 }
 
 void TimeTravel::show() {

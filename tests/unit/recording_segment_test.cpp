@@ -109,6 +109,18 @@ TEST_F(RecordingSegmentTest, SalvageLosesOnlyTheFrameWithTheFlippedByte) {
   }
 }
 
+TEST_F(RecordingSegmentTest, DamageThatIsMetAgainCountsOnce) {
+  Bytes bytes = file_.bytes();
+  bytes[file_.places()[1] + 60] ^= std::byte{1};
+  Segment segment = opened(bytes, true).value();
+  for (int reading = 0; reading < 3; ++reading) {
+    segment.rewind();
+    EXPECT_THAT(read_all(segment).seconds, ElementsAre(1, 4));
+  }
+  EXPECT_EQ(segment.damaged_frames(), 1U);
+  EXPECT_EQ(segment.damaged_bytes(), file_.places()[2] - file_.places()[1]);
+}
+
 TEST_F(RecordingSegmentTest, SalvageSaysWhatComesBehindDamage) {
   Bytes bytes = file_.bytes();
   bytes[file_.places()[1] + 60] ^= std::byte{1};

@@ -184,16 +184,21 @@ Result<std::optional<std::uint64_t>> Segment::next_mark(std::uint64_t offset) {
   return std::optional<std::uint64_t>();
 }
 
+std::uint64_t Segment::damaged_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [offset, size] : damaged_) bytes += size;
+  return bytes;
+}
+
 // Whether something follows the damage.
 Result<bool> Segment::pass_over(const Error& damage) {
   if (!salvage_) {
     const Error where = at(at_, damage);
     return Error(where.message() + "; what comes before can be read, --salvage goes on behind it");
   }
-  ++damaged_frames_;
   after_damage_ = true;
   const auto found = TRY(next_mark(at_ + 1));
-  damaged_bytes_ += found.value_or(input_.size) - at_;
+  damaged_[at_] = found.value_or(input_.size) - at_;
   at_ = found.value_or(input_.size);
   return found.has_value();
 }

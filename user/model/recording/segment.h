@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,8 +38,9 @@ class Segment {
   std::int64_t last_ns() const { return last_ns_; }  // of its last record, since the epoch
   // Where the incomplete frame begins that its end cuts off.
   std::optional<std::uint64_t> cut_at() const { return cut_at_; }
-  std::uint64_t damaged_frames() const { return damaged_frames_; }
-  std::uint64_t damaged_bytes() const { return damaged_bytes_; }
+  // Of what was passed over so far, however often.
+  std::uint64_t damaged_frames() const { return damaged_.size(); }
+  std::uint64_t damaged_bytes() const;
   std::uint64_t size() const { return input_.size; }
 
   struct Frame {
@@ -82,8 +84,7 @@ class Segment {
   std::uint64_t begin_ = 0;  // of the frame behind Begin
   std::uint64_t at_ = 0;
   std::optional<std::uint64_t> cut_at_;
-  std::uint64_t damaged_frames_ = 0;
-  std::uint64_t damaged_bytes_ = 0;
+  std::map<std::uint64_t, std::uint64_t> damaged_;  // bytes passed over, by where they begin
   bool after_damage_ = false;
   std::vector<std::byte> stored_;
 };
