@@ -53,29 +53,44 @@ class Cut {
 
 }  // namespace
 
-Result<int> run_snapshot(const Options& options) {
-  RecordedSpan span = TRY(open_recorded(options));
+namespace {
+
+// All frames of that span, under a name of its own until they are complete.
+Result<Cut> copied(RecordedSpan& span, const std::string& part) {
   Recording& recording = span.recording;
   recording.seek(span.since_ns);
   Origin origin = recording.origin();
   origin.began_ns = std::max(span.since_ns, recording.segments().front().origin().began_ns);
-  const std::string part = options.output + ".part";
-  if (!options.force && !access(options.output.c_str(), F_OK))
-    return Error(printable(options.output) + " exists; --force replaces it");
   Cut cut(TRY(RecordingFile::create(part, origin, true)), origin);
-  while (auto frame = TRY(recording.next_frame())) {
+  while (auto place = TRY(recording.next_frame())) {
     if (!cut.fits(recording.current()))
       return Error(printable(recording.current().name()) +
                    ": was recorded by another version: take it apart from what came before");
-    if (frame->frame.head.first_ns > span.until_ns) break;
-    TRY(cut.add(frame->frame, recording.current().stored(), frame->restarts));
+    if (place->frame.head.first_ns > span.until_ns) break;
+    TRY(cut.add(place->frame, recording.current().stored(), place->restarts));
   }
   TRY(cut.finish(0));
-  if (std::rename(part.c_str(), options.output.c_str()))
-    return Error::from_errno("create " + printable(options.output));
+  return cut;
+}
+
+}  // namespace
+
+Result<int> run_snapshot(const Options& options) {
+  RecordedSpan span = TRY(open_recorded(options));
+  if (!options.force && !access(options.output.c_str(), F_OK))
+    return Error(printable(options.output) + " exists; --force replaces it");
+  const std::string part = options.output + ".part";
+  auto cut = copied(span, part);
+  if (cut && std::rename(part.c_str(), options.output.c_str()))
+    cut = Error::from_errno("create " + printable(options.output));
+  if (!cut) {
+    unlink(part.c_str());
+    return std::move(cut).error();
+  }
   std::fprintf(stderr, "%s\n",
                fmt::format("{}: {} records in {}B, from {} to {}", printable(options.output),
-                           cut.records(), short_bytes(static_cast<double>(cut.file().bytes())),
+                           cut.value().records(),
+                           short_bytes(static_cast<double>(cut.value().file().bytes())),
                            rfc3339(span.since_ns), rfc3339(span.until_ns))
                    .c_str());
   return 0;

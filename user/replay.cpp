@@ -91,6 +91,7 @@ Result<std::optional<std::int64_t>> Replay::snapshot_before(std::int64_t time_ns
     bool at_begin = true;
     while (auto step = TRY(recording_.next())) {
       if (step->first_ns > time_ns && !step->state) break;
+      at_begin |= step->begins;
       while (const auto record = step->records.next()) {
         const ev_header header = header_of(*record);
         if (record->kind == EV_TICK) {
