@@ -78,12 +78,13 @@ $(BUILD)/$(APP) $(BUILD)/unit-tests $(BUILD)/bpf-tests $(TOOLS):
 	$(Q)$(CXX) $(LDFLAGS) $(filter %.o,$^) $(LDLIBS) -o $@
 
 fuzz: $(FUZZERS) ## build the fuzzers and run each for FUZZ_SECONDS (60)
-	$(Q)for f in $^; do s=tests/fuzz/seeds/$$(basename $${f%_fuzz}); $$f $$([ -d $$s ] && echo "$(BUILD)/corpus $$s") -max_total_time=$(or $(FUZZ_SECONDS),60) -print_final_stats=1 || exit 1; done
+	$(Q)for f in $^; do n=$$(basename $${f%_fuzz}); s=tests/fuzz/seeds/$$n; mkdir -p $(BUILD)/corpus/$$n; \
+	    [ -d $$s ] || s=; $$f $(BUILD)/corpus/$$n $$s -max_total_time=$(or $(FUZZ_SECONDS),60) -print_final_stats=1 || exit 1; done
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.cpp $(wildcard user/base/text.cpp user/model/*.cpp)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)clang++ -I. -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined $^ -lfmt -lmnl -lz -lzstd -o $@
-$(BUILD)/tests/fuzz/recording_fuzz: $(wildcard user/model/recording/*.cpp)
+$(BUILD)/tests/fuzz/recording_fuzz $(BUILD)/tests/fuzz/records_fuzz: $(wildcard user/model/recording/*.cpp)
 $(BUILD)/tests/fuzz/netlink_fuzz: $(patsubst %,user/capture/%.cpp,netlink route time_wait value_list xdp)
 
 bench: ## measure cost and speed beside the peers; prints a table, writes build/bench.json

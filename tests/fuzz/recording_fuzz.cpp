@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A hostile recording through everything that reads one, with and without salvage. Checksums would
 // stop nearly every mutation, so the first byte chooses what the rest is: a file as it is, a file
-// whose checksums are set right before it is read, the raw payloads of frames, or, without a file
-// around it, a single payload: describing its records takes a file a hundred times as long.
+// whose checksums are set right before it is read, or the raw payloads of frames.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -10,9 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "user/model/fields.h"
-#include "user/model/recording/checkpoint.h"
-#include "user/model/recording/host_log.h"
+#include "tests/fuzz/record_reader.h"
 #include "user/model/recording/recording.h"
 
 namespace {
@@ -81,37 +78,6 @@ Bytes resealed(std::span<const std::byte> data) {
   return file;
 }
 
-void look(const Store& store) {
-  const Snapshot snapshot(store);
-  const unsigned all = Snapshot::Connections | Snapshot::Listeners | Snapshot::Closed;
-  for (const Connection* connection : snapshot.select(all))
-    for (const Field& field : fields())
-      (void)human(field.get(snapshot.row(*connection)), field.unit);
-}
-
-class Reader {
- public:
-  void take(const Recording::Step& step, const Records::Record& record) {
-    if (record.kind == kHostAll || record.kind == kHostNews)
-      (void)host_.take(record.kind, record.bytes);
-    else if (step.state || record.kind == kName)
-      restore(record.kind, record.bytes, names_, store_);
-    else if (const auto event = decode(record.bytes))
-      apply(event.value());
-  }
-  const Store& store() const { return store_; }
-
- private:
-  void apply(const Event& event) {
-    store_.apply(event);
-    store_.take_derived();
-  }
-
-  Names names_;
-  Store store_{&names_, {.linger_limit = 4}};
-  HostLogReader host_;
-};
-
 void read_all(std::shared_ptr<const Bytes> bytes, bool salvage) {
   auto segment = Segment::open(input_of(std::move(bytes)), salvage);
   if (!segment) return;
@@ -120,23 +86,14 @@ void read_all(std::shared_ptr<const Bytes> bytes, bool salvage) {
   Recording recording(std::move(segments));
   recording.seek(recording.end_ns(), 1);
   recording.seek(0);
-  Reader reader;
+  RecordReader reader;
   while (true) {
     auto step = recording.next();
     if (!step || !step.value()) break;
-    while (const auto record = step.value()->records.next()) reader.take(*step.value(), *record);
+    while (const auto record = step.value()->records.next())
+      reader.take(step.value()->state, *record);
   }
-  look(reader.store());
-}
-
-void read_payload(std::span<const std::byte> payload) {
-  static const Translation same = Translation::of(own_layouts());
-  auto records = Records::decode(payload, same);
-  if (!records) return;
-  Reader reader;
-  const Recording::Step state{.records = Records(), .state = true};
-  while (const auto record = records.value().next()) reader.take(state, *record);
-  look(reader.store());
+  reader.look();
 }
 
 }  // namespace
@@ -145,10 +102,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const auto rest = std::as_bytes(std::span(data + 1, size - 1));
   const unsigned mode = data[0];
-  if (mode & 8) {
-    read_payload(rest);
-    return 0;
-  }
   const auto file = std::make_shared<const Bytes>(mode % 4 == 0   ? Bytes(rest.begin(), rest.end())
                                                   : mode % 4 == 1 ? resealed(rest)
                                                                   : sealed_payloads(rest));
