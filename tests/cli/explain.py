@@ -52,7 +52,7 @@ def who_is_refused_is_found_with_the_number_of_attempts():
     expect(list(finding), FINDING, "keys of a finding")
     expect(finding["subject"]["remote_port"], port, "port")
     expect(finding["where"], "peer", "where")
-    expect(finding["confidence"], "high", "confidence")
+    expect(finding["confidence"], "medium" if diagnosis["lost_events"] else "high", "confidence")
     assert finding["impact"]["attempts"] > 5, finding
     expect(finding["impact"]["attempts"], finding["evidence"][0]["value"], "attempts and their evidence")
 

@@ -69,7 +69,7 @@ def a_file_that_exists_is_replaced_only_when_forced():
     path = recorded()
     assert "exists; --force" in one_error(run("record", "-o", path), 1)
     assert connects(path) >= 1
-    expect(run("record", "-o", path, "--force", "--duration", "0.2s").status, 0, "status")
+    expect(finish(record("-o", path, "--force", "--duration", "0.2s")).status, 0, "status")
     expect(connects(path), 0, "attempts in the new one")
 
 
@@ -104,8 +104,9 @@ def a_rolling_recording_stays_within_its_bound_and_goes_on_after_a_restart():
     place = os.path.join(folder(), "rolling")
     bound = 1 << 20
     for _ in range(2):
+        before = len(files_in(place)) if os.path.isdir(place) else 0
         process = start("record", "--interval", "0.05s", "--rolling", place, "--max-size", "1MiB", "--keep", "2s")
-        eventually(lambda: os.path.isdir(place), "the directory")
+        eventually(lambda: os.path.isdir(place) and len(files_in(place)) > before, "a file of this run")
         second = one_error(run("record", "--rolling", place), 1)
         assert "another netsonde records there" in second, second
         begun = len(files_in(place))
