@@ -17,7 +17,7 @@ import harness
 
 MODULES = ["view", "ending", "events", "explain", "monitor", "report", "page", "top", "limits", "hostile", "arguments", "places", "install",
            "findings", "export", "travel", "recording"]
-AT_ONCE = 5
+AT_ONCE = 3
 
 
 def run_module(name, number, words, report):

@@ -6,7 +6,7 @@ import tempfile
 import time
 
 from browser import KEYS, Browser
-from harness import enter_own_network, expect, fact, free_port, netns
+from harness import enter_own_network, eventually, expect, fact, free_port, netns
 from reporting import Reporting, many_connections
 from traffic import owner_of_connection, refused
 
@@ -94,10 +94,11 @@ def a_link_to_a_finding_opens_it():
         assert last >= 2, last
         browser.run(f"document.getElementById('finding-{last}').open = false")
         browser.click(f"#when-{last}")
-        expect(browser.run(f"return [location.hash, document.getElementById('finding-{last}').open]"), [f"#finding-{last}", True], "after a click")
+        hash_and_open = f"return [location.hash, document.getElementById('finding-{last}').open]"
+        eventually(lambda: browser.run(hash_and_open) == [f"#finding-{last}", True], "the finding after a click")
         browser.open("/dev/null")
         browser.open(path, "#finding-1")
-        expect(browser.run("return document.getElementById('finding-1').open"), True, "from elsewhere")
+        eventually(lambda: browser.run("return document.getElementById('finding-1').open"), "the finding from elsewhere")
         quiet(browser)
 
 

@@ -177,9 +177,16 @@ def a_frozen_view_and_every_step_back_keep_what_was_dropped_then():
     def blaming():
         return [line for line in view.screen().splitlines() if blame in line]
 
+    def tick():
+        shown = re.search(r"tick (\d+) of", view.screen())
+        return shown and int(shown[1])
+
     def step_back_to_blame():
-        """Other tests drop too, so that not each tick need be ours."""
-        return view.keys("[") or ticks() and blaming()
+        """Other tests drop too, so that not each tick need be ours. The next step waits for this one."""
+        before = tick()
+        view.keys("[")
+        eventually(lambda: tick() not in (None, before) or before == 1, "a step back")
+        return blaming()
 
     with View(columns=160) as view:
         with losing(f"tcp dport {port}"), Peer(lambda _: knock_steadily(port)):
