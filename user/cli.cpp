@@ -46,6 +46,7 @@ class Arguments {
     add_record();
     add_snapshot();
     add_export();
+    add_dns();
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
     doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
     CLI::App* fields =
@@ -251,6 +252,28 @@ class Arguments {
                              std::chrono::seconds(1));
   }
 
+  void add_dns() {
+    CLI::App* sub = add("dns", "How DNS servers compare: speed, answers, TTLs", Command::Dns);
+    Options& options = options_of(Command::Dns);
+    options.count = 5;
+    sub->add_option("names", options.words, "Names to ask for, as they stand: no search list")
+        ->option_text("NAME ...")
+        ->required();
+    sub->add_option("--server", options.servers,
+                    "Ask these: ADDRESS or ADDRESS:PORT (those of /etc/resolv.conf)")
+        ->option_text("SERVER ...");
+    sub->add_option("--type", options.types, "Ask for records of these types (A,AAAA)")
+        ->option_text("TYPE,...")
+        ->delimiter(',');
+    sub->add_option("--count", count_, "Ask each question so often over UDP (5)")
+        ->option_text("N")
+        ->check(count_into(options.count));
+    sub->add_option("--timeout", timeout_, "Wait for an answer so long (2s)")
+        ->option_text("TIME")
+        ->check(duration_into(options.timeout));
+    sub->add_flag("--json", options.json, "JSON instead of text");
+  }
+
   void add_record() {
     CLI::App* sub = add("record", "Keep everything in a file, or the last hours in a directory",
                         Command::Record);
@@ -364,8 +387,8 @@ class Arguments {
   Command command_ = Command::Top;
   std::vector<std::string> given_;
   // As given; checked into options_.
-  std::string ring_, interval_, history_, duration_, count_, limit_, pid_, connection_, keep_,
-      max_size_;
+  std::string ring_, timeout_, interval_, history_, duration_, count_, limit_, pid_, connection_,
+      keep_, max_size_;
   CLI::App app_{"See what every TCP connection of this host suffers, and why.", "netsonde"};
 };
 

@@ -22,10 +22,11 @@ enum class Command {
   Record,
   Snapshot,
   Export,
+  Dns,
   Doctor,
   Fields
 };
-constexpr std::size_t kCommands = 11;
+constexpr std::size_t kCommands = 12;
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
 struct Options {
@@ -65,7 +66,11 @@ struct Options {
   std::string rolling;  // record: a directory
   std::optional<Nanos> keep;
   std::uint64_t max_bytes = 2ULL << 30;
-  std::vector<std::string> words;  // a command and its arguments
+  std::vector<std::string> words;  // record: a command and its arguments; dns: names
+
+  std::vector<std::string> servers;  // dns; empty: the system's
+  std::vector<std::string> types = {"A", "AAAA"};
+  Nanos timeout = std::chrono::seconds(2);
 
   bool man = false;  // fields
 };

@@ -14,7 +14,7 @@ _netsonde() {
     [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | doctor | fields) command=$word; break ;; esac
+        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | doctor | fields) command=$word; break ;; esac
     done
     case $option in
         --by) choice=$(_netsonde_fields) ;;
@@ -24,14 +24,15 @@ _netsonde() {
         --events)
             choice='connect established accept listen close listen_close retransmit reset drop
                 congestion_state listen_overflow rtt' list=1 ;;
+        --type) choice='A AAAA CAA CNAME HTTPS MX NS PTR SOA SRV TXT' list=1 ;;
         --config | --from | -o | --output | --rolling)
             compopt -o default
             return ;;
         --filter | --deep | --ring-size | --interval | --count | --limit | --history | --duration | --pid | --connection | \
-            --since | --until | --at | --keep | --max-size) return ;;
+            --since | --until | --at | --keep | --max-size | --server | --timeout) return ;;
         *)
             case $command in
-                '') choice='top connections trace explain monitor report record snapshot export doctor fields --config --version --help' ;;
+                '') choice='top connections trace explain monitor report record snapshot export dns doctor fields --config --version --help' ;;
                 top) choice="$looking $table --once --batch --count --history --resolve --ascii" ;;
                 connections) choice="$looking $table" ;;
                 trace) choice="$looking --events --duration --count" ;;
@@ -41,6 +42,7 @@ _netsonde() {
                 export) choice='--format --table --output --filter --since --until --salvage --force --help' ;;
                 record) choice='--output --rolling --keep --max-size --duration --interval --filter --ring-size --force --help' ;;
                 snapshot) choice="$recorded --output --force --help" ;;
+                dns) choice='--server --type --count --timeout --json --help' ;;
                 doctor) choice='--json --help' ;;
                 fields) choice='--json --help' ;;
             esac ;;

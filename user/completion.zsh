@@ -79,7 +79,7 @@ _netsonde() {
         'trace[events as they happen]' 'explain[what is wrong, and what would help]' \
         'monitor[what leaves the usual]' \
         'report[all that was found, on one page]' 'export[a recording for other programs]' \
-        'record[keep everything in a file]' 'snapshot[a part of a recording]' 'doctor[what this host can show]' 'fields[the fields]' ;;
+        'record[keep everything in a file]' 'snapshot[a part of a recording]' 'dns[how DNS servers compare]' 'doctor[what this host can show]' 'fields[the fields]' ;;
     option)
       case $line[1] in
         top) _arguments $looking $recorded $table $view ;;
@@ -93,6 +93,9 @@ _netsonde() {
           '--table[of CSV]:table:(connections samples events host findings)' '1:recording:_files' ;;
         record) _arguments $record $looking[1] $looking[4,-1] ;;
         snapshot) _arguments $recorded $record[1] $record[2] $record[8] $looking[5,-1] ;;
+        dns) _arguments '*--server[ask this one]:address:' '--type[of records]:type:_values -s , type A AAAA CAA CNAME HTTPS MX NS PTR SOA SRV TXT' \
+          '--count[ask so often]:number (5):' '--timeout[wait for an answer]:time (2s):' '--json[JSON instead of text]' \
+          $looking[5,-1] '*:name:_hosts' ;;
         doctor) _arguments '--json[one JSON object]' $looking[5,-1] ;;
         fields) _arguments '--json[one JSON object per field]' $looking[5,-1] ;;
       esac ;;

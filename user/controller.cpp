@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "user/base/json.h"
+#include "user/dns.h"
 #include "user/doctor.h"
 #include "user/export.h"
 #include "user/model/diagnosis/diagnosis.h"
@@ -203,6 +204,7 @@ int print_fields(const Options& options) {
 
 Result<int> run(const Options& options) {
   if (options.command == Command::Fields) return print_fields(options);
+  if (options.command == Command::Dns) return run_dns(options);
   auto request = understand(options);
   if (!request) return refuse(request.error());
   if (options.command == Command::Doctor) return run_doctor(options.json);
