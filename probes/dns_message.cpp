@@ -186,7 +186,7 @@ Result<DnsRecord> finished(RawRecord raw, std::span<const std::byte> message) {
   } else {
     record.data = TRY(text_of(record.type, message, raw.at, raw.data));
   }
-  return std::move(record);
+  return std::move(raw.record);
 }
 
 Result<std::uint32_t> minimum_of(std::span<const std::byte> message, const RawRecord& soa) {
