@@ -55,7 +55,7 @@ check lint scripts/lint.sh "$build"
 section unit tests
 suite unit "$build/unit-tests" --gtest_brief=1 --gtest_color=no
 section BPF tests on this kernel
-suite bpf "$build/bpf-tests" --gtest_brief=1 --gtest_color=no
+suite bpf tests/twice.sh "$build/bpf-tests"
 section command line
 suite cli tests/cli/run.sh "$build/netsonde"
 for kernel in $(sed 's/#.*//' tests/kernels); do
