@@ -34,6 +34,7 @@ run "$work/second" "$@" --gtest_color=no "--gtest_filter=$(paste -sd : "$work/fa
 passed_in "$work/second" >"$work/passed"
 sed 's/^/passed only when run again: /' "$work/passed"
 failed=$(($(wc -l <"$work/failed") - $(wc -l <"$work/passed")))
+skipped=$(number_in "$work/first" SKIPPED)
 echo "$(($(number_in "$work/first" PASSED) + $(wc -l <"$work/passed"))) passed, $failed failed," \
-    "$(($(number_in "$work/first" SKIPPED))) skipped"
+    "${skipped:-0} skipped"
 [ "$failed" -eq 0 ]
