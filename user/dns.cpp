@@ -173,6 +173,8 @@ void print_row(const DnsRow& row, int width) {
 void print_answer(const DnsRow& row, bool with_server) {
   if (!row.answer) return;
   if (with_server) fmt::print("  {} says\n", printable(row.server));
+  if (row.answer->answers.empty())
+    fmt::print("    no records ({})\n", rcode_text(row.answer->rcode));
   for (const DnsRecord& record : row.answer->answers)
     fmt::print("    {} {} {}\n", record.name, to_text(record.type), record.data);
 }
