@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "tests/bpf/sockets.h"
+#include "user/sinks/table.h"
 
 namespace netsonde::test {
 
@@ -129,9 +130,21 @@ ev_sample Capture::sample(std::uint64_t cookie) {
 }
 
 ev_sample Capture::close(std::uint64_t cookie) {
-  errno = ETIMEDOUT;
-  test::must(wait_for(EV_CLOSE, cookie), "wait for the close");
+  if (!wait_for(EV_CLOSE, cookie)) throw std::runtime_error(why_unclosed(cookie));
   return only<ev_sample>(EV_CLOSE, cookie);
+}
+
+// A pass tells a socket that lives from one whose end was lost.
+std::string Capture::why_unclosed(std::uint64_t cookie) {
+  const std::string told = story(cookie);
+  const std::size_t samples = all<ev_sample>(EV_SAMPLE, cookie).size();
+  pass();
+  const auto now = all<ev_sample>(EV_SAMPLE, cookie);
+  const bool lives = now.size() > samples;
+  const std::string lost = losses_text(tick());
+  return "no close after \"" + told + "\": the socket " +
+         (lives ? "is in " + std::string(state_name(now.back().conn.state)) : "is closed or gone") +
+         "; lost: " + (lost.empty() ? "none" : lost);
 }
 
 }  // namespace netsonde::test

@@ -55,6 +55,7 @@ class Capture {
   std::string story(std::uint64_t cookie) const;
   // The newest sample of a live socket, after a pass().
   ev_sample sample(std::uint64_t cookie);
+  // The close of a socket, once it came; without one the test ends with what is known instead.
   ev_sample close(std::uint64_t cookie);
 
   // Whether accept() itself tells the owner here, not the first use of what it gave.
@@ -78,6 +79,7 @@ class Capture {
 
   void take(const Event& event);
   bool is_ours(const Event& event) const;
+  std::string why_unclosed(std::uint64_t cookie);
 
   std::unique_ptr<Running> running_;
   bool reusable_ = false;

@@ -92,5 +92,20 @@ TEST_F(DetachTest, NothingIsPinned) {
   EXPECT_EQ(pinned(), before);
 }
 
+// As where the kernel ran no program when the connection ended.
+TEST_F(DetachTest, AConnectionWhoseEndNobodyToldOfIsCountedAsVanished) {
+  const Socket listener = listen_on();
+  Capture capture(all_events());
+  Pair pair = connected_pair(listener);
+  capture.pass();
+  capture.live().detach();
+  pair.server.reset();
+  EXPECT_EQ(pair.client.wait_for_end(), ECONNRESET);  // its file stays open
+  capture.pass();
+  EXPECT_EQ(capture.story(pair.client.cookie()), "connect established");
+  EXPECT_EQ(capture.store().totals().vanished, 2U);
+  EXPECT_EQ(capture.store().find(pair.client.cookie()), nullptr);
+}
+
 }  // namespace
 }  // namespace netsonde::test
