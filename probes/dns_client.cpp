@@ -3,11 +3,13 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 
 #include <algorithm>
 #include <array>
+#include <limits>
+
+#include "probes/ares_socket.h"
 
 namespace netsonde {
 
@@ -23,6 +25,29 @@ std::string_view failure_of(int status) {
     case ARES_EBADNAME: return "dns-name";
     default: return "dns-malformed";
   }
+}
+
+// As c-ares takes them: at least one, and at most 24 days.
+int milliseconds_of(Nanos timeout) {
+  const auto count = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+  return static_cast<int>(std::clamp<std::int64_t>(count, 1, std::numeric_limits<int>::max()));
+}
+
+DnsReply failed(std::string_view kind, std::string_view detail) {
+  DnsReply reply;
+  reply.failure = kind;
+  reply.detail = detail;
+  return reply;
+}
+
+DnsReply reply_of(std::span<const std::byte> bytes) {
+  auto message = parse_dns(bytes);
+  if (!message) return failed("dns-malformed", message.error().message());
+  if (!message.value().response) return failed("dns-malformed", "what came is no answer");
+  DnsReply reply;
+  reply.message = std::move(message).value();
+  reply.bytes = bytes.size();
+  return reply;
 }
 
 std::uint16_t random_id() {
@@ -43,8 +68,7 @@ std::string text_of(const ares_addr_port_node& server) {
 
 Result<DnsClient::Channel> DnsClient::open_channel(bool tcp, Nanos timeout) {
   ares_options options = {};
-  options.timeout = static_cast<int>(
-      std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(timeout).count()));
+  options.timeout = milliseconds_of(timeout);
   options.tries = 1;
   options.flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_STAYOPEN | ARES_FLAG_NOSEARCH |
                   (tcp ? ARES_FLAG_USEVC : ARES_FLAG_IGNTC);
@@ -86,41 +110,21 @@ void DnsClient::process(ares_socket_t readable, ares_socket_t writable) {
 
 void DnsClient::on_socket(void* client, ares_socket_t socket, int readable, int writable) noexcept {
   auto* self = static_cast<DnsClient*>(client);
-  if (!readable && !writable) return self->loop_.forget(socket);
-  const ares_socket_t for_reading = readable ? socket : ARES_SOCKET_BAD;
-  const ares_socket_t for_writing = writable ? socket : ARES_SOCKET_BAD;
-  const std::uint32_t events = (readable ? EPOLLIN : 0U) | (writable ? EPOLLOUT : 0U);
-  // A socket that cannot be watched answers nothing: its questions run into their timeout.
-  (void)self->loop_.watch(
-      socket,
-      [self, for_reading, for_writing]() -> Result<> {
-        self->process(for_reading, for_writing);
-        return {};
-      },
-      events);
+  follow_socket(self->loop_, socket, readable, writable,
+                [self](ares_socket_t in, ares_socket_t out) { self->process(in, out); });
 }
 
 void DnsClient::on_answer(void* waiting, int status, int, unsigned char* bytes, int size) noexcept {
   auto* answered = static_cast<Waiting*>(waiting);
   DnsClient* self = answered->client;
-  DnsReply reply;
-  reply.took = kernel_now() - answered->asked;
+  const Nanos took = kernel_now() - answered->asked;
   const OnReply on_reply = std::move(answered->on_reply);
   self->waiting_.remove_if([answered](const Waiting& w) { return &w == answered; });
   if (status == ARES_EDESTRUCTION) return;
-  if (status == ARES_SUCCESS) {
-    reply.bytes = static_cast<std::size_t>(size);
-    auto message = parse_dns(std::as_bytes(std::span(bytes, reply.bytes)));
-    if (message) {
-      reply.message = std::move(message).value();
-    } else {
-      reply.failure = "dns-malformed";
-      reply.detail = message.error().message();
-    }
-  } else {
-    reply.failure = failure_of(status);
-    reply.detail = ares_strerror(status);
-  }
+  DnsReply reply = status == ARES_SUCCESS
+                       ? reply_of(std::as_bytes(std::span(bytes, static_cast<std::size_t>(size))))
+                       : failed(failure_of(status), ares_strerror(status));
+  reply.took = took;
   on_reply(std::move(reply));
 }
 
@@ -130,12 +134,7 @@ void DnsClient::ask(const DnsQuestion& question, OnReply on_reply) {
   const int status =
       ares_create_query(question.name.c_str(), 1 /* IN */, static_cast<int>(question.type),
                         random_id(), 1, &query, &size, question.edns ? kEdnsBytes : 0);
-  if (status != ARES_SUCCESS) {
-    DnsReply reply;
-    reply.failure = failure_of(status);
-    reply.detail = ares_strerror(status);
-    return on_reply(std::move(reply));
-  }
+  if (status != ARES_SUCCESS) return on_reply(failed(failure_of(status), ares_strerror(status)));
   const std::unique_ptr<unsigned char, void (*)(void*)> owner(query, ares_free_string);
   Waiting& waiting = waiting_.emplace_back(
       Waiting{.client = this, .on_reply = std::move(on_reply), .asked = kernel_now()});

@@ -23,13 +23,25 @@ void note_answer(DnsRow& row, DnsMessage message) {
   if (better) row.answer = std::move(message);
 }
 
+// A server that did not answer the first question knew of it all the same.
+void note_udp(DnsRow& row, const DnsReply& reply) {
+  if (row.asked == 1)
+    row.first = reply.took;
+  else
+    row.again.push_back(reply.took);
+  if (row.udp_bytes) return;
+  row.udp_bytes = reply.bytes;
+  row.truncated = reply.message->truncated;
+  row.edns_bytes = reply.message->edns_udp_bytes;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<DnsSurvey>> DnsSurvey::open(Loop& loop, const DnsSurveySettings& settings) {
   auto survey = std::make_unique<DnsSurvey>();
   for (const std::string& server : settings.servers)
     survey->clients_.push_back(TRY(DnsClient::open(loop, server, settings.timeout)));
-  survey->silent_.resize(survey->clients_.size());
+  survey->silences_.resize(survey->clients_.size());
   for (const std::string& name : settings.names)
     for (const DnsType type : settings.types)
       for (const std::string& server : settings.servers)
@@ -65,10 +77,12 @@ void DnsSurvey::next() {
 }
 
 void DnsSurvey::ask_one() {
-  while (step_ < steps_.size() && silent_[steps_[step_].client] >= kGiveUpAfter) {
-    DnsRow& row = rows_[steps_[step_++].row];
-    if (row.asked == 0) row.failure = "dns-timeout";
-    if (row.asked == 0) row.detail = "not asked: two questions in a row got no answer";
+  while (step_ < steps_.size() && silences_[steps_[step_].client].questions >= kGiveUpAfter) {
+    const Step& step = steps_[step_++];
+    DnsRow& row = rows_[step.row];
+    if (row.asked != 0) continue;
+    row.failure = silences_[step.client].failure;
+    row.detail = "not asked: two questions in a row got no answer";
   }
   if (step_ == steps_.size()) return on_end_();
   const Step& step = steps_[step_++];
@@ -86,8 +100,9 @@ void DnsSurvey::ask_one() {
 
 void DnsSurvey::take(const Step& step, DnsReply reply) {
   DnsRow& row = rows_[step.row];
+  Silence& silence = silences_[step.client];
   const bool silent = reply.failure == "dns-timeout" || reply.failure == "dns-unreachable";
-  silent_[step.client] = silent ? silent_[step.client] + 1 : 0;
+  silence = {.questions = silent ? silence.questions + 1 : 0, .failure = reply.failure};
   if (!reply.message) {
     ++row.unanswered;
     if (step.how == How::Tcp) row.tcp_failure = reply.failure;
@@ -101,13 +116,8 @@ void DnsSurvey::take(const Step& step, DnsReply reply) {
   }
   if (step.how == How::Tcp) {
     row.tcp = reply.took;
-  } else if (!row.first && row.again.empty() && row.unanswered == 0) {
-    row.first = reply.took;
-    row.udp_bytes = reply.bytes;
-    row.truncated = reply.message->truncated;
-    row.edns_bytes = reply.message->edns_udp_bytes;
   } else {
-    row.again.push_back(reply.took);
+    note_udp(row, reply);
   }
   note_answer(row, *std::move(reply.message));
 }

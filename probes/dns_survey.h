@@ -19,14 +19,15 @@ struct DnsRow {
   // The first complete answer; over TCP where UDP's was cut.
   std::optional<DnsMessage> answer{};
   // As of DnsReply, of the first question without an answer; beside answers where only some failed.
+  // Where nothing was asked, as of the server's last question.
   std::string failure{}, detail{};
   std::uint64_t asked = 0, unanswered = 0;
   std::optional<Nanos> first{};  // nobody knows what the server had in its cache then
   std::vector<Nanos> again{};    // right after, from a cache if it has one
   std::optional<Nanos> tcp{};
   std::string tcp_failure{};
-  std::optional<std::size_t> udp_bytes{};
-  bool truncated = false;                      // over UDP
+  std::optional<std::size_t> udp_bytes{};  // of the first answer over UDP, as what follows
+  bool truncated = false;
   std::optional<std::uint16_t> edns_bytes{};   // what the server takes; absent: no EDNS
   std::optional<std::uint16_t> plain_rcode{};  // without EDNS
 };
@@ -57,13 +58,19 @@ class DnsSurvey {
     How how;
   };
 
+  // Questions in a row without an answer, and how the last one went.
+  struct Silence {
+    unsigned questions = 0;
+    std::string failure{};
+  };
+
   void plan(std::uint64_t count);
   void next();
   void ask_one();
   void take(const Step& step, DnsReply reply);
 
   std::vector<std::unique_ptr<DnsClient>> clients_;
-  std::vector<unsigned> silent_;  // questions in a row without an answer, by client
+  std::vector<Silence> silences_;  // by client
   std::vector<DnsRow> rows_;
   std::vector<Step> steps_;
   std::size_t step_ = 0;

@@ -30,11 +30,13 @@ run "$work/first" "$@" --gtest_color=no --gtest_brief=1 || first=$?
 failed_in "$work/first" >"$work/failed"
 echo "running again what failed: $(paste -sd ' ' "$work/failed")"
 [ -z "${TIME_LIMIT-}" ] || export TIME_LIMIT=$((TIME_LIMIT / 4))
-run "$work/second" "$@" --gtest_color=no "--gtest_filter=$(paste -sd : "$work/failed")" || true
+second=0
+run "$work/second" "$@" --gtest_color=no "--gtest_filter=$(paste -sd : "$work/failed")" || second=$?
 passed_in "$work/second" >"$work/passed"
 sed 's/^/passed only when run again: /' "$work/passed"
 failed=$(($(wc -l <"$work/failed") - $(wc -l <"$work/passed")))
 skipped=$(number_in "$work/first" SKIPPED)
 echo "$(($(number_in "$work/first" PASSED) + $(wc -l <"$work/passed"))) passed, $failed failed," \
     "${skipped:-0} skipped"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] && exit "$second"
+exit 1

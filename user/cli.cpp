@@ -106,11 +106,20 @@ class Arguments {
     sub->add_flag("--salvage", options.salvage, "With --from: pass over what is damaged");
   }
 
-  void add_looking(CLI::App* sub, Options& options) {
-    add_from(sub, options);
+  void add_output(CLI::App* sub, Options& options, const char* help) {
+    sub->add_option("-o,--output", options.output, help)->option_text("FILE");
+    sub->add_flag("--force", options.force, "Replace the file if it exists");
+  }
+
+  void add_ring(CLI::App* sub, Options& options) {
     sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (4MiB)")
         ->option_text("SIZE")
         ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
+  }
+
+  void add_looking(CLI::App* sub, Options& options) {
+    add_from(sub, options);
+    add_ring(sub, options);
     sub->add_flag("--json", options.json, "JSON instead of text");
   }
 
@@ -226,13 +235,10 @@ class Arguments {
     Options& options = options_of(Command::Report);
     options.duration = std::chrono::seconds(30);
     add_from(sub, options);
-    sub->add_option("-o,--output", options.output,
-                    "Into this file: .html, .md, .json or .txt (standard output)")
-        ->option_text("FILE");
+    add_output(sub, options, "Into this file: .html, .md, .json or .txt (standard output)");
     sub->add_option("--format", options.format, "html, md, json or text, whatever its name")
         ->option_text("FORMAT")
         ->check(CLI::IsMember({"html", "md", "json", "text"}));
-    sub->add_flag("--force", options.force, "Replace the file if it exists");
     sub->add_option("--duration", duration_, "Look for so long (30s)")
         ->option_text("TIME")
         ->check(duration_into(*options.duration));
@@ -241,9 +247,7 @@ class Arguments {
         ->check(duration_into(options.interval));
     sub->add_option("--filter", options.filter, "Only connections that this expression accepts")
         ->option_text("EXPR");
-    sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (4MiB)")
-        ->option_text("SIZE")
-        ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
+    add_ring(sub, options);
   }
 
   // Sixty points make a timeline; a report of an hour needs no more than one a second.
@@ -278,7 +282,7 @@ class Arguments {
     CLI::App* sub = add("record", "Keep everything in a file, or the last hours in a directory",
                         Command::Record);
     Options& options = options_of(Command::Record);
-    sub->add_option("-o,--output", options.output, "The file")->option_text("FILE");
+    add_output(sub, options, "The file");
     sub->add_option("--rolling", options.rolling, "Instead: a directory with the newest of it all")
         ->option_text("DIR");
     sub->add_option("--keep", keep_, "With --rolling: for so long (as long as there is room)")
@@ -295,10 +299,7 @@ class Arguments {
         ->check(duration_into(options.interval));
     sub->add_option("--filter", options.filter, "Only connections that this expression accepts")
         ->option_text("EXPR");
-    sub->add_option("--ring-size", ring_, "Buffer between kernel and netsonde (4MiB)")
-        ->option_text("SIZE")
-        ->check(bytes_into(options.ring_bytes, 4096, 1ULL << 30));
-    sub->add_flag("--force", options.force, "Replace the file if it exists");
+    add_ring(sub, options);
     sub->add_option("command", options.words, "Record while this command runs")
         ->option_text("-- COMMAND ...");
   }
@@ -308,8 +309,7 @@ class Arguments {
                         Command::Snapshot);
     Options& options = options_of(Command::Snapshot);
     add_from(sub, options);
-    sub->add_option("-o,--output", options.output, "The file")->option_text("FILE");
-    sub->add_flag("--force", options.force, "Replace the file if it exists");
+    add_output(sub, options, "The file");
   }
 
   void add_export() {
@@ -323,8 +323,7 @@ class Arguments {
         ->required()
         ->option_text("FORMAT")
         ->check(CLI::IsMember({"jsonl", "csv", "sqlite", "perfetto"}));
-    sub->add_option("-o,--output", options.output, "The file (standard output: -)")
-        ->option_text("FILE");
+    add_output(sub, options, "The file (standard output: -)");
     sub->add_option("--table", options.table,
                     "CSV: connections, samples, events, host or findings (connections)")
         ->option_text("TABLE");
@@ -333,7 +332,6 @@ class Arguments {
     sub->add_option("--filter", options.filter, "Only connections that this expression accepts")
         ->option_text("EXPR");
     sub->add_flag("--salvage", options.salvage, "Pass over what is damaged");
-    sub->add_flag("--force", options.force, "Replace the file if it exists");
   }
 
   std::string help() const {

@@ -16,6 +16,7 @@ namespace netsonde {
 namespace {
 
 constexpr std::size_t kCacheAnswers = 4096;
+constexpr std::uint64_t kMostQuestions = 10'000;
 
 double microseconds(Nanos span) {
   return static_cast<double>(span.count()) / 1e3;
@@ -163,9 +164,13 @@ void print_row(const DnsRow& row, int width) {
              row.answer ? rcode_text(row.answer->rcode) : "-", or_dash(row.first),
              or_dash(median_of(row.again)), or_dash(row.tcp), ttl ? fmt::format("{}s", *ttl) : "-",
              flags_of(row));
-  if (!row.failure.empty())
-    fmt::print("    {} of {} questions without an answer: {} ({})\n", row.unanswered, row.asked,
-               row.failure, printable(row.detail));
+  if (!row.failure.empty()) {
+    const std::string share =
+        row.asked == 0
+            ? ""
+            : fmt::format("{} of {} questions without an answer: ", row.unanswered, row.asked);
+    fmt::print("    {}{} ({})\n", share, row.failure, printable(row.detail));
+  }
   if (row.plain_rcode && row.answer && *row.plain_rcode != row.answer->rcode)
     fmt::print("    without EDNS it answers {}\n", rcode_text(*row.plain_rcode));
 }
@@ -209,6 +214,8 @@ Result<DnsSurveySettings> settings_of(const Options& options) {
                              .servers = options.servers,
                              .timeout = options.timeout,
                              .count = options.count};
+  if (options.count == 0 || options.count > kMostQuestions)
+    return Error(fmt::format("--count is from 1 to {}", kMostQuestions));
   for (const std::string& text : options.types) {
     const auto type = parse_dns_type(text);
     if (!type)

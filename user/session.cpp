@@ -7,7 +7,7 @@
 
 #include <array>
 
-#include "probes/dns.h"
+#include "probes/name_resolver.h"
 #include "user/capture/host_reader.h"
 #include "user/feed.h"
 

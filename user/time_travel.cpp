@@ -9,7 +9,7 @@
 #include <ctime>
 #include <filesystem>
 
-#include "probes/dns.h"
+#include "probes/name_resolver.h"
 #include "user/base/loop.h"
 #include "user/base/text.h"
 #include "user/model/diagnosis/news.h"

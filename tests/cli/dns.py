@@ -163,8 +163,9 @@ def a_silent_server_is_asked_twice_and_no_more():
 def a_closed_port_is_unreachable():
     with server(lambda query: None) as (closed, _):
         pass
-    (row,), _ = rows(NAME, "--type", "A", "--server", closed, status=1)
-    expect(row["failure"]["kind"], "dns-unreachable", "failure")
+    found, _ = rows(NAME, "--server", closed, status=1)
+    expect([row["failure"]["kind"] for row in found], ["dns-unreachable"] * 2, "failures")
+    expect([row["asked"] for row in found], [2, 0], "questions asked")
 
 
 @fact
@@ -178,6 +179,22 @@ def garbage_is_malformed_and_never_shown():
 
 
 @fact
+def a_question_sent_back_is_no_answer():
+    with server(lambda query: query) as (echo, _):
+        (row,), _ = rows(NAME, "--type", "A", "--server", echo, status=1)
+    expect((row["failure"]["kind"], row["rcode"]), ("dns-malformed", None), "an echo")
+
+
+@fact
+def what_is_first_answered_after_a_loss_is_no_first():
+    answers = iter([lambda query: None])
+    with server(lambda query: next(answers, code(0))(query)) as (lossy, _):
+        (row,), _ = rows(NAME, "--type", "A", "--count", "2", "--timeout", "100ms", "--server", lossy)
+    expect((row["first_us"], len(row["again_us"])), (None, 1), "times")
+    assert row["udp_bytes"] > 0 and row["truncated"] is False, row
+
+
+@fact
 def a_server_without_edns_is_told_from_one_with_it():
     with server(lambda query: code(1 if query[11] else 0)(query)) as (old, _):
         (row,), _ = rows(NAME, "--type", "A", "--server", old)
@@ -188,6 +205,8 @@ def a_server_without_edns_is_told_from_one_with_it():
 def what_means_nothing_is_refused():
     for words, what in [((NAME, "--server", "bogus"), "'bogus' is no DNS server"),
                         ((NAME, "--type", "BOGUS"), "'BOGUS' is no type of DNS record"),
+                        ((NAME, "--count", "0"), "--count is from 1 to 10000"),
+                        ((NAME, "--count", "1000000000"), "--count is from 1 to 10000"),
                         ((), "required")]:
         error = one_error(run("dns", *words), 2)
         assert what in error, error

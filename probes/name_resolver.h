@@ -37,7 +37,7 @@ class NameResolver {
   };
 
   Result<> open();
-  Result<> process(ares_socket_t readable, ares_socket_t writable);
+  void process(ares_socket_t readable, ares_socket_t writable);
   static void on_socket(void* resolver, ares_socket_t socket, int readable, int writable) noexcept;
   static void on_answer(void* request, int status, int timeouts, hostent* host) noexcept;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "probes/dns.h"
+#include "probes/name_resolver.h"
 
 #include <netdb.h>
-#include <sys/epoll.h>
+
+#include "probes/ares_socket.h"
 
 namespace netsonde {
 
@@ -26,26 +27,22 @@ Result<> NameResolver::open() {
   if (status != ARES_SUCCESS)
     return Error(std::string("set up name resolution: ") + ares_strerror(status));
   channel_.reset(channel);
-  TRY(loop_.every(kCheckTimeouts, [this] { return process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }));
+  TRY(loop_.every(kCheckTimeouts, [this]() -> Result<> {
+    process(ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    return {};
+  }));
   return {};
 }
 
-Result<> NameResolver::process(ares_socket_t readable, ares_socket_t writable) {
+void NameResolver::process(ares_socket_t readable, ares_socket_t writable) {
   ares_process_fd(channel_.get(), readable, writable);
-  return {};
 }
 
 void NameResolver::on_socket(void* resolver, ares_socket_t socket, int readable,
                              int writable) noexcept {
   auto* self = static_cast<NameResolver*>(resolver);
-  if (!readable && !writable) return self->loop_.forget(socket);
-  const ares_socket_t for_reading = readable ? socket : ARES_SOCKET_BAD;
-  const ares_socket_t for_writing = writable ? socket : ARES_SOCKET_BAD;
-  const std::uint32_t events = (readable ? EPOLLIN : 0U) | (writable ? EPOLLOUT : 0U);
-  // A socket that cannot be watched answers nothing: its requests run into their timeout.
-  (void)self->loop_.watch(
-      socket, [self, for_reading, for_writing] { return self->process(for_reading, for_writing); },
-      events);
+  follow_socket(self->loop_, socket, readable, writable,
+                [self](ares_socket_t in, ares_socket_t out) { self->process(in, out); });
 }
 
 void NameResolver::on_answer(void* request, int status, int, hostent* host) noexcept {
