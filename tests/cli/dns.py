@@ -106,7 +106,8 @@ def question_of(query):
 @fact
 def the_answers_are_those_that_dig_gets():
     unbound()
-    found, _ = rows(NAME, "--server", UNBOUND)
+    found, summary = rows(NAME, "--server", UNBOUND)
+    assert 0 < summary["own_cache_us"] < 1e6, summary
     for row in found:
         expect(sorted(record["data"] for record in row["answers"]), dig(NAME, row["type"]), row["type"])
         expect(row["rcode"], "NOERROR", "code")
@@ -148,6 +149,15 @@ def a_server_that_says_something_else_is_named():
         expect(summary["differences"], [{"name": NAME, "type": "A"}], "differences")
         text = succeed("dns", NAME, "--type", "A", "--server", UNBOUND, other).out
         assert f"the answers differ:\n  {UNBOUND} says\n    {NAME} A 192.0.2." in text, text
+
+
+@fact
+def the_same_code_with_other_records_is_another_answer():
+    unbound()
+    with server(code(0)) as (empty, _):
+        found, summary = rows(NAME, "--type", "A", "--server", UNBOUND, empty)
+    expect([row["rcode"] for row in found], ["NOERROR"] * 2, "codes")
+    expect(summary["differences"], [{"name": NAME, "type": "A"}], "differences")
 
 
 @fact
