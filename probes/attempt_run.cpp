@@ -73,14 +73,24 @@ void AttemptRun::take(Lookup::Found found, const std::function<void(const Addres
     return finish(Failure{.phase = ProbePhase::Dns,
                           .kind = FailureKind::DnsNoAddress,
                           .detail = "the name has no address"});
-  on_address(attempt_.lookup->addresses.front());
+  const Address first = attempt_.lookup->addresses.front();  // they may go within the call
+  on_address(first);
 }
 
 void AttemptRun::finish(std::optional<Failure> failure) {
+  if (starting_) return finish_later(std::move(failure));
+  note_end(std::move(failure));
+  report();
+}
+
+void AttemptRun::finish_later(std::optional<Failure> failure) {
+  note_end(std::move(failure));
+  if (!deadline_.set(Nanos(0), [this] { report(); })) report();
+}
+
+void AttemptRun::note_end(std::optional<Failure> failure) {
   attempt_.failure = std::move(failure);
   attempt_.times.total = kernel_now() - attempt_.began;
-  if (starting_ && deadline_.set(Nanos(0), [this] { report(); })) return;
-  report();
 }
 
 void AttemptRun::report() {

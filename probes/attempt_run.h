@@ -49,9 +49,12 @@ class AttemptRun {
                     std::function<void(const Address&)> on_address);
   // With everything else of the attempt filled in.
   void finish(std::optional<Failure> failure);
+  // For who is called by something that must not end within the call.
+  void finish_later(std::optional<Failure> failure);
 
  private:
   void take(Lookup::Found found, const std::function<void(const Address&)>& on_address);
+  void note_end(std::optional<Failure> failure);
   void report();
 
   ProbeRequest request_;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "user/base/text.h"
 
@@ -37,6 +39,12 @@ inline SocketAddress socket_address(const Address& address, std::uint16_t port) 
   std::memcpy(&v6->sin6_addr, address.bytes.data(), sizeof(v6->sin6_addr));
   to.size = sizeof(*v6);
   return to;
+}
+
+// "192.0.2.1:80", "[2001:db8::1]:80".
+inline std::string endpoint_text(const Address& address, std::uint16_t port) {
+  const std::string text = to_text(address);
+  return address.is_ipv4() ? fmt::format("{}:{}", text, port) : fmt::format("[{}]:{}", text, port);
 }
 
 }  // namespace netsonde

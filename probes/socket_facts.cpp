@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <system_error>
 
+#include "probes/socket_address.h"
+
 namespace netsonde {
 
 namespace {
@@ -91,12 +93,6 @@ Result<> set_dscp(int fd, int dscp) {
   return {};
 }
 
-std::string endpoint_text(const FailedConnect& failed) {
-  const std::string address = to_text(failed.address);
-  return failed.address.is_ipv4() ? fmt::format("{}:{}", address, failed.port)
-                                  : fmt::format("[{}]:{}", address, failed.port);
-}
-
 std::string syns_text(const FailedConnect& failed) {
   const std::uint32_t count = failed.counters ? failed.counters->total_retrans + 1 : 0;
   if (count == 0) return "the SYN";
@@ -129,7 +125,8 @@ FailureKind kind_of(const FailedConnect& failed) {
 }
 
 std::string detail_of(const FailedConnect& failed, FailureKind kind) {
-  const std::string where = endpoint_text(failed), after = short_duration(failed.after);
+  const std::string where = endpoint_text(failed.address, failed.port),
+                    after = short_duration(failed.after);
   const std::string reason = std::generic_category().message(failed.error);
   switch (kind) {
     case FailureKind::ConnectRefused: return fmt::format("refused by {} after {}", where, after);
