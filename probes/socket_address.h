@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 
 #include "user/base/text.h"
@@ -39,6 +40,21 @@ inline SocketAddress socket_address(const Address& address, std::uint16_t port) 
   std::memcpy(&v6->sin6_addr, address.bytes.data(), sizeof(v6->sin6_addr));
   to.size = sizeof(*v6);
   return to;
+}
+
+// Absent where it is of another family.
+inline std::optional<Address> address_of(const SocketAddress& from) {
+  Address address;
+  if (from.family() == AF_INET) {
+    address.bytes[10] = address.bytes[11] = 0xff;
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&from.bytes);
+    std::memcpy(address.bytes.data() + 12, &v4->sin_addr, sizeof(v4->sin_addr));
+    return address;
+  }
+  if (from.family() != AF_INET6) return std::nullopt;
+  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&from.bytes);
+  std::memcpy(address.bytes.data(), &v6->sin6_addr, sizeof(v6->sin6_addr));
+  return address;
 }
 
 // "192.0.2.1:80", "[2001:db8::1]:80".

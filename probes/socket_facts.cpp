@@ -86,13 +86,6 @@ Result<> set_congestion(int fd, const std::string& name) {
       error);
 }
 
-Result<> set_dscp(int fd, int dscp) {
-  const std::string doing = fmt::format("set DSCP {}", dscp);
-  TRY(set(fd, IPPROTO_IP, IP_TOS, dscp << 2, doing));
-  if (is_ipv6(fd)) TRY(set(fd, IPPROTO_IPV6, IPV6_TCLASS, dscp << 2, doing));
-  return {};
-}
-
 std::string syns_text(const FailedConnect& failed) {
   const std::uint32_t count = failed.counters ? failed.counters->total_retrans + 1 : 0;
   if (count == 0) return "the SYN";
@@ -192,7 +185,14 @@ Result<> apply(int fd, const SocketOptions& options) {
     TRY(set(fd, SOL_SOCKET, SO_RCVBUF, *options.receive_buffer, "set SO_RCVBUF"));
   if (options.notsent_lowat)
     TRY(set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, *options.notsent_lowat, "set TCP_NOTSENT_LOWAT"));
-  if (options.dscp) TRY(set_dscp(fd, *options.dscp));
+  if (options.dscp) TRY(apply_dscp(fd, *options.dscp));
+  return {};
+}
+
+Result<> apply_dscp(int fd, int dscp) {
+  const std::string doing = fmt::format("set DSCP {}", dscp);
+  TRY(set(fd, IPPROTO_IP, IP_TOS, dscp << 2, doing));
+  if (is_ipv6(fd)) TRY(set(fd, IPPROTO_IPV6, IPV6_TCLASS, dscp << 2, doing));
   return {};
 }
 
