@@ -16,8 +16,9 @@ namespace netsonde {
 
 // "icmp://host": one echo request to the pinned address or the first of the name, through a ping
 // socket, or a raw one where this host allows no other. echo is from right before it was sent to
-// when the kernel had the reply; ProbeLimits::response is how long that may take. What the lookup
-// still works on when the prober ends must not be driven on: the loop stands.
+// when the kernel had the reply, or we, where the kernel has not begun to stamp what comes;
+// ProbeLimits::response is how long that may take. What the lookup still works on when the prober
+// ends must not be driven on: the loop stands.
 class IcmpProber : public Prober {
  public:
   IcmpProber(Loop& loop, Lookup& lookup);
