@@ -20,7 +20,7 @@ allowed() {
 owner() {
     case $1 in
     bpf/libbpf.h | bpf/bpf.h | bpf/btf.h | libmnl/*) echo user/capture ;;
-    curl/*) echo probes ;;
+    curl/* | openssl/*) echo probes ;;
     ares*) echo probes ;;
     CLI/*) echo user ;;
     nlohmann/*) echo user/base ;;
