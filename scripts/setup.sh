@@ -9,8 +9,8 @@ build="clang llvm libbpf-dev libelf-dev zlib1g-dev libzstd-dev libsqlite3-dev g+
     nlohmann-json3-dev libc-ares-dev libcurl4-openssl-dev libssl-dev libncurses-dev libmnl-dev"
 lint="clang-format clang-tidy cppcheck"
 test="protobuf-compiler libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux zsh procps python3
-    busybox-static cpio kmod xz-utils unbound bind9-dnsutils"
-peers="libbpf-tools bpftrace bpfcc-tools zstd"
+    busybox-static cpio kmod xz-utils unbound bind9-dnsutils nginx-light curl openssl"
+peers="libbpf-tools bpftrace bpfcc-tools zstd nginx-light prometheus-blackbox-exporter curl wrk"
 # Ubuntu has Chromium as a snap alone.
 ! grep -q '^ID=debian' /etc/os-release || test="$test chromium chromium-driver"
 [ "$(uname -m)" != x86_64 ] || test="$test qemu-system-x86"
