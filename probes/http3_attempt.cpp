@@ -155,8 +155,9 @@ Failure Http3Attempt::late(ProbePhase phase) const {
       break;
     case ProbePhase::Connect:
       kind = FailureKind::ConnectTimeout;
-      detail = fmt::format("no answer to {} Initial packets within {}",
-                           connection_->datagrams_sent(), span);
+      detail =
+          fmt::format("no answer to {} Initial packet{} within {}", connection_->datagrams_sent(),
+                      connection_->datagrams_sent() == 1 ? "" : "s", span);
       break;
     case ProbePhase::Tls:
       kind = FailureKind::TlsTimeout;

@@ -264,7 +264,9 @@ TlsFacts TlsClient::facts(bool connected) {
   TlsFacts facts;
   if (gnutls_protocol_get_version(session()) == GNUTLS_TLS1_3) facts.version = "TLSv1.3";
   if (connected) facts.resumed = gnutls_session_is_resumed(session()) != 0;
-  if (const char* cipher = gnutls_ciphersuite_get(session())) facts.cipher = cipher;
+  // Before there is one, GnuTLS 3.7 follows a null pointer.
+  const char* cipher = connected ? gnutls_ciphersuite_get(session()) : nullptr;
+  if (cipher) facts.cipher = cipher;
   gnutls_datum_t alpn = {};
   if (gnutls_alpn_get_selected_protocol(session(), &alpn) == 0)
     facts.alpn.assign(reinterpret_cast<const char*>(alpn.data), alpn.size);
