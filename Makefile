@@ -16,7 +16,7 @@ CPPFLAGS += -I. -I$(BUILD) -DNETSONDE_VERSION='"$(VERSION)"' $(if $(HTTP3),-DNET
 CXXFLAGS += -std=c++20 -O2 -g -Wall -Wextra -Wpedantic -Werror $(if $(SAN),-fsanitize=$(SAN) -Wno-maybe-uninitialized)
 BPFFLAGS := -O2 -g -Wall -Werror -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. -Ivmlinux/$(ARCH) -MMD -MP
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN))
-LDLIBS   := -lbpf -lelf -lz -lzstd -lsqlite3 -lmnl -lfmt -lcares -lcurl -lncursesw -ltinfo \
+LDLIBS   := -lbpf -lelf -lz -lzstd -lsqlite3 -lmnl -lfmt -lcares -lcurl -lssl -lcrypto -lncursesw -ltinfo \
             $(if $(HTTP3),-lngtcp2 -lngtcp2_crypto_gnutls -lnghttp3 -lgnutls)
 
 BPF_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))

@@ -63,7 +63,7 @@ void Http3Prober::proceed(std::uint64_t id, const ProbeRequest& request) {
   if (request.pinned) return connect(*running_[id], *request.pinned, request);
   if (const auto literal = parse_address(request.target.host))
     return connect(*running_[id], *literal, request);
-  lookup_.find(request.target.host, false, [this, id, request](Lookup::Found found) {
+  lookup_.find(request.target.host, request.fresh_lookup, [this, id, request](Lookup::Found found) {
     const auto running = running_.find(id);
     if (running == running_.end()) return;  // it took too long
     if (const auto address = running->second->take_address(std::move(found)))

@@ -30,7 +30,7 @@ class TlsCredentials;
 // socket. Of the SocketOptions, congestion is one of the library's: cubic, reno, bbr.
 class Http3Prober : public Prober {
  public:
-  // The loop outlives it. Names that are being looked up end before: the lookup goes first.
+  // Both outlive it; once it has ended, the loop does not run while the lookup still asks for it.
   Http3Prober(Loop& loop, Lookup& lookup);
   Http3Prober(const Http3Prober&) = delete;
   Http3Prober& operator=(const Http3Prober&) = delete;

@@ -20,7 +20,7 @@ allowed() {
 owner() {
     case $1 in
     bpf/libbpf.h | bpf/bpf.h | bpf/btf.h | libmnl/*) echo user/capture ;;
-    curl/*) echo probes ;;
+    curl/* | openssl/*) echo probes ;;
     ares*) echo probes ;;
     ngtcp2/* | nghttp3/* | gnutls/*) echo probes ;;
     CLI/*) echo user ;;
