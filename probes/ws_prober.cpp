@@ -145,10 +145,11 @@ std::optional<Failure> WsProber::send(Run& run, std::string_view bytes) {
 std::optional<Failure> WsProber::receive(Run& run, Time now) {
   std::array<char, 16'384> buffer;
   const std::uint64_t most = run.common.request().limits.body_bytes;
-  while (true) {
+  for (bool first = true;; first = false) {
     std::size_t count = 0;
     const CURLcode code = run.connection->receive(buffer, count);
     if (code == CURLE_AGAIN) return std::nullopt;
+    if (!first) now = kernel_now();
     if (code != CURLE_OK || count == 0) return ended(run);
     run.received += count;
     if (run.received > most)
