@@ -50,6 +50,7 @@ struct HttpOptions {
 struct ProbeRequest {
   Target target{};
   std::optional<Address> pinned{};  // instead of what its name says
+  bool fresh_lookup = false;        // whatever our own cache knows
   ProbeLimits limits{};
   SocketOptions socket{};
   HttpOptions http{};

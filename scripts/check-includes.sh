@@ -20,8 +20,9 @@ allowed() {
 owner() {
     case $1 in
     bpf/libbpf.h | bpf/bpf.h | bpf/btf.h | libmnl/*) echo user/capture ;;
-    curl/*) echo probes ;;
+    curl/* | openssl/*) echo probes ;;
     ares*) echo probes ;;
+    ngtcp2/* | nghttp3/* | gnutls/*) echo probes ;;
     CLI/*) echo user ;;
     nlohmann/*) echo user/base ;;
     ncurses* | curses.h | term.h) echo user/sinks/tui ;;

@@ -11,6 +11,7 @@
 
 #include "user/base/text.h"
 #include "user/cli_checks.h"
+#include "user/cli_probe.h"
 #include "user/cli_values.h"
 
 namespace netsonde {
@@ -47,6 +48,9 @@ class Arguments {
     add_snapshot();
     add_export();
     add_dns();
+    probe_arguments_.add_probe(
+        add("probe", "How targets answer, phase by phase, and why not", Command::Probe),
+        options_of(Command::Probe));
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
     doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
     CLI::App* fields =
@@ -387,6 +391,7 @@ class Arguments {
   // As given; checked into options_.
   std::string ring_, timeout_, interval_, history_, duration_, count_, limit_, pid_, connection_,
       keep_, max_size_;
+  ProbeArguments probe_arguments_;
   CLI::App app_{"See what every TCP connection of this host suffers, and why.", "netsonde"};
 };
 

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "probes/prober.h"
 #include "user/base/result.h"
 #include "user/base/units.h"
 
@@ -23,10 +24,29 @@ enum class Command {
   Snapshot,
   Export,
   Dns,
+  Probe,
   Doctor,
   Fields
 };
-constexpr std::size_t kCommands = 12;
+constexpr std::size_t kCommands = 13;
+
+// What the commands that ask the network are told; count, interval, servers and json are below.
+struct ProbeOptions {
+  std::string file;  // of targets
+  bool all_addresses = false;
+  std::string expect;
+  bool no_bpf = false;
+  std::size_t parallel = 64, per_host = 16, pool = 1000, dns_cache = 4096;
+  unsigned retries = 0, breaker = 5;
+  Nanos backoff = std::chrono::milliseconds(200);
+  ProbeLimits limits;
+  SocketOptions socket;
+  std::string http_version, method = "GET", encoding, ca_file;
+  std::vector<std::string> headers;  // "NAME: VALUE"
+  std::uint64_t send_bytes = 0;
+  unsigned redirects = 5;
+  bool keep_alive = false, insecure = false;
+};
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
 struct Options {
@@ -66,11 +86,14 @@ struct Options {
   std::string rolling;  // record: a directory
   std::optional<Nanos> keep;
   std::uint64_t max_bytes = 2ULL << 30;
-  std::vector<std::string> words;  // record: a command and its arguments; dns: names
+  std::vector<std::string>
+      words;  // record: a command and its arguments; dns: names; probe: targets
 
-  std::vector<std::string> servers;  // dns; empty: the system's
+  std::vector<std::string> servers;  // dns, probe; empty: the system's
   std::vector<std::string> types = {"A", "AAAA"};
   Nanos timeout = std::chrono::seconds(2);
+
+  ProbeOptions probe;
 
   bool man = false;  // fields
 };

@@ -205,6 +205,14 @@ Result<> Session::watch(int fd, std::function<Result<>()> function) {
   return state_->loop.watch(fd, std::move(function));
 }
 
+Loop& Session::loop() {
+  return state_->loop;
+}
+
+Result<> Session::drain() {
+  return state_->drain();
+}
+
 Result<> Session::show(TuiSettings settings) {
   State* state = state_.get();
   TuiActions actions;

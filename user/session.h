@@ -42,6 +42,10 @@ class Session {
   void when_started(std::function<Result<>()> function);
   // Calls back when the descriptor can be read.
   Result<> watch(int fd, std::function<Result<>()> function);
+  // For whoever has more to do on it; outlived by the session.
+  Loop& loop();
+  // Hands over what waits now.
+  Result<> drain();
   // The terminal view becomes a sink, and the keyboard an input.
   Result<> show(TuiSettings settings);
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <curl/curl.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "probes/exchange.h"
+#include "probes/tls.h"
+#include "user/base/loop.h"
+
+namespace netsonde {
+
+struct TransferSettings {
+  // Open at once, and kept for later requests; what exceeds them waits.
+  std::size_t connections = 1000;
+  std::size_t connections_per_host = 100;
+};
+
+// HTTP requests over libcurl on our loop. All times are ours, taken as the loop sees a socket
+// ready; what the kernel says of the socket stands beside them. Connections are kept for later
+// requests unless a request wants a fresh one.
+class Transfers {
+ public:
+  using OnEnd = std::function<void(Transferred)>;
+
+  static Result<std::unique_ptr<Transfers>> open(Loop& loop, const TransferSettings& settings);
+  Transfers(const Transfers&) = delete;
+  Transfers& operator=(const Transfers&) = delete;
+  ~Transfers();
+
+  // To the address, whatever the target's name says; to one of ws and wss a new connection alone.
+  // Calls back once, later, unless we end before.
+  void start(const ProbeRequest& request, const Address& address, OnEnd on_end);
+
+ private:
+  struct EndMulti {
+    void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+  };
+
+  explicit Transfers(Loop& loop) : loop_(loop) {}
+  Result<> set_up(const TransferSettings& settings);
+  void follow_connections(Exchange& exchange);
+  void act(curl_socket_t socket, int events);
+  void collect();
+  void sweep();
+  void note_connected(curl_socket_t socket, bool noticed);
+  void retire(EasyHandle easy);
+  void end(Exchange& exchange, CURLcode code);
+  void join(Exchange& exchange, std::uint16_t local_port);
+  void leave_socket(Exchange& exchange);
+
+  static int on_socket(CURL* easy, curl_socket_t socket, int what, void* self,
+                       void* unused) noexcept;
+  static int on_timer(CURLM* multi, long timeout_ms, void* self) noexcept;
+  static curl_socket_t on_open(void* exchange, curlsocktype purpose,
+                               curl_sockaddr* address) noexcept;
+  static int on_close(void* self, curl_socket_t socket) noexcept;
+  static int on_ready(void* exchange, char*, char*, int, int local_port) noexcept;
+  static CURLcode on_tls(CURL* easy, void* context, void* exchange) noexcept;
+
+  Loop& loop_;
+  int timer_ = -1, sweeper_ = -1;
+  bool acting_ = false, due_ = false;
+  std::map<curl_socket_t, CurlConnection> sockets_;
+  TlsSessions sessions_;
+  std::map<CURL*, std::unique_ptr<Exchange>> exchanges_;
+  std::vector<EasyHandle> spare_;
+  std::unique_ptr<CURLM, EndMulti> multi_;  // last: its end still closes sockets
+};
+
+}  // namespace netsonde

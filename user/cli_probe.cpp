@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/cli_probe.h"
+
+#include "user/cli_values.h"
+
+namespace netsonde {
+
+namespace {
+
+// Absent unless given.
+CLI::Validator optional_into(std::optional<int>& target, int low, int high) {
+  return CLI::Validator(
+      [&target, low, high](std::string& text) -> std::string {
+        const auto parsed = parse_bytes(text);
+        const bool fits = parsed && parsed.value() >= static_cast<std::uint64_t>(low) &&
+                          parsed.value() <= static_cast<std::uint64_t>(high);
+        if (!fits) return fmt::format("'{}' is not from {} to {}", printable(text), low, high);
+        target = static_cast<int>(parsed.value());
+        return {};
+      },
+      "NUMBER");
+}
+
+}  // namespace
+
+void ProbeArguments::add_limits(CLI::App* sub, Options& options) {
+  ProbeLimits& limits = options.probe.limits;
+  const auto add = [&](const char* name, const char* help, Nanos& target) {
+    sub->add_option(name, text(), help)->option_text("TIME")->check(duration_into(target));
+  };
+  add("--timeout", "A whole attempt may take so long (10s)", limits.total);
+  add("--dns-timeout", "An answer of one DNS server (2s)", limits.dns);
+  add("--connect-timeout", "The TCP handshake (3s)", limits.connect);
+  add("--tls-timeout", "The TLS handshake (5s)", limits.tls);
+  add("--response-timeout", "From the request to the first byte of the answer (10s)",
+      limits.response);
+  sub->add_option("--max-body", text(), "A longer answer is a failure (64MiB)")
+      ->option_text("SIZE")
+      ->check(bytes_into(limits.body_bytes, 0, 1ULL << 40));
+}
+
+void ProbeArguments::add_pacing(CLI::App* sub, Options& options) {
+  ProbeOptions& probe = options.probe;
+  const auto count = [&](const char* name, const char* help, auto& target) {
+    sub->add_option(name, text(), help)->option_text("N")->check(count_into(target));
+  };
+  count("--count", "Measure every target so often; 0: until interrupted (1)", options.count);
+  sub->add_option("--interval", text(), "From one measurement of a target to the next (1s)")
+      ->option_text("TIME")
+      ->check(duration_into(options.interval));
+  count("--parallel", "At most so many attempts at once (64)", probe.parallel);
+  count("--per-host", "Of these, to one host (16)", probe.per_host);
+  count("--pool", "Connections that are kept open, of all hosts (1000)", probe.pool);
+  count("--retries", "Try again what failed and may go well (0)", probe.retries);
+  sub->add_option("--backoff", text(), "Wait up to so long before the first retry (200ms)")
+      ->option_text("TIME")
+      ->check(duration_into(probe.backoff));
+  count("--breaker", "Leave a target alone after so many failures in a row; 0: never (5)",
+        probe.breaker);
+  count("--dns-cache", "Keep so many answers of DNS for as long as they are valid (4096)",
+        probe.dns_cache);
+  sub->add_option("--server", options.servers,
+                  "Ask these for names: ADDRESS or ADDRESS:PORT (those of /etc/resolv.conf)")
+      ->option_text("SERVER ...");
+}
+
+void ProbeArguments::add_http(CLI::App* sub, Options& options) {
+  ProbeOptions& probe = options.probe;
+  sub->add_option("--http", probe.http_version, "Only this version of HTTP (the best)")
+      ->option_text("1.1|2|3")
+      ->check(CLI::IsMember({"1.1", "2", "3"}));
+  sub->add_option("--method", probe.method, "HTTP method (GET)")->option_text("METHOD");
+  sub->add_option("--header", probe.headers, "A header of the request; several are allowed")
+      ->option_text("'NAME: VALUE'")
+      ->allow_extra_args(false);
+  sub->add_option("--accept-encoding", probe.encoding, "Ask for this encoding: gzip, br, zstd")
+      ->option_text("ENCODING");
+  sub->add_option("--send", text(), "Send so many bytes, with --method PUT or POST (0)")
+      ->option_text("SIZE")
+      ->check(bytes_into(probe.send_bytes, 0, 1ULL << 40));
+  sub->add_option("--redirects", text(), "Follow at most so many redirects (5)")
+      ->option_text("N")
+      ->check(count_into(probe.redirects));
+  sub->add_flag("--keep-alive", probe.keep_alive, "Use connections again (each attempt a new one)");
+  sub->add_option("--ca", probe.ca_file, "Trust this file of certificates (the system's)")
+      ->option_text("FILE")
+      ->check(CLI::ExistingFile);
+  sub->add_flag("--insecure", probe.insecure, "Accept any certificate");
+}
+
+void ProbeArguments::add_sockets(CLI::App* sub, Options& options) {
+  SocketOptions& socket = options.probe.socket;
+  sub->add_option("--congestion", socket.congestion, "Congestion control of what we send")
+      ->option_text("NAME");
+  sub->add_option("--receive-buffer", text(), "SO_RCVBUF of the sockets (the kernel's)")
+      ->option_text("SIZE")
+      ->check(optional_into(socket.receive_buffer, 1, 1 << 30));
+  sub->add_option("--dscp", text(), "Mark what we send (0)")
+      ->option_text("0-63")
+      ->check(optional_into(socket.dscp, 0, 63));
+}
+
+void ProbeArguments::add_probe(CLI::App* sub, Options& options) {
+  ProbeOptions& probe = options.probe;
+  options.count = 1;
+  sub->add_option("targets", options.words,
+                  "https://..., http://..., h3://..., ws://..., wss://..., tcp://host:port, "
+                  "dns://server/name?type=AAAA, icmp://host")
+      ->option_text("TARGET ...");
+  sub->add_option("--file", probe.file,
+                  "Targets, one a line; # begins a comment; -: standard input")
+      ->option_text("FILE");
+  sub->add_flag("--all-addresses", probe.all_addresses, "Every address of each name, ranked");
+  sub->add_option("--expect", probe.expect,
+                  "Exit with 4 unless that holds: 'ttfb_p95 < 200ms and failures = 0'")
+      ->option_text("EXPR");
+  sub->add_flag("--no-bpf", probe.no_bpf, "Do without what our BPF programs would see");
+  sub->add_flag("--json", options.json, "JSON instead of text, one object per attempt");
+  add_pacing(sub, options);
+  add_limits(sub, options);
+  add_http(sub, options);
+  add_sockets(sub, options);
+}
+
+}  // namespace netsonde
