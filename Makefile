@@ -7,12 +7,17 @@ BPFTOOL ?= bpftool
 PREFIX  ?= /usr/local
 VERSION := 0.1.0
 comma   := ,
+# Probes of HTTP/3; "HTTP3=" builds without.
+ifeq ($(origin HTTP3),undefined)
+HTTP3 := $(shell scripts/has-http3.sh)
+endif
 
-CPPFLAGS += -I. -I$(BUILD) -DNETSONDE_VERSION='"$(VERSION)"' -MMD -MP
+CPPFLAGS += -I. -I$(BUILD) -DNETSONDE_VERSION='"$(VERSION)"' $(if $(HTTP3),-DNETSONDE_HTTP3) -MMD -MP
 CXXFLAGS += -std=c++20 -O2 -g -Wall -Wextra -Wpedantic -Werror $(if $(SAN),-fsanitize=$(SAN) -Wno-maybe-uninitialized)
 BPFFLAGS := -O2 -g -Wall -Werror -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. -Ivmlinux/$(ARCH) -MMD -MP
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN))
-LDLIBS   := -lbpf -lelf -lz -lzstd -lsqlite3 -lmnl -lfmt -lcares -lcurl -lssl -lcrypto -lncursesw -ltinfo
+LDLIBS   := -lbpf -lelf -lz -lzstd -lsqlite3 -lmnl -lfmt -lcares -lcurl -lssl -lcrypto -lncursesw -ltinfo \
+            $(if $(HTTP3),-lngtcp2 -lngtcp2_crypto_gnutls -lnghttp3 -lgnutls)
 
 BPF_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
 SKELETON := $(BUILD)/netsonde.skel.h
@@ -68,6 +73,13 @@ $(BUILD)/%.o: %.cpp | $(SKELETON) $(PAGE)
 	$(call say,CXX,$@)
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
 
+# Whoever built with HTTP/3 and now does not, or the other way round.
+HTTP3_MARK := $(BUILD)/http3-$(if $(HTTP3),yes,no)
+$(HTTP3_MARK):
+	@mkdir -p $(@D)
+	$(Q)rm -f $(BUILD)/http3-* && touch $@
+$(call sources,probes/http3*.cpp probes/quic*.cpp tests/*/http3*.cpp tests/*/quic*.cpp): $(HTTP3_MARK)
+
 $(BUILD)/$(APP): $(OBJ)
 $(BUILD)/unit-tests: $(LIB_OBJ) $(call sources,tests/unit/*.cpp)
 $(BUILD)/bpf-tests: $(LIB_OBJ) $(call sources,tests/bpf/*.cpp)
@@ -119,6 +131,6 @@ clean: ## remove all build output
 	rm -rf build build-*
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
-	@echo "  variables: SAN=address,undefined  V=1  PREFIX= DESTDIR="
+	@echo "  variables: SAN=address,undefined  V=1  HTTP3=1  PREFIX= DESTDIR="
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <system_error>
 
+#include "probes/socket_address.h"
+
 namespace netsonde {
 
 namespace {
@@ -84,19 +86,6 @@ Result<> set_congestion(int fd, const std::string& name) {
       error);
 }
 
-Result<> set_dscp(int fd, int dscp) {
-  const std::string doing = fmt::format("set DSCP {}", dscp);
-  TRY(set(fd, IPPROTO_IP, IP_TOS, dscp << 2, doing));
-  if (is_ipv6(fd)) TRY(set(fd, IPPROTO_IPV6, IPV6_TCLASS, dscp << 2, doing));
-  return {};
-}
-
-std::string endpoint_text(const FailedConnect& failed) {
-  const std::string address = to_text(failed.address);
-  return failed.address.is_ipv4() ? fmt::format("{}:{}", address, failed.port)
-                                  : fmt::format("[{}]:{}", address, failed.port);
-}
-
 std::string syns_text(const FailedConnect& failed) {
   const std::uint32_t count = failed.counters ? failed.counters->total_retrans + 1 : 0;
   if (count == 0) return "the SYN";
@@ -129,7 +118,8 @@ FailureKind kind_of(const FailedConnect& failed) {
 }
 
 std::string detail_of(const FailedConnect& failed, FailureKind kind) {
-  const std::string where = endpoint_text(failed), after = short_duration(failed.after);
+  const std::string where = endpoint_text(failed.address, failed.port),
+                    after = short_duration(failed.after);
   const std::string reason = std::generic_category().message(failed.error);
   switch (kind) {
     case FailureKind::ConnectRefused: return fmt::format("refused by {} after {}", where, after);
@@ -198,7 +188,14 @@ Result<> apply(int fd, const SocketOptions& options) {
     TRY(set(fd, SOL_SOCKET, SO_RCVBUF, *options.receive_buffer, "set SO_RCVBUF"));
   if (options.notsent_lowat)
     TRY(set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, *options.notsent_lowat, "set TCP_NOTSENT_LOWAT"));
-  if (options.dscp) TRY(set_dscp(fd, *options.dscp));
+  if (options.dscp) TRY(apply_dscp(fd, *options.dscp));
+  return {};
+}
+
+Result<> apply_dscp(int fd, int dscp) {
+  const std::string doing = fmt::format("set DSCP {}", dscp);
+  TRY(set(fd, IPPROTO_IP, IP_TOS, dscp << 2, doing));
+  if (is_ipv6(fd)) TRY(set(fd, IPPROTO_IPV6, IPV6_TCLASS, dscp << 2, doing));
   return {};
 }
 

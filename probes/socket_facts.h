@@ -42,6 +42,8 @@ void note_handshake(KernelFacts& facts, const SocketCounters& connected,
 
 // To be called before connect(), so that the SYN carries it.
 Result<> apply(int fd, const SocketOptions& options);
+// The differentiated services code point alone; of any IP socket.
+Result<> apply_dscp(int fd, int dscp);
 
 // A connection that did not come about.
 struct FailedConnect {

@@ -22,6 +22,7 @@ owner() {
     bpf/libbpf.h | bpf/bpf.h | bpf/btf.h | libmnl/*) echo user/capture ;;
     curl/* | openssl/*) echo probes ;;
     ares*) echo probes ;;
+    ngtcp2/* | nghttp3/* | gnutls/*) echo probes ;;
     CLI/*) echo user ;;
     nlohmann/*) echo user/base ;;
     ncurses* | curses.h | term.h) echo user/sinks/tui ;;

@@ -9,8 +9,11 @@ build="clang llvm libbpf-dev libelf-dev zlib1g-dev libzstd-dev libsqlite3-dev g+
     nlohmann-json3-dev libc-ares-dev libcurl4-openssl-dev libssl-dev libncurses-dev libmnl-dev"
 lint="clang-format clang-tidy cppcheck"
 test="protobuf-compiler libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux zsh procps python3
-    busybox-static cpio kmod xz-utils unbound bind9-dnsutils"
-peers="libbpf-tools bpftrace bpfcc-tools zstd"
+    busybox-static cpio kmod xz-utils unbound bind9-dnsutils nginx-light caddy curl openssl"
+peers="libbpf-tools bpftrace bpfcc-tools zstd prometheus-blackbox-exporter wrk"
+# HTTP/3: later distributions have another interface (scripts/has-http3.sh).
+! grep -q '^VERSION_CODENAME=bookworm' /etc/os-release ||
+    build="$build libngtcp2-dev libngtcp2-crypto-gnutls-dev libnghttp3-dev libgnutls28-dev"
 # Ubuntu has Chromium as a snap alone.
 ! grep -q '^ID=debian' /etc/os-release || test="$test chromium chromium-driver"
 [ "$(uname -m)" != x86_64 ] || test="$test qemu-system-x86"
@@ -44,6 +47,23 @@ real_packages() {
     done
 }
 
+# A web server that our tests start must not begin to serve this host.
+keep_caddy_from_starting() {
+    case " $missing" in *" caddy "*) ;; *) return 0 ;; esac
+    unit=/etc/systemd/system/caddy.service
+    [ ! -d "${unit%/*}" ] || [ -e "$unit" ] || [ -L "$unit" ] || ln -s /dev/null "$unit"
+}
+
+# What tests need as programs of theirs is not to serve this host.
+keep_services_down() {
+    policy=/usr/sbin/policy-rc.d
+    [ ! -e $policy ] || return 0
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+    trap 'rm -f $policy' EXIT
+    trap 'exit 1' HUP INT TERM
+}
+
 install() {
     # shellcheck disable=SC2046 # one word per package
     DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -qqy \
@@ -58,6 +78,8 @@ elif [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 echo "installing $missing"
+keep_services_down
+keep_caddy_from_starting
 install 2>/dev/null || { apt-get -qq update && install; }
 "$bpftool" version >/dev/null 2>&1 || {
     echo "setup.sh: bpftool is not made for kernel $(uname -r); set BPFTOOL to one of:" \

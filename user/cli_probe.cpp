@@ -5,6 +5,24 @@
 
 namespace netsonde {
 
+namespace {
+
+// Absent unless given.
+CLI::Validator optional_into(std::optional<int>& target, int low, int high) {
+  return CLI::Validator(
+      [&target, low, high](std::string& text) -> std::string {
+        const auto parsed = parse_bytes(text);
+        const bool fits = parsed && parsed.value() >= static_cast<std::uint64_t>(low) &&
+                          parsed.value() <= static_cast<std::uint64_t>(high);
+        if (!fits) return fmt::format("'{}' is not from {} to {}", printable(text), low, high);
+        target = static_cast<int>(parsed.value());
+        return {};
+      },
+      "NUMBER");
+}
+
+}  // namespace
+
 void ProbeArguments::add_limits(CLI::App* sub, Options& options) {
   ProbeLimits& limits = options.probe.limits;
   const auto add = [&](const char* name, const char* help, Nanos& target) {
@@ -76,11 +94,10 @@ void ProbeArguments::add_sockets(CLI::App* sub, Options& options) {
       ->option_text("NAME");
   sub->add_option("--receive-buffer", text(), "SO_RCVBUF of the sockets (the kernel's)")
       ->option_text("SIZE")
-      ->check(bytes_into(socket.receive_buffer.emplace(), 1, 1ULL << 30));
+      ->check(optional_into(socket.receive_buffer, 1, 1 << 30));
   sub->add_option("--dscp", text(), "Mark what we send (0)")
       ->option_text("0-63")
-      ->check(count_into(socket.dscp.emplace()))
-      ->check(CLI::Range(0, 63));
+      ->check(optional_into(socket.dscp, 0, 63));
 }
 
 void ProbeArguments::add_probe(CLI::App* sub, Options& options) {

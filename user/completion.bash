@@ -14,7 +14,7 @@ _netsonde() {
     [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | doctor | fields) command=$word; break ;; esac
+        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | doctor | fields) command=$word; break ;; esac
     done
     case $option in
         --by) choice=$(_netsonde_fields) ;;
@@ -25,14 +25,20 @@ _netsonde() {
             choice='connect established accept listen close listen_close retransmit reset drop
                 congestion_state listen_overflow rtt' list=1 ;;
         --type) choice='A AAAA CAA CNAME HTTPS MX NS PTR SOA SRV TXT' list=1 ;;
-        --config | --from | -o | --output | --rolling)
+        --http) choice='1.1 2 3' ;;
+        --method) choice='GET HEAD PUT POST DELETE OPTIONS' ;;
+        --accept-encoding) choice='gzip br zstd' ;;
+        --congestion) choice=$(cat /proc/sys/net/ipv4/tcp_available_congestion_control 2>/dev/null) ;;
+        --config | --from | -o | --output | --rolling | --file | --ca)
             compopt -o default
             return ;;
         --filter | --deep | --ring-size | --interval | --count | --limit | --history | --duration | --pid | --connection | \
-            --since | --until | --at | --keep | --max-size | --server | --timeout) return ;;
+            --since | --until | --at | --keep | --max-size | --server | --timeout | \
+            --parallel | --per-host | --pool | --retries | --backoff | --breaker | --dns-cache | --dns-timeout | --connect-timeout | \
+            --tls-timeout | --response-timeout | --max-body | --header | --send | --redirects | --receive-buffer | --dscp | --expect) return ;;
         *)
             case $command in
-                '') choice='top connections trace explain monitor report record snapshot export dns doctor fields --config --version --help' ;;
+                '') choice='top connections trace explain monitor report record snapshot export dns probe doctor fields --config --version --help' ;;
                 top) choice="$looking $table --once --batch --count --history --resolve --ascii" ;;
                 connections) choice="$looking $table" ;;
                 trace) choice="$looking --events --duration --count" ;;
@@ -43,6 +49,11 @@ _netsonde() {
                 record) choice='--output --rolling --keep --max-size --duration --interval --filter --ring-size --force --help' ;;
                 snapshot) choice="$recorded --output --force --help" ;;
                 dns) choice='--server --type --count --timeout --json --help' ;;
+                probe)
+                    choice='--file --count --interval --parallel --per-host --keep-alive --pool --retries --backoff --breaker
+                        --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --server --dns-cache
+                        --http --method --header --accept-encoding --send --redirects --ca --insecure --congestion
+                        --receive-buffer --dscp --all-addresses --expect --no-bpf --json --help' ;;
                 doctor) choice='--json --help' ;;
                 fields) choice='--json --help' ;;
             esac ;;

@@ -43,6 +43,41 @@ _netsonde() {
     '--pid[only connections of this process]:process:_pids'
     '--connection[only this connection]:cookie:'
   )
+  local -a probe=(
+    '--file[targets, one a line]:file:_files'
+    '--count[measure every target so often]:number (1):'
+    '--interval[from one measurement to the next]:time (1s):'
+    '--parallel[attempts at once]:number (64):'
+    '--per-host[of these, to one host]:number (16):'
+    '--keep-alive[use connections again]'
+    '--pool[connections kept open]:number (1000):'
+    '--retries[try again what failed]:number (0):'
+    '--backoff[wait before the first retry]:time (200ms):'
+    '--breaker[failures until a target is left alone]:number (5):'
+    '--timeout[of a whole attempt]:time (10s):'
+    '--dns-timeout[of one DNS server]:time (2s):'
+    '--connect-timeout[of the TCP handshake]:time (3s):'
+    '--tls-timeout[of the TLS handshake]:time (5s):'
+    '--response-timeout[to the first byte]:time (10s):'
+    '--max-body[a longer answer is a failure]:size (64MiB):'
+    '*--server[ask this one for names]:address:'
+    '--dns-cache[answers that are kept]:number (4096):'
+    '--http[only this version]:version:(1.1 2 3)'
+    '--method[of HTTP]:method:(GET HEAD PUT POST DELETE OPTIONS)'
+    '*--header[of the request]:header:'
+    '--accept-encoding[ask for it]:encoding:(gzip br zstd)'
+    '--send[so many bytes]:size (0):'
+    '--redirects[follow so many]:number (5):'
+    '--ca[certificates to trust]:file:_files'
+    '--insecure[accept any certificate]'
+    '--congestion[control of what we send]:name:'
+    '--receive-buffer[of the sockets]:size:'
+    '--dscp[mark what we send]:number (0):'
+    '--all-addresses[every address of each name]'
+    '--expect[exit with 4 unless it holds]:expression:'
+    '--no-bpf[without BPF programs]'
+    '--json[JSON instead of text]'
+  )
   local -a monitor=(
     '--interval[time between two samples]:time (1s):'
     '--duration[sample for so long, or forever]:time (5m):'
@@ -79,7 +114,8 @@ _netsonde() {
         'trace[events as they happen]' 'explain[what is wrong, and what would help]' \
         'monitor[what leaves the usual]' \
         'report[all that was found, on one page]' 'export[a recording for other programs]' \
-        'record[keep everything in a file]' 'snapshot[a part of a recording]' 'dns[how DNS servers compare]' 'doctor[what this host can show]' 'fields[the fields]' ;;
+        'record[keep everything in a file]' 'snapshot[a part of a recording]' 'dns[how DNS servers compare]' \
+        'probe[how targets answer]' 'doctor[what this host can show]' 'fields[the fields]' ;;
     option)
       case $line[1] in
         top) _arguments $looking $recorded $table $view ;;
@@ -96,6 +132,7 @@ _netsonde() {
         dns) _arguments '*--server[ask this one]:address:' '--type[of records]:type:_values -s , type A AAAA CAA CNAME HTTPS MX NS PTR SOA SRV TXT' \
           '--count[ask so often]:number (5):' '--timeout[wait for an answer]:time (2s):' '--json[JSON instead of text]' \
           $looking[5,-1] '*:name:_hosts' ;;
+        probe) _arguments $probe $looking[5,-1] '*:target:_urls' ;;
         doctor) _arguments '--json[one JSON object]' $looking[5,-1] ;;
         fields) _arguments '--json[one JSON object per field]' $looking[5,-1] ;;
       esac ;;

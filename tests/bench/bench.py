@@ -4,7 +4,7 @@ people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in n
 own.
 
 Parts: work (programs on and off, nanoseconds per run), peers, scale, diagnosis, start, events,
-recording.
+recording, probes.
 QUICK=1: fewer pairs, shorter spans.
 """
 import json
@@ -16,6 +16,7 @@ import sys
 import time
 
 import peers
+import probing
 import recordings
 import report
 from measure import Holders, Load, Terminal, cpu_of_runs, cpu_s, rss_kib
@@ -29,7 +30,7 @@ class Bench:
         self.netsonde = os.path.abspath(f"{build}/netsonde")
         self.tools = os.path.abspath(f"{build}/tests/bench")
         parts = ("ratios", "costs", "readers", "peers", "scale", "diagnosis", "start", "events",
-                 "recording")
+                 "recording", "probes")
         self.results = {part: [] for part in parts}
 
     def work(self):
@@ -127,6 +128,9 @@ class Bench:
     def recording(self):
         self.results["recording"] = recordings.measure(self.tools, self.netsonde, QUICK)
 
+    def probes(self):
+        self.results["probes"] = probing.measure(self.netsonde, QUICK)
+
     def events(self):
         for name in ("churn",) if QUICK else ("churn", "refused", "reset"):
             self.results["events"] += self.ramp(name)
@@ -176,7 +180,7 @@ class Bench:
 
 def main():
     build, parts = sys.argv[1], sys.argv[2:] or ["work", "peers", "scale", "diagnosis", "start",
-                                              "events", "recording"]
+                                              "events", "recording", "probes"]
     bench = Bench(build)
     bench.results["machine"] = {"kernel": os.uname().release, "cores": os.cpu_count(),
                                 "load_before": os.getloadavg()[0]}

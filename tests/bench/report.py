@@ -158,16 +158,53 @@ def start_goals(rows):
         yield f"first screen, {row['sockets']} sockets", f"{ms:.0f} ms", "<= 300 ms", ms <= 300
 
 
+def print_probes(rows):
+    table("A sweep over 1000 endpoints, 64 at once (medians; CPU: lowest..highest run)",
+          ["scheme, tool", "wall s", "CPU us/probe", "", "MiB", "failures"],
+          [[f"{row['scheme']}, {row['tool']}", f"{row['wall_s']:.2f}", round(row["cpu_us_per_probe"]),
+            f"{row['cpu_us_low']:.0f}..{row['cpu_us_high']:.0f}", f"{row['rss_mib']:.0f}", row["failures"]]
+           for row in rows["sweeps"]])
+
+    def us(value):
+        return "-" if value is None else f"{value:.0f}"
+
+    table("The same path with more probes at once: medians in microseconds",
+          ["at once", "connect (user)", "SYN RTT (kernel)", "min RTT (kernel)", "prober delay"],
+          [[row["parallel"], us(row["connect_us"]), us(row["syn_rtt_us"]), us(row["min_rtt_us"]),
+            us(row["prober_delay_us"])] for row in rows["delay"]])
+
+
+def probe_goals(rows):
+    if not rows:
+        return
+    for scheme, faster in (("http", 5), ("https", None)):
+        ours = find(rows["sweeps"], scheme=scheme, tool="netsonde")
+        theirs = find(rows["sweeps"], scheme=scheme, tool="blackbox_exporter")
+        if faster:
+            wall = theirs["wall_s"] / ours["wall_s"]
+            yield f"{scheme} sweep, faster than blackbox_exporter", f"{wall:.1f}x", f">= {faster}x", wall >= faster
+            cpu = ours["cpu_us_per_probe"] / theirs["cpu_us_per_probe"]
+            yield f"{scheme} sweep, CPU of blackbox_exporter's", f"{cpu:.3f}", "<= 0.143", cpu <= 1 / 7
+        else:
+            cpu = ours["cpu_us_per_probe"]
+            yield "verified TLS probe, CPU", f"{cpu:.0f} us", "<= 1200 us", cpu <= 1200
+    crowd = find(rows["delay"], parallel=1000)
+    if crowd["syn_rtt_us"] and crowd["min_rtt_us"]:
+        ratio = crowd["syn_rtt_us"] / crowd["min_rtt_us"]
+        yield "1000 at once, path / kernel's min RTT", f"{ratio:.2f}", "<= 2", ratio <= 2
+
+
 def print_all(results):
     for part, show in [("ratios", print_ratios), ("costs", print_costs), ("peers", print_peers),
                        ("scale", print_scale), ("diagnosis", print_diagnosis),
                        ("start", print_start), ("events", print_events),
-                       ("recording", print_recording)]:
+                       ("recording", print_recording), ("probes", print_probes)]:
         if results.get(part):
             show(results[part])
     goals = [*work_goals(results["ratios"]), *recording_goals(results["recording"]),
              *scale_goals(results["scale"]),
-             *diagnosis_goals(results["diagnosis"]), *start_goals(results["start"])]
+             *diagnosis_goals(results["diagnosis"]), *start_goals(results["start"]),
+             *probe_goals(results["probes"])]
     if goals:
         table("Goals", ["", "measured", "goal", ""],
               [[what, value, goal, "met" if met else "MISSED"] for what, value, goal, met in goals])

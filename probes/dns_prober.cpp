@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "probes/dns_prober.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "probes/socket_address.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr std::uint16_t kNoError = 0, kServfail = 2, kNxdomain = 3;
+// Our own limit ends the waiting; c-ares looks at its own more rarely.
+constexpr Nanos kBeyondTheLimit = std::chrono::seconds(1);
+
+Failure failure_of(FailureKind kind, std::string detail) {
+  return {.phase = ProbePhase::Dns, .kind = kind, .detail = std::move(detail)};
+}
+
+LookupFacts facts_of(const DnsMessage& answer, const std::string& server, bool tcp) {
+  LookupFacts facts{.server = server, .tcp = tcp, .rcode = rcode_text(answer.rcode)};
+  for (const DnsRecord& record : answer.answers) {
+    facts.ttl_s = std::min(facts.ttl_s.value_or(record.ttl_s), record.ttl_s);
+    if (record.type == DnsType::CNAME) facts.cnames.push_back(record.data);
+    if (record.address) facts.addresses.push_back(*record.address);
+  }
+  if (answer.answers.empty()) facts.ttl_s = answer.negative_ttl_s;
+  return facts;
+}
+
+// An answer that is none of what was asked for.
+std::optional<Failure> failure_in(const DnsMessage& answer, DnsType type, std::string_view what) {
+  const bool address = type == DnsType::A || type == DnsType::AAAA;
+  const bool found =
+      std::ranges::find(answer.answers, type, &DnsRecord::type) != answer.answers.end();
+  switch (answer.rcode) {
+    case kNoError:
+      if (!address || found) return std::nullopt;
+      return failure_of(FailureKind::DnsNoAddress,
+                        fmt::format("no {} record {}", to_text(type), what));
+    case kNxdomain: return failure_of(FailureKind::DnsNxdomain, fmt::format("NXDOMAIN {}", what));
+    case kServfail: return failure_of(FailureKind::DnsServfail, fmt::format("SERVFAIL {}", what));
+    default:
+      return failure_of(FailureKind::DnsRefused,
+                        fmt::format("{} {}", rcode_text(answer.rcode), what));
+  }
+}
+
+}  // namespace
+
+void DnsProber::start(const ProbeRequest& request, OnAttempt on_attempt) {
+  const std::uint64_t id = ++last_id_;
+  const auto on_end = [this, id, on_attempt = std::move(on_attempt)](Attempt attempt) {
+    runs_.erase(id);
+    on_attempt(std::move(attempt));
+  };
+  Run& run = runs_.try_emplace(id, loop_, request, on_end).first->second;
+  const auto exists = [this, id] { return runs_.contains(id); };
+  run.common.find_address(lookup_, exists,
+                          [this, &run](const Address& address) { ask_at(run, address); });
+  if (exists()) run.common.started();
+}
+
+// The address may come from within c-ares: what is finished here is finished later.
+void DnsProber::ask_at(Run& run, const Address& address) {
+  const ProbeRequest& request = run.common.request();
+  Attempt& attempt = run.common.attempt();
+  attempt.address = address;
+  attempt.lookup.reset();  // of the server's own name
+  attempt.times.dns.reset();
+  auto client = DnsClient::open(loop_, endpoint_text(address, request.target.port),
+                                request.limits.dns + kBeyondTheLimit);
+  if (!client)
+    return run.common.finish_later(failure_of(FailureKind::ConnectLocal, client.error().message()));
+  run.client = std::move(client).value();
+  const auto limited = run.common.within(request.limits.dns, [&run] { give_up(run); });
+  if (!limited)
+    return run.common.finish_later(
+        failure_of(FailureKind::ConnectLocal, limited.error().message()));
+  run.asked = kernel_now();
+  ask(run, false);
+}
+
+void DnsProber::give_up(Run& run) {
+  run.common.finish(failure_of(FailureKind::DnsTimeout,
+                               fmt::format("no answer from {} within {}", run.client->server(),
+                                           short_duration(kernel_now() - run.asked))));
+}
+
+void DnsProber::ask(Run& run, bool tcp) {
+  const Target& target = run.common.request().target;
+  run.client->ask({.name = target.dns_name, .type = target.dns_type, .tcp = tcp},
+                  [this, &run, tcp](const DnsReply& reply) { take(run, reply, tcp); });
+}
+
+// Called by the client, which must not end within the call.
+void DnsProber::take(Run& run, const DnsReply& reply, bool tcp) {
+  const Nanos took = tcp ? kernel_now() - run.asked : reply.took;
+  const Target& target = run.common.request().target;
+  const std::string& server = run.client->server();
+  if (!reply.message)
+    return run.common.finish_later(failure_of(
+        parse_failure_kind(reply.failure).value_or(FailureKind::DnsMalformed),
+        fmt::format("{}{}: {}", server, tcp ? " over TCP" : "", printable(reply.detail))));
+  if (reply.message->truncated && !tcp) return ask(run, true);
+  Attempt& attempt = run.common.attempt();
+  attempt.times.dns = took;
+  attempt.lookup = facts_of(*reply.message, server, tcp);
+  const std::string what = fmt::format("from {} for {}", server, printable(target.dns_name));
+  run.common.finish_later(failure_in(*reply.message, target.dns_type, what));
+}
+
+}  // namespace netsonde
