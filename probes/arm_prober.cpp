@@ -16,8 +16,8 @@ Result<std::unique_ptr<Prober>> ArmProber::open(Loop& loop, const LookupSettings
     prober->looks_up_first_ = arm.request.pinned.has_value();
   }
   const std::size_t connections = std::max<std::size_t>(arm.requests, 1);
-  prober->transfers_ = TRY(Transfers::open(
-      loop, {.connections = connections, .connections_per_host = connections}));
+  prober->transfers_ =
+      TRY(Transfers::open(loop, {.connections = connections, .connections_per_host = connections}));
   prober->lookup_ = TRY(Lookup::open(loop, settings));
   prober->http_ = std::make_unique<HttpProber>(loop, *prober->lookup_, *prober->transfers_);
   return std::unique_ptr<Prober>(std::move(prober));

@@ -57,6 +57,8 @@ struct FactorSettings {
 
 // "reuse", "http", ...
 const std::vector<std::string>& factor_names();
+// Whether it compares the settings' values.
+bool has_values(std::string_view factor);
 // Fails on a name that is none, and on what the factor needs and the settings lack, with the option
 // that gives it.
 Result<Factor> make_factor(std::string_view name, const FactorSettings& settings);

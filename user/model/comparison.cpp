@@ -7,8 +7,6 @@
 #include <cmath>
 #include <random>
 
-#include "user/model/statistics.h"
-
 namespace netsonde {
 
 namespace {
@@ -108,6 +106,19 @@ std::string_view name_of(Metric metric) {
 
 bool less_is_better(Metric metric) {
   return metric != Metric::Bandwidth;
+}
+
+Statistics statistics_of(const ArmFigures& arm, Metric metric) {
+  Statistics statistics;
+  const auto found = arm.medians.find(metric);
+  if (found == arm.medians.end()) return statistics;
+  for (const auto& median : found->second) statistics.add(median);
+  return statistics;
+}
+
+std::string_view verdict_of(const Comparison& comparison) {
+  if (comparison.again) return comparison.alarm ? "alarm" : "same";
+  return comparison.refused.empty() ? name_of(comparison.verdict) : "refused";
 }
 
 const ArmFigures* FactorFigures::baseline() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "user/model/inference.h"
+#include "user/model/statistics.h"
 
 namespace netsonde {
 
@@ -34,6 +35,9 @@ struct ArmFigures {
   std::uint64_t units = 0, failed = 0, not_in_force = 0;  // without warming up
   std::string failure{}, why_not_in_force{};              // the last of each
 };
+
+// Of the figures of its blocks.
+Statistics statistics_of(const ArmFigures& arm, Metric metric);
 
 struct FactorFigures {
   std::string name{}, question{};
@@ -63,6 +67,9 @@ struct Comparison {
   // together and one of them alarms by chance has a chance of 5%.
   bool alarm = false;
 };
+
+// "better", ..., "refused"; of an A/A comparison "same" or "alarm".
+std::string_view verdict_of(const Comparison& comparison);
 
 // All comparisons of a run: each factor's A/A first, then its arms. They are judged together: the
 // chance that any of them is better or worse where nothing differs is at most 5%. The A/A ones are
