@@ -97,7 +97,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.cpp $(wildcard user/base/text.cpp user/model
 	$(call say,FUZZ,$@)
 	$(Q)clang++ -I. -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined $^ -lfmt -lmnl -lz -lzstd -o $@
 $(BUILD)/tests/fuzz/recording_fuzz $(BUILD)/tests/fuzz/records_fuzz: $(wildcard user/model/recording/*.cpp)
-$(BUILD)/tests/fuzz/dns_fuzz: probes/dns_message.cpp probes/dns_cache.cpp
+$(BUILD)/tests/fuzz/dns_fuzz: probes/dns_message.cpp probes/dns_svcb.cpp probes/dns_cache.cpp
 $(BUILD)/tests/fuzz/netlink_fuzz: $(patsubst %,user/capture/%.cpp,netlink route time_wait value_list xdp)
 
 bench: ## measure cost and speed beside the peers; prints a table, writes build/bench.json

@@ -9,6 +9,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "probes/dns_svcb.h"
+
 namespace netsonde {
 
 namespace {
@@ -131,6 +133,19 @@ Result<std::string> strings_of(std::span<const std::byte> data) {
   return text;
 }
 
+// Absent where it is no service binding (RFC 9460).
+std::optional<std::string> service_of(Reader& reader) {
+  const auto priority = reader.u16();
+  if (!priority) return std::nullopt;
+  const auto target = reader.name();
+  if (!target) return std::nullopt;
+  const auto rest = reader.bytes(reader.left());
+  const auto parameters = rest ? service_parameters(rest.value()) : std::nullopt;
+  if (!parameters) return std::nullopt;
+  return fmt::format("{} {}{}{}", priority.value(), target.value().empty() ? "." : target.value(),
+                     parameters->empty() ? "" : " ", *parameters);
+}
+
 // data: that of the record, which begins at `at` of the whole message, where its names may point
 // to.
 Result<std::string> text_of(DnsType type, std::span<const std::byte> message, std::size_t at,
@@ -150,6 +165,7 @@ Result<std::string> text_of(DnsType type, std::span<const std::byte> message, st
       return fmt::format("{} {} {} {}", priority, weight, port, TRY(reader.name()));
     }
     case DnsType::TXT: return strings_of(data);
+    case DnsType::HTTPS: return service_of(reader).value_or(hex_of(data));
     default: return hex_of(data);
   }
 }

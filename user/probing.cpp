@@ -4,7 +4,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "probes/dns_prober.h"
+#include "probes/http3.h"
 #include "probes/http_prober.h"
+#include "probes/icmp_prober.h"
+#include "probes/tcp_prober.h"
 #include "user/capture/live.h"
 
 namespace netsonde {
@@ -54,7 +58,16 @@ Prober& Probing::prober_of(Scheme scheme) {
   std::unique_ptr<Prober>& prober = probers_[scheme];
   if (prober) return *prober;
   switch (scheme) {
-    default: prober = std::make_unique<HttpProber>(loop(), *lookup_, *transfers_);
+    case Scheme::Http:
+    case Scheme::Https:
+    case Scheme::Ws:
+    case Scheme::Wss:
+      prober = std::make_unique<HttpProber>(loop(), *lookup_, *transfers_);
+      break;
+    case Scheme::Http3: prober = std::make_unique<Http3Prober>(loop(), *lookup_); break;
+    case Scheme::Tcp: prober = std::make_unique<TcpProber>(loop(), *lookup_); break;
+    case Scheme::Dns: prober = std::make_unique<DnsProber>(loop(), *lookup_); break;
+    case Scheme::Icmp: prober = std::make_unique<IcmpProber>(loop(), *lookup_); break;
   }
   return *prober;
 }

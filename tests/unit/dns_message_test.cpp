@@ -149,5 +149,35 @@ TEST(DnsMessage, TypesAreReadByNameInAnyCaseAndByNumber) {
   EXPECT_FALSE(parse_dns_type("AX"));
 }
 
+// RFC 9460, D: priority, target, then parameters.
+TEST(DnsMessage, AnHttpsRecordTellsItsTargetAndParameters) {
+  Wire wire(kAnswer, 1);
+  wire.record(65, 60, 36).u16(1).u8(0);
+  wire.u16(1).u16(6).u8(2).u8('h').u8('2').u8(2).u8('h').u8('3');
+  wire.u16(3).u16(2).u16(8443);
+  wire.u16(4).u16(8).u8(192).u8(0).u8(2).u8(1).u8(192).u8(0).u8(2).u8(2);
+  wire.u16(0xfff0).u16(1).u8(0xab);
+  const auto message = wire.parsed();
+  ASSERT_TRUE(message) << message.error().message();
+  EXPECT_EQ(message.value().answers[0].data,
+            "1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.1,192.0.2.2 key65520=ab");
+}
+
+TEST(DnsMessage, AnHttpsAliasHasNoParameters) {
+  Wire wire(kAnswer, 1);
+  wire.record(65, 60, 9).u16(0).name({"cdn", "x"});
+  const auto message = wire.parsed();
+  ASSERT_TRUE(message) << message.error().message();
+  EXPECT_EQ(message.value().answers[0].data, "0 cdn.x");
+}
+
+TEST(DnsMessage, AnHttpsRecordWithBrokenParametersStaysBytes) {
+  Wire wire(kAnswer, 1);
+  wire.record(65, 60, 9).u16(1).u8(0).u16(3).u16(9).u16(1);
+  const auto message = wire.parsed();
+  ASSERT_TRUE(message) << message.error().message();
+  EXPECT_EQ(message.value().answers[0].data, "\\# 9 000100000300090001");
+}
+
 }  // namespace
 }  // namespace netsonde

@@ -63,6 +63,12 @@ std::string_view name_of(FailureKind kind) {
   return std::ranges::find(kKinds, kind, &KindName::kind)->name;
 }
 
+std::vector<FailureKind> failure_kinds() {
+  std::vector<FailureKind> kinds;
+  for (const KindName& row : kKinds) kinds.push_back(row.kind);
+  return kinds;
+}
+
 std::optional<FailureKind> parse_failure_kind(std::string_view text) {
   const auto* found = std::ranges::find(kKinds, text, &KindName::name);
   if (found == kKinds.end()) return std::nullopt;

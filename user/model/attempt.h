@@ -55,6 +55,7 @@ enum class FailureKind : std::uint8_t {
 
 // "dns-nxdomain", "connect-refused", ...
 std::string_view name_of(FailureKind kind);
+std::vector<FailureKind> failure_kinds();
 // By that text.
 std::optional<FailureKind> parse_failure_kind(std::string_view text);
 

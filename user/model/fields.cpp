@@ -26,17 +26,17 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-const Field* find_field(std::string_view name) {
-  const auto found = std::ranges::find_if(fields(), [name](const Field& field) {
+const Field* find_field(std::string_view name, std::span<const Field> among) {
+  const auto found = std::ranges::find_if(among, [name](const Field& field) {
     return field.id == name || (!field.alias.empty() && field.alias == name);
   });
-  return found == fields().end() ? nullptr : &*found;
+  return found == among.end() ? nullptr : &*found;
 }
 
-std::string_view nearest_field(std::string_view name) {
+std::string_view nearest_field(std::string_view name, std::span<const Field> among) {
   std::string_view nearest;
   std::size_t best = std::max<std::size_t>(name.size() / 3, 1) + 1;
-  for (const Field& field : fields()) {
+  for (const Field& field : among) {
     for (const std::string_view candidate : {field.id, field.alias}) {
       if (candidate.empty() || name.size() >= candidate.size() + best) continue;
       const std::size_t distance = edit_distance(name, candidate);

@@ -21,16 +21,16 @@ struct Field {
   Unit unit = Unit::None;
   int width = 8;  // columns on a screen, at least
   Combine combine = Combine::Same;
-  Value (*get)(const Row&) = nullptr;
+  Value (*get)(const Row&) = nullptr;  // nullptr: a number that is of something else than rows
 
   bool is_text() const { return unit == Unit::None; }
 };
 
 std::span<const Field> fields();
 // By id or alias; nullptr when there is none.
-const Field* find_field(std::string_view name);
+const Field* find_field(std::string_view name, std::span<const Field> among = fields());
 // The id or alias nearest to a misspelt name, for "did you mean"; empty when nothing is near.
-std::string_view nearest_field(std::string_view name);
+std::string_view nearest_field(std::string_view name, std::span<const Field> among = fields());
 // "a,b,c" to fields; the error names the word and what might have been meant.
 Result<std::vector<const Field*>> parse_fields(std::string_view list);
 

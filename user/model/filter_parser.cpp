@@ -16,7 +16,6 @@ namespace netsonde {
 namespace {
 
 constexpr std::string_view kEitherPort = "port";
-constexpr const Field* kNoField = nullptr;
 
 struct Operator {
   TokenKind token;
@@ -78,10 +77,6 @@ bool is_null(const Token& token) {
          (token.text == "-" || strcasecmp(token.text.c_str(), "null") == 0);
 }
 
-bool is_field(std::string_view word) {
-  return word == kEitherPort || find_field(word);
-}
-
 // Words of the language are values only in quotes.
 std::string quote_hint(const Token& token) {
   const bool word = !token.text.empty() && std::isalpha(static_cast<unsigned char>(token.text[0]));
@@ -94,13 +89,14 @@ Result<Operand> parse_pattern(const std::string& pattern, bool ignore_case) {
 
 class Parser {
  public:
-  Parser(std::string_view expression, std::vector<Token> tokens)
-      : expression_(expression), tokens_(std::move(tokens)) {}
+  Parser(std::string_view expression, std::vector<Token> tokens, const Vocabulary& vocabulary)
+      : expression_(expression), tokens_(std::move(tokens)), vocabulary_(vocabulary) {}
 
   Result<FilterNode> parse() {
     FilterNode root = TRY(alternatives());
     if (peek().kind != TokenKind::End)
-      return fail(peek(), "expected 'and', 'or' or the end of the filter");
+      return fail(peek(),
+                  fmt::format("expected 'and', 'or' or the end of the {}", vocabulary_.expression));
     return root;
   }
 
@@ -175,15 +171,23 @@ class Parser {
     return node;
   }
 
-  Result<std::array<const Field*, 2>> fields_named(const Token& name) const {
+  using Fields = std::array<const Field*, 2>;  // as of a Comparison; none for an unknown name
+
+  Fields find(std::string_view name) const {
+    const std::span<const Field> fields = vocabulary_.fields;
+    if (name == kEitherPort)
+      return {find_field("local_port", fields), find_field("remote_port", fields)};
+    return {find_field(name, fields), nullptr};
+  }
+
+  Result<Fields> fields_named(const Token& name) const {
     if (name.kind != TokenKind::Word) return fail(name, "expected a field, 'not' or '('");
-    if (name.text == kEitherPort)
-      return std::array{find_field("local_port"), find_field("remote_port")};
-    if (const Field* field = find_field(name.text)) return std::array{field, kNoField};
-    const std::string_view nearest = nearest_field(name.text);
-    return fail(name, fmt::format("unknown field '{}'{}", printable(name.text),
-                                  nearest.empty() ? std::string("; netsonde fields lists them")
-                                                  : fmt::format(", did you mean '{}'?", nearest)));
+    if (const Fields found = find(name.text); found[0]) return found;
+    const std::string_view nearest = nearest_field(name.text, vocabulary_.fields);
+    return fail(name,
+                fmt::format("unknown field '{}'{}", printable(name.text),
+                            nearest.empty() ? fmt::format("; {} lists them", vocabulary_.lists)
+                                            : fmt::format(", did you mean '{}'?", nearest)));
   }
 
   Result<> compare(Comparison& comparison, std::string_view name) {
@@ -237,26 +241,27 @@ class Parser {
   std::string with_unit(const Token& number, const Target& target) {
     const bool bare = target.kind == FieldKind::Number && number.kind == TokenKind::Word &&
                       number.text.find_first_not_of("0123456789.") == std::string::npos;
-    const bool unit = peek().kind == TokenKind::Word && !is_field(peek().text);
+    const bool unit = peek().kind == TokenKind::Word && !find(peek().text)[0];
     return bare && unit ? number.text + take().text : number.text;
   }
 
   std::string_view expression_;
   std::vector<Token> tokens_;
+  const Vocabulary& vocabulary_;
   std::size_t next_ = 0;
   int depth_ = 0;
 };
 
 }  // namespace
 
-Result<FilterNode> parse_filter(std::string_view expression) {
+Result<FilterNode> parse_filter(std::string_view expression, const Vocabulary& vocabulary) {
   if (expression.size() > kLongestFilter) {
     const std::string begin = fit(printable(expression.substr(0, 80)), 60);
     return filter_error(begin, begin.size() - 1,
-                        fmt::format("expected a filter of at most {} bytes, this one has {}",
-                                    kLongestFilter, expression.size()));
+                        fmt::format("expected a {} of at most {} bytes, this one has {}",
+                                    vocabulary.expression, kLongestFilter, expression.size()));
   }
-  return Parser(expression, TRY(tokenize(expression))).parse();
+  return Parser(expression, TRY(tokenize(expression)), vocabulary).parse();
 }
 
 }  // namespace netsonde

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -39,10 +40,17 @@ struct FilterNode {
   Comparison comparison;
 };
 
+// What an expression speaks of: rows, or anything else that has fields.
+struct Vocabulary {
+  std::string_view expression;  // what one is called: "filter"
+  std::span<const Field> fields;
+  std::string_view lists;  // what lists the fields, for who named none of them
+};
+
 inline constexpr std::size_t kLongestFilter = 4096;  // bytes
 inline constexpr int kDeepestFilter = 64;            // "not" and parentheses inside each other
 
-// The expression must not be blank.
-Result<FilterNode> parse_filter(std::string_view expression);
+// The expression must not be blank. The vocabulary's fields must outlive what is returned.
+Result<FilterNode> parse_filter(std::string_view expression, const Vocabulary& vocabulary);
 
 }  // namespace netsonde

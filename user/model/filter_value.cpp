@@ -244,7 +244,7 @@ bool has_back_reference(std::string_view pattern) {
 }  // namespace
 
 FieldKind kind_of(const Field& field) {
-  if (field.unit != Unit::None) return FieldKind::Number;
+  if (field.unit != Unit::None || !field.get) return FieldKind::Number;
   // A connection of which everything is known shows what a field without a unit holds.
   Connection connection;
   std::memset(&connection.last, 1, sizeof(connection.last));

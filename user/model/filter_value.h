@@ -16,7 +16,7 @@
 
 namespace netsonde {
 
-// What a field holds on every row on which it holds anything.
+// What a field holds wherever it holds anything.
 enum class FieldKind : std::uint8_t { Text, Number, Flag, Address, Time };
 FieldKind kind_of(const Field& field);
 
