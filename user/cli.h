@@ -56,7 +56,7 @@ struct ExperimentOptions {
   std::optional<std::uint64_t> seed;  // absent: by chance
   unsigned requests = 10;             // of a unit of several
   std::string batch;                  // URL
-  std::vector<std::uint64_t> values;  // of a numeric factor
+  std::vector<std::string> values;    // of a numeric factor
 };
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.

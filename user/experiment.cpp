@@ -51,11 +51,24 @@ Result<std::vector<Factor>> factors_of(const Plan& plan) {
   return factors;
 }
 
-Result<> check_values(const ExperimentOptions& options) {
-  if (options.values.empty()) return {};
-  const auto numeric = std::ranges::count_if(options.factors, has_values);
-  if (numeric == 1) return {};
-  return Error("--values is for one of rcvbuf, notsent-lowat and dscp at a time");
+Result<std::vector<std::uint64_t>> values_of(const ExperimentOptions& options) {
+  std::vector<std::uint64_t> values;
+  if (options.values.empty()) return values;
+  if (std::ranges::count_if(options.factors, has_values) != 1)
+    return Error("--values is for one of rcvbuf, notsent-lowat and dscp at a time");
+  for (const std::string& text : options.values) {
+    auto value = parse_bytes(text);
+    if (!value) return std::move(value).error().while_doing("--values");
+    values.push_back(value.value());
+  }
+  return values;
+}
+
+Result<> check_twice(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  if (twice == names.end()) return {};
+  return Error(fmt::format("--compare names '{}' twice", printable(*twice)));
 }
 
 Result<Plan> plan_of(const Options& options) {
@@ -68,15 +81,11 @@ Result<Plan> plan_of(const Options& options) {
   plan.settings = {.request = TRY(probe_requests(options))[0],
                    .requests = wanted.requests,
                    .servers = options.servers,
-                   .values = wanted.values,
+                   .values = TRY(values_of(wanted)),
                    .congestion_controls = congestion_controls()};
   plan.settings.request.http.most_redirects = 0;
   if (!wanted.batch.empty()) plan.settings.batch = TRY(http_target(wanted.batch));
-  std::vector<std::string> names = wanted.factors;
-  std::ranges::sort(names);
-  if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())
-    return Error(fmt::format("--compare names {} twice", printable(*twice)));
-  TRY(check_values(wanted));
+  TRY(check_twice(wanted.factors));
   TRY(factors_of(plan));
   return plan;
 }
