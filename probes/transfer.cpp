@@ -173,17 +173,24 @@ void Transfers::join(Exchange& exchange, std::uint16_t local_port) {
   }
 }
 
+void Transfers::retire(EasyHandle easy) {
+  curl_multi_remove_handle(multi_.get(), easy.get());
+  if (spare_.size() >= kSpare) return;
+  curl_easy_reset(easy.get());
+  spare_.push_back(std::move(easy));
+}
+
 void Transfers::end(Exchange& exchange, CURLcode code) {
   CURL* easy = exchange.easy.get();
   const auto owner = exchanges_.extract(easy);
   const Time now = kernel_now();
   leave_socket(exchange);
   exchange.finish(code, now);
-  curl_multi_remove_handle(multi_.get(), easy);
-  if (spare_.size() < kSpare) {
-    curl_easy_reset(easy);
-    spare_.push_back(std::move(exchange.easy));
-  }
+  if (exchange.only_connects() && code == CURLE_OK)
+    exchange.result.connection =
+        std::make_unique<OpenConnection>(multi_.get(), std::move(exchange.easy));
+  else
+    retire(std::move(exchange.easy));
   if (exchanges_.empty()) (void)loop_.set_interval(sweeper_, Nanos(0));
   exchange.on_end(std::move(exchange.result));
 }

@@ -32,7 +32,8 @@ class Transfers {
   Transfers& operator=(const Transfers&) = delete;
   ~Transfers();
 
-  // To the address, whatever the target's name says. Calls back once, later, unless we end before.
+  // To the address, whatever the target's name says; to one of ws and wss a new connection alone.
+  // Calls back once, later, unless we end before.
   void start(const ProbeRequest& request, const Address& address, OnEnd on_end);
 
  private:
@@ -47,6 +48,7 @@ class Transfers {
   void collect();
   void sweep();
   void note_connected(curl_socket_t socket, bool noticed);
+  void retire(EasyHandle easy);
   void end(Exchange& exchange, CURLcode code);
   void join(Exchange& exchange, std::uint16_t local_port);
   void leave_socket(Exchange& exchange);
