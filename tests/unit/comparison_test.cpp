@@ -129,7 +129,21 @@ TEST_F(Compare, AnArmThatWasNeverInForceGetsNoVerdict) {
   EXPECT_FALSE(found[1].effect);
   EXPECT_FALSE(found[1].arm_median);
   EXPECT_EQ(verdict_of(found[1]), "inconclusive");
-  EXPECT_EQ(found[1].more_blocks, kFewestBlocks);
+  EXPECT_FALSE(found[1].more_blocks);  // these would not be in force either
+}
+
+TEST_F(Compare, FewBlocksAskForAsManyAsCanTell) {
+  FactorFigures figures = halved();
+  figures.arms[1].medians[Metric::Total].resize(2);
+  const auto found = compare({figures}, 1);
+  EXPECT_EQ(verdict_of(found[1]), "inconclusive");
+  EXPECT_EQ(found[1].more_blocks, kFewestBlocks - 2);
+}
+
+TEST_F(Compare, AMetricThatTheBaselineNeverHasIsLeftOut) {
+  FactorFigures figures = halved();
+  figures.metrics = {Metric::Total, Metric::Bandwidth};
+  EXPECT_EQ(compare({figures}, 1).size(), 2U);
 }
 
 TEST_F(Compare, AnArmThatIsNotAvailableIsNoBaseline) {

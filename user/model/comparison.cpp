@@ -61,7 +61,9 @@ void judge_comparison(Comparison& comparison, std::size_t fewest) {
     comparison.verdict = judged.verdict;
     comparison.more_blocks = judged.more_blocks;
   }
-  if (comparison.verdict != Verdict::Inconclusive || comparison.blocks >= fewest) return;
+  // Without a single figure more blocks may help nothing.
+  if (comparison.verdict != Verdict::Inconclusive || comparison.blocks == 0) return;
+  if (comparison.blocks >= fewest) return;
   const std::size_t missing = fewest - comparison.blocks;
   comparison.more_blocks = std::max(comparison.more_blocks.value_or(0), missing);
 }
@@ -116,6 +118,12 @@ Statistics statistics_of(const ArmFigures& arm, Metric metric) {
   return statistics;
 }
 
+bool is_measured(const FactorFigures& factor, Metric metric) {
+  const ArmFigures* baseline = factor.baseline();
+  if (!baseline) return false;
+  return metric == factor.metrics.front() || statistics_of(*baseline, metric).count() > 0;
+}
+
 std::string_view verdict_of(const Comparison& comparison) {
   if (comparison.again) return comparison.alarm ? "alarm" : "same";
   return comparison.refused.empty() ? name_of(comparison.verdict) : "refused";
@@ -134,6 +142,7 @@ std::vector<Comparison> compare(const std::vector<FactorFigures>& factors, std::
     const ArmFigures* baseline = factor.baseline();
     const auto add = [&](const ArmFigures& arm, bool again) {
       for (const Metric metric : factor.metrics) {
+        if (!is_measured(factor, metric)) continue;
         const Pairs pairs = pairs_of(*baseline, arm, metric);
         comparisons.push_back({.factor = factor.name,
                                .arm = arm.name,
