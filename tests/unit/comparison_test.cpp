@@ -170,6 +170,18 @@ TEST_F(Compare, TheMoreIsComparedTheMoreBlocksItTakes) {
   EXPECT_EQ(found[1].more_blocks, 1U);
 }
 
+// A tenth is seen among scatter of a tenth after some blocks, and among other comparisons later.
+TEST_F(Compare, AmongOthersAnEffectTakesMoreBlocksToBeSeen) {
+  const FactorFigures one = factor({arm("new", 100, 10, random_), arm("kept", 94, 10, random_)},
+                                   arm("new", 100, 10, random_));
+  std::vector<FactorFigures> many(20, one);
+  for (std::size_t i = 0; i < many.size(); ++i) many[i].name = std::to_string(i);
+  const auto alone = compare({one}, 1)[1], among = compare(many, 1)[1];
+  ASSERT_EQ(verdict_of(alone), "inconclusive");
+  ASSERT_TRUE(alone.more_blocks && among.more_blocks);
+  EXPECT_GT(*among.more_blocks, *alone.more_blocks);
+}
+
 TEST_F(Compare, TheSameSeedGivesTheSameFigures) {
   const FactorFigures figures = halved();
   EXPECT_EQ(compare({figures}, 5)[1].effect->interval.low,

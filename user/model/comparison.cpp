@@ -36,7 +36,7 @@ Pairs pairs_of(const ArmFigures& baseline, const ArmFigures& arm, Metric metric)
 
 // How many blocks a p below 0.05 takes at least among so many comparisons, whatever they show.
 std::size_t fewest_blocks(std::size_t comparisons) {
-  const double all = static_cast<double>(std::max<std::size_t>(comparisons, 1));
+  const auto all = static_cast<double>(comparisons);
   const auto blocks = static_cast<std::size_t>(std::floor(std::log2(2 * all / kAlpha))) + 1;
   return std::max(blocks, kFewestBlocks);
 }
@@ -54,13 +54,40 @@ void adjust(std::vector<Comparison>& comparisons, bool again) {
   for (std::size_t i = 0; i < whose.size(); ++i) whose[i]->adjusted_p = adjusted[i];
 }
 
-void judge_comparison(Comparison& comparison, std::size_t fewest) {
-  if (comparison.effect) {
-    const Judgement judged = judge(*comparison.effect, *comparison.adjusted_p,
-                                   {.less_is_better = less_is_better(comparison.metric)});
-    comparison.verdict = judged.verdict;
-    comparison.more_blocks = judged.more_blocks;
+// How many standard deviations a normal variable is away, or more, with this probability.
+double deviations_at(double p) {
+  double low = 0, high = 10;
+  for (int i = 0; i < 50; ++i) {
+    const double middle = (low + high) / 2;
+    (std::erfc(middle / std::sqrt(2.0)) > p ? low : high) = middle;
   }
+  return low;
+}
+
+// As judge() says it of one comparison: blocks that make the interval narrow enough, here one that
+// is wider for there being several.
+std::size_t blocks_for_all(const Effect& effect, std::size_t for_one, std::size_t comparisons,
+                           double band) {
+  const double center = std::abs(std::log(effect.ratio));
+  if (center < std::log1p(band) / 2) return for_one;  // to be told equivalent
+  const double half = std::log(effect.interval.high / effect.interval.low) / 2;
+  const double wider =
+      deviations_at(kAlpha / static_cast<double>(comparisons)) / deviations_at(kAlpha);
+  const double blocks = static_cast<double>(effect.blocks);
+  const double more = std::ceil(blocks * std::pow(half * wider / center, 2) - blocks);
+  return static_cast<std::size_t>(std::max(more, 1.0));
+}
+
+void judge_comparison(Comparison& comparison, std::size_t comparisons) {
+  const JudgeSettings settings{.less_is_better = less_is_better(comparison.metric)};
+  if (comparison.effect) {
+    const Judgement judged = judge(*comparison.effect, *comparison.adjusted_p, settings);
+    comparison.verdict = judged.verdict;
+    if (judged.more_blocks)
+      comparison.more_blocks =
+          blocks_for_all(*comparison.effect, *judged.more_blocks, comparisons, settings.band);
+  }
+  const std::size_t fewest = fewest_blocks(comparisons);
   // Without a single figure more blocks may help nothing.
   if (comparison.verdict != Verdict::Inconclusive || comparison.blocks == 0) return;
   if (comparison.blocks >= fewest) return;
@@ -162,9 +189,10 @@ std::vector<Comparison> compare(const std::vector<FactorFigures>& factors, std::
   }
   adjust(comparisons, false);
   adjust(comparisons, true);
-  const auto judged = std::ranges::count(comparisons, false, &Comparison::again);
+  const auto judged =
+      static_cast<std::size_t>(std::ranges::count(comparisons, false, &Comparison::again));
   for (Comparison& comparison : comparisons)
-    if (!comparison.again) judge_comparison(comparison, fewest_blocks(judged));
+    if (!comparison.again) judge_comparison(comparison, judged);
   refuse_noise(comparisons);
   return comparisons;
 }
