@@ -63,4 +63,7 @@ bool has_values(std::string_view factor);
 // that gives it.
 Result<Factor> make_factor(std::string_view name, const FactorSettings& settings);
 
+// Those of this network namespace, its default first.
+std::vector<std::string> congestion_choices();
+
 }  // namespace netsonde

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <fstream>
 #include <utility>
 
 #include "probes/arms.h"
@@ -94,6 +95,17 @@ std::vector<Arm> nodelay_arms(const FactorSettings& settings) {
     return arm;
   };
   return {nagle(false, "on", "set TCP_NODELAY"), nagle(true, "off", "leave TCP_NODELAY off")};
+}
+
+std::vector<std::string> congestion_choices() {
+  std::string first, name;
+  std::ifstream("/proc/sys/net/ipv4/tcp_congestion_control") >> first;
+  std::vector<std::string> all;
+  if (!first.empty()) all.push_back(first);
+  std::ifstream available("/proc/sys/net/ipv4/tcp_available_congestion_control");
+  while (available >> name)
+    if (name != first) all.push_back(name);
+  return all;
 }
 
 }  // namespace netsonde

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <random>
@@ -14,7 +13,6 @@
 
 #include "probes/arm_prober.h"
 #include "probes/experiment.h"
-#include "user/capture/host.h"
 #include "user/experiment_output.h"
 #include "user/probe_request.h"
 #include "user/probing.h"
@@ -34,15 +32,6 @@ struct Plan {
 std::uint64_t seed_by_chance() {
   std::random_device device;
   return std::uniform_int_distribution<std::uint64_t>()(device);
-}
-
-// Of this network namespace, its default first.
-std::vector<std::string> default_congestion_control_first() {
-  std::vector<std::string> names = congestion_controls();
-  std::string standard;
-  std::ifstream("/proc/sys/net/ipv4/tcp_congestion_control") >> standard;
-  std::ranges::stable_partition(names, [&](const std::string& name) { return name == standard; });
-  return names;
 }
 
 Result<Target> http_target(const std::string& url) {
@@ -93,7 +82,7 @@ Result<Plan> plan_of(const Options& options) {
                    .requests = wanted.requests,
                    .servers = options.servers,
                    .values = TRY(values_of(wanted)),
-                   .congestion_controls = default_congestion_control_first()};
+                   .congestion_controls = congestion_choices()};
   plan.settings.request.http.most_redirects = 0;
   if (!wanted.batch.empty()) plan.settings.batch = TRY(http_target(wanted.batch));
   TRY(check_twice(wanted.factors));

@@ -42,10 +42,10 @@ std::size_t fewest_blocks(std::size_t comparisons) {
 }
 
 // Each p, raised for all of the same kind.
-void adjust(std::vector<Comparison>& comparisons, bool again) {
+void adjust(std::vector<ArmComparison>& comparisons, bool again) {
   std::vector<double> p;
-  std::vector<Comparison*> whose;
-  for (Comparison& comparison : comparisons) {
+  std::vector<ArmComparison*> whose;
+  for (ArmComparison& comparison : comparisons) {
     if (comparison.again != again || !comparison.effect) continue;
     p.push_back(comparison.effect->p);
     whose.push_back(&comparison);
@@ -78,7 +78,7 @@ std::size_t blocks_for_all(const Effect& effect, std::size_t for_one, std::size_
   return static_cast<std::size_t>(std::max(more, 1.0));
 }
 
-void judge_comparison(Comparison& comparison, std::size_t comparisons) {
+void judge_comparison(ArmComparison& comparison, std::size_t comparisons) {
   const JudgeSettings settings{.less_is_better = less_is_better(comparison.metric)};
   if (comparison.effect) {
     const Judgement judged = judge(*comparison.effect, *comparison.adjusted_p, settings);
@@ -95,7 +95,7 @@ void judge_comparison(Comparison& comparison, std::size_t comparisons) {
   comparison.more_blocks = std::max(comparison.more_blocks.value_or(0), missing);
 }
 
-std::string refusal(const Comparison& alarm) {
+std::string refusal(const ArmComparison& alarm) {
   return fmt::format("noise: {} of the baseline differs from itself by {:+.1f}% [{:+.1f}, {:+.1f}]",
                      name_of(alarm.metric), (alarm.effect->ratio - 1) * 100,
                      (alarm.effect->interval.low - 1) * 100,
@@ -103,9 +103,9 @@ std::string refusal(const Comparison& alarm) {
 }
 
 // Why there is no verdict about this comparison; empty: there is.
-std::string refusal_of(const Comparison& comparison, const std::vector<Comparison>& all) {
+std::string refusal_of(const ArmComparison& comparison, const std::vector<ArmComparison>& all) {
   bool noise_known = false;
-  for (const Comparison& other : all) {
+  for (const ArmComparison& other : all) {
     if (!other.again || other.factor != comparison.factor) continue;
     if (other.alarm) return refusal(other);
     noise_known |= other.metric == comparison.metric && other.effect;
@@ -113,10 +113,10 @@ std::string refusal_of(const Comparison& comparison, const std::vector<Compariso
   return noise_known ? "" : "the noise is unknown: no figures of the baseline once more";
 }
 
-void refuse_noise(std::vector<Comparison>& comparisons) {
-  for (Comparison& comparison : comparisons)
+void refuse_noise(std::vector<ArmComparison>& comparisons) {
+  for (ArmComparison& comparison : comparisons)
     comparison.alarm = comparison.again && comparison.effect && *comparison.adjusted_p < kAlpha;
-  for (Comparison& comparison : comparisons)
+  for (ArmComparison& comparison : comparisons)
     if (!comparison.again && comparison.effect)
       comparison.refused = refusal_of(comparison, comparisons);
 }
@@ -151,7 +151,7 @@ bool is_measured(const FactorFigures& factor, Metric metric) {
   return metric == factor.metrics.front() || statistics_of(*baseline, metric).count() > 0;
 }
 
-std::string_view verdict_of(const Comparison& comparison) {
+std::string_view verdict_of(const ArmComparison& comparison) {
   if (comparison.again) return comparison.alarm ? "alarm" : "same";
   return comparison.refused.empty() ? name_of(comparison.verdict) : "refused";
 }
@@ -162,8 +162,8 @@ const ArmFigures* FactorFigures::baseline() const {
   return found == arms.end() ? nullptr : &*found;
 }
 
-std::vector<Comparison> compare(const std::vector<FactorFigures>& factors, std::uint64_t seed) {
-  std::vector<Comparison> comparisons;
+std::vector<ArmComparison> compare(const std::vector<FactorFigures>& factors, std::uint64_t seed) {
+  std::vector<ArmComparison> comparisons;
   std::mt19937_64 seeds(seed);
   for (const FactorFigures& factor : factors) {
     const ArmFigures* baseline = factor.baseline();
@@ -190,8 +190,8 @@ std::vector<Comparison> compare(const std::vector<FactorFigures>& factors, std::
   adjust(comparisons, false);
   adjust(comparisons, true);
   const auto judged =
-      static_cast<std::size_t>(std::ranges::count(comparisons, false, &Comparison::again));
-  for (Comparison& comparison : comparisons)
+      static_cast<std::size_t>(std::ranges::count(comparisons, false, &ArmComparison::again));
+  for (ArmComparison& comparison : comparisons)
     if (!comparison.again) judge_comparison(comparison, judged);
   refuse_noise(comparisons);
   return comparisons;
