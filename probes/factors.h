@@ -64,6 +64,6 @@ bool has_values(std::string_view factor);
 Result<Factor> make_factor(std::string_view name, const FactorSettings& settings);
 
 // Those of this network namespace, its default first.
-std::vector<std::string> congestion_controls();
+std::vector<std::string> congestion_choices();
 
 }  // namespace netsonde

@@ -97,7 +97,7 @@ std::vector<Arm> nodelay_arms(const FactorSettings& settings) {
   return {nagle(false, "on", "set TCP_NODELAY"), nagle(true, "off", "leave TCP_NODELAY off")};
 }
 
-std::vector<std::string> congestion_controls() {
+std::vector<std::string> congestion_choices() {
   std::string first, name;
   std::ifstream("/proc/sys/net/ipv4/tcp_congestion_control") >> first;
   std::vector<std::string> all;

@@ -82,7 +82,7 @@ Result<Plan> plan_of(const Options& options) {
                    .requests = wanted.requests,
                    .servers = options.servers,
                    .values = TRY(values_of(wanted)),
-                   .congestion_controls = congestion_controls()};
+                   .congestion_controls = congestion_choices()};
   plan.settings.request.http.most_redirects = 0;
   if (!wanted.batch.empty()) plan.settings.batch = TRY(http_target(wanted.batch));
   TRY(check_twice(wanted.factors));

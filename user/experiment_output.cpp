@@ -47,7 +47,7 @@ std::string change_text(double ratio) {
                    : fmt::format("{:.1f}% more", (ratio - 1) * 100);
 }
 
-std::string verdict_text(const Comparison& comparison) {
+std::string verdict_text(const ArmComparison& comparison) {
   if (comparison.again && comparison.alarm) return "alarm: the baseline differs from itself";
   if (comparison.again) return comparison.effect ? "as it should be" : "too few blocks to tell";
   if (!comparison.refused.empty()) return "refused: no claim";
@@ -59,6 +59,7 @@ std::string verdict_text(const Comparison& comparison) {
     case Verdict::Equivalent: return "equivalent: within 3%";
     case Verdict::Inconclusive: break;
   }
+  if (comparison.blocks == 0) return "inconclusive: no figures";
   if (!comparison.more_blocks) return "inconclusive: too much scatter to say what would tell";
   return fmt::format("inconclusive: needs about {} more block{}", *comparison.more_blocks,
                      *comparison.more_blocks == 1 ? "" : "s");
@@ -72,7 +73,7 @@ int width_of(const FactorFigures& factor) {
   return std::min(width, 40);
 }
 
-std::string row_text(const Comparison& comparison, int width) {
+std::string row_text(const ArmComparison& comparison, int width) {
   const std::string name = printable(comparison.arm) + (comparison.again ? " A/A" : "");
   const auto& effect = comparison.effect;
   return fmt::format(
@@ -88,6 +89,7 @@ std::string baseline_text(const FactorFigures& factor, int width) {
   const ArmFigures& baseline = *factor.baseline();
   std::string text;
   for (const Metric metric : factor.metrics) {
+    if (!is_measured(factor, metric)) continue;
     const Statistics statistics = statistics_of(baseline, metric);
     text +=
         fmt::format("  {} {} {:>6} {:>9} {:>6} {:>13} {:>6}  baseline\n",
@@ -111,7 +113,7 @@ std::string omissions_text(const ArmFigures& arm, bool again) {
 }
 
 // What to do about the metric that counts.
-std::string advice_text(const FactorFigures& factor, const Comparison& comparison) {
+std::string advice_text(const FactorFigures& factor, const ArmComparison& comparison) {
   if (comparison.again || comparison.metric != factor.metrics.front()) return {};
   const auto arm = std::ranges::find(factor.arms, comparison.arm, &ArmFigures::name);
   const std::string name = printable(comparison.arm);
@@ -127,7 +129,8 @@ std::string advice_text(const FactorFigures& factor, const Comparison& compariso
   return {};
 }
 
-std::string factor_text(const FactorFigures& factor, const std::vector<Comparison>& comparisons) {
+std::string factor_text(const FactorFigures& factor,
+                        const std::vector<ArmComparison>& comparisons) {
   std::string text = fmt::format("{}: {}\n", factor.name, factor.question);
   const int width = width_of(factor);
   if (factor.baseline_again) {
@@ -135,7 +138,7 @@ std::string factor_text(const FactorFigures& factor, const std::vector<Compariso
                         fit("METRIC", kMetricWidth), "BLOCKS", "MEDIAN", "RATIO", "95%", "P");
     text += baseline_text(factor, width);
     std::string advice;
-    for (const Comparison& comparison : comparisons) {
+    for (const ArmComparison& comparison : comparisons) {
       if (comparison.factor != factor.name) continue;
       text += row_text(comparison, width);
       advice += advice_text(factor, comparison);
@@ -162,12 +165,12 @@ Json arm_json(const ArmFigures& arm) {
           {"why_not_in_force", or_null(arm.why_not_in_force)}};
 }
 
-const ArmFigures& arm_of(const FactorFigures& factor, const Comparison& comparison) {
+const ArmFigures& arm_of(const FactorFigures& factor, const ArmComparison& comparison) {
   if (comparison.again) return *factor.baseline_again;
   return *std::ranges::find(factor.arms, comparison.arm, &ArmFigures::name);
 }
 
-Json comparison_json(const FactorFigures& factor, const Comparison& comparison) {
+Json comparison_json(const FactorFigures& factor, const ArmComparison& comparison) {
   const auto& effect = comparison.effect;
   const auto of_effect = [&](double value) { return effect ? Json(value) : Json(); };
   const Effect found = effect.value_or(Effect{});
@@ -203,7 +206,7 @@ Json unavailable_json(const FactorFigures& factor, const ArmFigures& arm) {
 
 Json summary_json(const ExperimentReport& report, std::uint64_t unavailable) {
   const auto count = [&](std::string_view verdict) {
-    return std::ranges::count_if(report.comparisons, [verdict](const Comparison& comparison) {
+    return std::ranges::count_if(report.comparisons, [verdict](const ArmComparison& comparison) {
       return verdict_of(comparison) == verdict;
     });
   };
@@ -228,7 +231,7 @@ Json summary_json(const ExperimentReport& report, std::uint64_t unavailable) {
 }  // namespace
 
 bool ExperimentReport::measured() const {
-  return std::ranges::any_of(comparisons, [](const Comparison& comparison) {
+  return std::ranges::any_of(comparisons, [](const ArmComparison& comparison) {
     return !comparison.again && comparison.blocks > 0;
   });
 }
@@ -251,7 +254,7 @@ std::string to_json_lines(const ExperimentReport& report, std::int64_t now_ns) {
     lines += to_line(json) + "\n";
   };
   for (const FactorFigures& factor : report.factors) {
-    for (const Comparison& comparison : report.comparisons)
+    for (const ArmComparison& comparison : report.comparisons)
       if (comparison.factor == factor.name) add(comparison_json(factor, comparison));
     for (const ArmFigures& arm : factor.arms) {
       if (arm.unavailable.empty()) continue;

@@ -16,7 +16,7 @@ struct ExperimentReport {
   std::uint64_t seed = 0, requests = 0;
   std::string ended_early{};  // why; empty: it did not
   std::vector<FactorFigures> factors{};
-  std::vector<Comparison> comparisons{};
+  std::vector<ArmComparison> comparisons{};
 
   // Whether any two arms have a block in common.
   bool measured() const;

@@ -167,15 +167,16 @@ AttemptColumns columns_for(const std::vector<Attempt>& attempts) {
 
 TEST(AttemptLine, StandsBelowItsHead) {
   const AttemptColumns columns = columns_for({filled_attempt(), refused_attempt()});
-  EXPECT_EQ(attempt_head(columns) + attempt_line(filled_attempt(), kOffset, columns) +
-                attempt_line(refused_attempt(), kOffset, columns),
-            "TIME          TARGET                ADDRESS     STATUS      DNS  CONNECT      TLS     "
-            "TTFB TRANSFER    TOTAL   LOSS  FAILURE\n"
-            "11:06:45.123Z https://example.test/ 192.0.2.1      200   1.20ms   10.1ms   11.5ms   "
-            "12.0ms   3.10ms   38.2ms  4.00%\n"
-            "11:06:40.000Z tcp://example.test:81 2001:db8::1      -        -        -        -     "
-            "   -        -   10.2ms      -  attempt 2, connect-refused: refused by "
-            "[2001:db8::1]:81 after 10.2ms\n");
+  EXPECT_EQ(
+      attempt_head(columns) + attempt_line(filled_attempt(), kOffset, columns) +
+          attempt_line(refused_attempt(), kOffset, columns),
+      "TIME          TARGET                ADDRESS         STATUS      DNS  CONNECT      TLS     "
+      "TTFB TRANSFER    TOTAL   LOSS  FAILURE\n"
+      "11:06:45.123Z https://example.test/ 192.0.2.1          200   1.20ms   10.1ms   11.5ms   "
+      "12.0ms   3.10ms   38.2ms  4.00%\n"
+      "11:06:40.000Z tcp://example.test:81 2001:db8::1          -        -        -        -     "
+      "   -        -   10.2ms      -  attempt 2, connect-refused: refused by "
+      "[2001:db8::1]:81 after 10.2ms\n");
 }
 
 TEST(AttemptLine, WithoutAStatusTellsThatItWentWell) {

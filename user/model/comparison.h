@@ -49,8 +49,11 @@ struct FactorFigures {
   const ArmFigures* baseline() const;
 };
 
+// Of a metric beside the first that the baseline has in no block, nothing can be said.
+bool is_measured(const FactorFigures& factor, Metric metric);
+
 // One arm beside its baseline, by one metric.
-struct Comparison {
+struct ArmComparison {
   std::string factor{}, arm{}, baseline{};
   bool again = false;  // A/A: the arm is the baseline once more
   Metric metric = Metric::Total;
@@ -69,11 +72,11 @@ struct Comparison {
 };
 
 // "better", ..., "refused"; of an A/A comparison "same" or "alarm".
-std::string_view verdict_of(const Comparison& comparison);
+std::string_view verdict_of(const ArmComparison& comparison);
 
 // All comparisons of a run: each factor's A/A first, then its arms. They are judged together: the
 // chance that any of them is better or worse where nothing differs is at most 5%. The A/A ones are
 // judged by the same rule apart, and a factor with an alarm gets no verdict.
-std::vector<Comparison> compare(const std::vector<FactorFigures>& factors, std::uint64_t seed);
+std::vector<ArmComparison> compare(const std::vector<FactorFigures>& factors, std::uint64_t seed);
 
 }  // namespace netsonde
