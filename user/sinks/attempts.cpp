@@ -185,6 +185,7 @@ std::string transfer_row(const Attempt& attempt) {
 
 // A part without a time of its own.
 std::string facts_row(std::string_view label, const Words& words) {
+  if (words.text().empty()) return {};
   std::string text;
   for (const std::string& line : wrap(words.text(), 88))
     text += fmt::format("  {:<8}  {}\n", text.empty() ? label : "", line);
