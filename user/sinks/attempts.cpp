@@ -185,8 +185,10 @@ std::string transfer_row(const Attempt& attempt) {
 
 // A part without a time of its own.
 std::string facts_row(std::string_view label, const Words& words) {
-  const std::string text = words.text();
-  return text.empty() ? "" : fmt::format("  {:<8}  {}\n", label, text);
+  std::string text;
+  for (const std::string& line : wrap(words.text(), 88))
+    text += fmt::format("  {:<8}  {}\n", text.empty() ? label : "", line);
+  return text;
 }
 
 std::string kernel_row(const Attempt& attempt) {
