@@ -254,6 +254,9 @@ class Arguments {
         ->check(duration_into(options.interval));
     sub->add_option("--filter", options.filter, "Only connections that this expression accepts")
         ->option_text("EXPR");
+    sub->add_option("--with", options.with,
+                    "Results of probe --json and experiment --json: what they allow to recommend")
+        ->option_text("FILE ...");
     add_ring(sub, options);
   }
 

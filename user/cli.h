@@ -93,8 +93,9 @@ struct Options {
   bool force = false;
   // report: "html", "md", "json", "text", empty: as the output is named; export: "jsonl", ...
   std::string format;
-  std::string table;    // export, CSV
-  std::string rolling;  // record: a directory
+  std::vector<std::string> with;  // report: results of probes and experiments
+  std::string table;              // export, CSV
+  std::string rolling;            // record: a directory
   std::optional<Nanos> keep;
   std::uint64_t max_bytes = 2ULL << 30;
   std::vector<std::string>

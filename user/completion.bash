@@ -29,7 +29,7 @@ _netsonde() {
         --method) choice='GET HEAD PUT POST DELETE OPTIONS' ;;
         --accept-encoding) choice='gzip br zstd' ;;
         --congestion) choice=$(cat /proc/sys/net/ipv4/tcp_available_congestion_control 2>/dev/null) ;;
-        --config | --from | -o | --output | --rolling | --file | --ca)
+        --config | --from | -o | --output | --rolling | --file | --ca | --with)
             compopt -o default
             return ;;
         --filter | --deep | --ring-size | --interval | --count | --limit | --history | --duration | --pid | --connection | \
@@ -44,7 +44,7 @@ _netsonde() {
                 trace) choice="$looking --events --duration --count" ;;
                 explain) choice="--filter --json --ring-size --duration --interval --pid --connection $recorded --help" ;;
                 monitor) choice="--interval --duration --json --ring-size $recorded --help" ;;
-                report) choice="--filter --ring-size --duration --interval $recorded --output --format --force --help" ;;
+                report) choice="--with --filter --ring-size --duration --interval $recorded --output --format --force --help" ;;
                 export) choice='--format --table --output --filter --since --until --salvage --force --help' ;;
                 record) choice='--output --rolling --keep --max-size --duration --interval --filter --ring-size --force --help' ;;
                 snapshot) choice="$recorded --output --force --help" ;;

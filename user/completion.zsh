@@ -123,7 +123,7 @@ _netsonde() {
         trace) _arguments $looking $recorded $trace ;;
         explain) _arguments $explain $recorded $looking[1] $looking[3,-1] ;;
         monitor) _arguments $monitor $recorded $looking[3,-1] ;;
-        report) _arguments $report $recorded $looking[1] $looking[4,-1] ;;
+        report) _arguments '*--with[results of probes and experiments]:file:_files' $report $recorded $looking[1] $looking[4,-1] ;;
         export) _arguments $recorded[2,3] $recorded[5] $record[1] $record[2] $record[8] $looking[1] $looking[5,-1] \
           '--format[of the output]:format:(jsonl csv sqlite perfetto)' \
           '--table[of CSV]:table:(connections samples events host findings)' '1:recording:_files' ;;

@@ -53,7 +53,6 @@ struct ProbedEndpoint {
 struct EndpointUse {
   std::uint64_t opened = 0;       // new connections
   std::uint64_t connections = 0;  // all that did something
-  std::uint64_t tx_bytes = 0, rx_bytes = 0;
   double seconds = 0;  // observed
 };
 
