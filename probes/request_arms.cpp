@@ -45,7 +45,8 @@ ReadBack connections(std::size_t wanted) {
       if (!attempt.kernel || attempt.kernel->cookie == 0) return "which connection is not known";
       cookies.insert(attempt.kernel->cookie);
     }
-    return unless(cookies.size() == wanted, fmt::format("{} connections", cookies.size()));
+    const std::size_t used = cookies.size();
+    return unless(used == wanted, fmt::format("{} connection{}", used, used == 1 ? "" : "s"));
   };
 }
 

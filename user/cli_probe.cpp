@@ -152,8 +152,7 @@ void ProbeArguments::add_experiment(CLI::App* sub, Options& options) {
       ->required()
       ->expected(1);
   sub->add_option("--compare", experiment.factors,
-                  fmt::format("What to do in different ways: {} (reuse,http,encoding)",
-                              fmt::join(factor_names(), ", ")))
+                  "What is done in different ways (reuse,http,encoding)")
       ->option_text("FACTOR,...")
       ->delimiter(',');
   const auto count = [&](const char* name, const char* help, auto& target, std::uint64_t low,
@@ -171,11 +170,12 @@ void ProbeArguments::add_experiment(CLI::App* sub, Options& options) {
       ->option_text("VALUE,...")
       ->delimiter(',');
   sub->add_option("--server", options.servers,
-                  "Ask these for names, and compare them with resolver (those of /etc/resolv.conf)")
+                  "Ask these for names; resolver: compare them (/etc/resolv.conf)")
       ->option_text("SERVER ...");
   sub->add_flag("--json", options.json, "JSON instead of text, one object per comparison");
   add_request(sub, options);
   add_limits(sub, options);
+  sub->footer(fmt::format("\nFactors: {}", fmt::join(factor_names(), ", ")));
 }
 
 }  // namespace netsonde

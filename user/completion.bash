@@ -14,7 +14,7 @@ _netsonde() {
     [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | doctor | fields) command=$word; break ;; esac
+        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | experiment | doctor | fields) command=$word; break ;; esac
     done
     case $option in
         --by) choice=$(_netsonde_fields) ;;
@@ -24,6 +24,7 @@ _netsonde() {
         --events)
             choice='connect established accept listen close listen_close retransmit reset drop
                 congestion_state listen_overflow rtt' list=1 ;;
+        --compare) choice='reuse http multiplex batch encoding dns resolver address tls congestion rcvbuf notsent-lowat dscp nodelay' list=1 ;;
         --type) choice='A AAAA CAA CNAME HTTPS MX NS PTR SOA SRV TXT' list=1 ;;
         --http) choice='1.1 2 3' ;;
         --method) choice='GET HEAD PUT POST DELETE OPTIONS' ;;
@@ -38,7 +39,7 @@ _netsonde() {
             --tls-timeout | --response-timeout | --max-body | --header | --send | --redirects | --receive-buffer | --dscp | --expect) return ;;
         *)
             case $command in
-                '') choice='top connections trace explain monitor report record snapshot export dns probe doctor fields --config --version --help' ;;
+                '') choice='top connections trace explain monitor report record snapshot export dns probe experiment doctor fields --config --version --help' ;;
                 top) choice="$looking $table --once --batch --count --history --resolve --ascii" ;;
                 connections) choice="$looking $table" ;;
                 trace) choice="$looking --events --duration --count" ;;
@@ -54,6 +55,9 @@ _netsonde() {
                         --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --server --dns-cache
                         --http --method --header --accept-encoding --send --redirects --ca --insecure --congestion
                         --receive-buffer --dscp --all-addresses --expect --no-bpf --json --help' ;;
+                experiment)
+                    choice='--compare --blocks --units --seed --requests --batch --values --server --method --header --send --ca --insecure
+                        --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --json --help' ;;
                 doctor) choice='--json --help' ;;
                 fields) choice='--json --help' ;;
             esac ;;

@@ -59,6 +59,7 @@ std::string verdict_text(const ArmComparison& comparison) {
     case Verdict::Equivalent: return "equivalent: within 3%";
     case Verdict::Inconclusive: break;
   }
+  if (comparison.blocks == 0) return "inconclusive: no figures";
   if (!comparison.more_blocks) return "inconclusive: too much scatter to say what would tell";
   return fmt::format("inconclusive: needs about {} more block{}", *comparison.more_blocks,
                      *comparison.more_blocks == 1 ? "" : "s");
@@ -88,6 +89,7 @@ std::string baseline_text(const FactorFigures& factor, int width) {
   const ArmFigures& baseline = *factor.baseline();
   std::string text;
   for (const Metric metric : factor.metrics) {
+    if (!is_measured(factor, metric)) continue;
     const Statistics statistics = statistics_of(baseline, metric);
     text +=
         fmt::format("  {} {} {:>6} {:>9} {:>6} {:>13} {:>6}  baseline\n",

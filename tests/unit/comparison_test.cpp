@@ -129,7 +129,21 @@ TEST_F(Compare, AnArmThatWasNeverInForceGetsNoVerdict) {
   EXPECT_FALSE(found[1].effect);
   EXPECT_FALSE(found[1].arm_median);
   EXPECT_EQ(verdict_of(found[1]), "inconclusive");
-  EXPECT_EQ(found[1].more_blocks, kFewestBlocks);
+  EXPECT_FALSE(found[1].more_blocks);  // these would not be in force either
+}
+
+TEST_F(Compare, FewBlocksAskForAsManyAsCanTell) {
+  FactorFigures figures = halved();
+  figures.arms[1].medians[Metric::Total].resize(2);
+  const auto found = compare({figures}, 1);
+  EXPECT_EQ(verdict_of(found[1]), "inconclusive");
+  EXPECT_EQ(found[1].more_blocks, kFewestBlocks - 2);
+}
+
+TEST_F(Compare, AMetricThatTheBaselineNeverHasIsLeftOut) {
+  FactorFigures figures = halved();
+  figures.metrics = {Metric::Total, Metric::Bandwidth};
+  EXPECT_EQ(compare({figures}, 1).size(), 2U);
 }
 
 TEST_F(Compare, AnArmThatIsNotAvailableIsNoBaseline) {
@@ -154,6 +168,18 @@ TEST_F(Compare, TheMoreIsComparedTheMoreBlocksItTakes) {
   const auto found = compare({one, other}, 1);
   EXPECT_EQ(verdict_of(found[1]), "inconclusive");
   EXPECT_EQ(found[1].more_blocks, 1U);
+}
+
+// A tenth is seen among scatter of a tenth after some blocks, and among other comparisons later.
+TEST_F(Compare, AmongOthersAnEffectTakesMoreBlocksToBeSeen) {
+  const FactorFigures one = factor({arm("new", 100, 10, random_), arm("kept", 94, 10, random_)},
+                                   arm("new", 100, 10, random_));
+  std::vector<FactorFigures> many(20, one);
+  for (std::size_t i = 0; i < many.size(); ++i) many[i].name = std::to_string(i);
+  const auto alone = compare({one}, 1)[1], among = compare(many, 1)[1];
+  ASSERT_EQ(verdict_of(alone), "inconclusive");
+  ASSERT_TRUE(alone.more_blocks && among.more_blocks);
+  EXPECT_GT(*among.more_blocks, *alone.more_blocks);
 }
 
 TEST_F(Compare, TheSameSeedGivesTheSameFigures) {

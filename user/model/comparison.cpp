@@ -36,7 +36,7 @@ Pairs pairs_of(const ArmFigures& baseline, const ArmFigures& arm, Metric metric)
 
 // How many blocks a p below 0.05 takes at least among so many comparisons, whatever they show.
 std::size_t fewest_blocks(std::size_t comparisons) {
-  const double all = static_cast<double>(std::max<std::size_t>(comparisons, 1));
+  const auto all = static_cast<double>(comparisons);
   const auto blocks = static_cast<std::size_t>(std::floor(std::log2(2 * all / kAlpha))) + 1;
   return std::max(blocks, kFewestBlocks);
 }
@@ -54,14 +54,43 @@ void adjust(std::vector<ArmComparison>& comparisons, bool again) {
   for (std::size_t i = 0; i < whose.size(); ++i) whose[i]->adjusted_p = adjusted[i];
 }
 
-void judge_comparison(ArmComparison& comparison, std::size_t fewest) {
-  if (comparison.effect) {
-    const Judgement judged = judge(*comparison.effect, *comparison.adjusted_p,
-                                   {.less_is_better = less_is_better(comparison.metric)});
-    comparison.verdict = judged.verdict;
-    comparison.more_blocks = judged.more_blocks;
+// How many standard deviations a normal variable is away, or more, with this probability.
+double deviations_at(double p) {
+  double low = 0, high = 10;
+  for (int i = 0; i < 50; ++i) {
+    const double middle = (low + high) / 2;
+    (std::erfc(middle / std::sqrt(2.0)) > p ? low : high) = middle;
   }
-  if (comparison.verdict != Verdict::Inconclusive || comparison.blocks >= fewest) return;
+  return low;
+}
+
+// As judge() says it of one comparison: blocks that make the interval narrow enough, here one that
+// is wider for there being several.
+std::size_t blocks_for_all(const Effect& effect, std::size_t for_one, std::size_t comparisons,
+                           double band) {
+  const double center = std::abs(std::log(effect.ratio));
+  if (center < std::log1p(band) / 2) return for_one;  // to be told equivalent
+  const double half = std::log(effect.interval.high / effect.interval.low) / 2;
+  const double wider =
+      deviations_at(kAlpha / static_cast<double>(comparisons)) / deviations_at(kAlpha);
+  const double blocks = static_cast<double>(effect.blocks);
+  const double more = std::ceil(blocks * std::pow(half * wider / center, 2) - blocks);
+  return static_cast<std::size_t>(std::max(more, 1.0));
+}
+
+void judge_comparison(ArmComparison& comparison, std::size_t comparisons) {
+  const JudgeSettings settings{.less_is_better = less_is_better(comparison.metric)};
+  if (comparison.effect) {
+    const Judgement judged = judge(*comparison.effect, *comparison.adjusted_p, settings);
+    comparison.verdict = judged.verdict;
+    if (judged.more_blocks)
+      comparison.more_blocks =
+          blocks_for_all(*comparison.effect, *judged.more_blocks, comparisons, settings.band);
+  }
+  const std::size_t fewest = fewest_blocks(comparisons);
+  // Without a single figure more blocks may help nothing.
+  if (comparison.verdict != Verdict::Inconclusive || comparison.blocks == 0) return;
+  if (comparison.blocks >= fewest) return;
   const std::size_t missing = fewest - comparison.blocks;
   comparison.more_blocks = std::max(comparison.more_blocks.value_or(0), missing);
 }
@@ -116,6 +145,12 @@ Statistics statistics_of(const ArmFigures& arm, Metric metric) {
   return statistics;
 }
 
+bool is_measured(const FactorFigures& factor, Metric metric) {
+  const ArmFigures* baseline = factor.baseline();
+  if (!baseline) return false;
+  return metric == factor.metrics.front() || statistics_of(*baseline, metric).count() > 0;
+}
+
 std::string_view verdict_of(const ArmComparison& comparison) {
   if (comparison.again) return comparison.alarm ? "alarm" : "same";
   return comparison.refused.empty() ? name_of(comparison.verdict) : "refused";
@@ -134,6 +169,7 @@ std::vector<ArmComparison> compare(const std::vector<FactorFigures>& factors, st
     const ArmFigures* baseline = factor.baseline();
     const auto add = [&](const ArmFigures& arm, bool again) {
       for (const Metric metric : factor.metrics) {
+        if (!is_measured(factor, metric)) continue;
         const Pairs pairs = pairs_of(*baseline, arm, metric);
         comparisons.push_back({.factor = factor.name,
                                .arm = arm.name,
@@ -153,9 +189,10 @@ std::vector<ArmComparison> compare(const std::vector<FactorFigures>& factors, st
   }
   adjust(comparisons, false);
   adjust(comparisons, true);
-  const auto judged = std::ranges::count(comparisons, false, &ArmComparison::again);
+  const auto judged =
+      static_cast<std::size_t>(std::ranges::count(comparisons, false, &ArmComparison::again));
   for (ArmComparison& comparison : comparisons)
-    if (!comparison.again) judge_comparison(comparison, fewest_blocks(judged));
+    if (!comparison.again) judge_comparison(comparison, judged);
   refuse_noise(comparisons);
   return comparisons;
 }

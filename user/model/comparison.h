@@ -49,6 +49,9 @@ struct FactorFigures {
   const ArmFigures* baseline() const;
 };
 
+// Of a metric beside the first that the baseline has in no block, nothing can be said.
+bool is_measured(const FactorFigures& factor, Metric metric);
+
 // One arm beside its baseline, by one metric.
 struct ArmComparison {
   std::string factor{}, arm{}, baseline{};

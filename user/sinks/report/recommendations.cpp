@@ -87,15 +87,15 @@ ReportTable experiment_table(const std::vector<EndpointFigures>& endpoints) {
                   text("metric", "By", "What was measured of both, with its unit."),
                   number("baseline_median", "Before", "Median over the blocks."),
                   number("arm_median", "After", "Likewise."),
-                  number("ratio", "Ratio", "Of after to before."),
-                  number("ratio_low", "from", "Of its interval."),
-                  number("ratio_high", "to", "Likewise."),
+                  number("ratio_percent", "Ratio", "After, in percent of before.", Unit::Percent),
+                  number("ratio_low_percent", "from", "Of its interval.", Unit::Percent),
+                  number("ratio_high_percent", "to", "Likewise.", Unit::Percent),
                   text("verdict", "Verdict", "What that allows to say.")}};
   for (const EndpointFigures& e : endpoints)
     for (const MeasuredArm& m : e.probed.comparisons)
       table.rows.push_back({e.probed.target, m.factor, m.baseline, m.arm, m.metric,
-                            m.baseline_value, m.arm_value, m.ratio, m.interval.low, m.interval.high,
-                            std::string(name_of(m.verdict))});
+                            m.baseline_value, m.arm_value, m.ratio * 100, m.interval.low * 100,
+                            m.interval.high, std::string(name_of(m.verdict))});
   return table;
 }
 
