@@ -28,7 +28,8 @@ struct ProbeLimits {
 struct SocketOptions {
   std::string congestion{};
   std::optional<int> receive_buffer{}, notsent_lowat{}, dscp{};
-  bool delay = false;  // TCP_NODELAY off
+  std::optional<int> hops{};  // that a packet may take
+  bool delay = false;         // TCP_NODELAY off
 
   bool operator==(const SocketOptions&) const = default;
 };
