@@ -39,15 +39,20 @@ AttemptRun::AttemptRun(Loop& loop, const ProbeRequest& request, Prober::OnAttemp
   attempt_.port = request.target.port;
 }
 
+Nanos AttemptRun::left() const {
+  return std::max(request_.limits.total - (kernel_now() - attempt_.began), Nanos(1));
+}
+
 Result<> AttemptRun::within(Nanos limit, std::function<void()> on_late) {
-  const Nanos left = request_.limits.total - (kernel_now() - attempt_.began);
-  return deadline_.set(std::min(limit, left), std::move(on_late));
+  return deadline_.set(std::min(limit, left()), std::move(on_late));
 }
 
 void AttemptRun::find_address(Lookup& lookup, std::function<bool()> exists,
                               std::function<void(const Address&)> on_address) {
   if (request_.pinned) return on_address(*request_.pinned);
-  const auto limited = within(request_.limits.dns, [this] {
+  if (const auto literal = parse_address(request_.target.host)) return on_address(*literal);
+  // The lookup has a limit of its own for each question.
+  const auto limited = within(request_.limits.total, [this] {
     finish(Failure{.phase = ProbePhase::Dns,
                    .kind = FailureKind::DnsTimeout,
                    .detail = fmt::format("no address within {}",
@@ -58,7 +63,7 @@ void AttemptRun::find_address(Lookup& lookup, std::function<bool()> exists,
                           .kind = FailureKind::ConnectLocal,
                           .detail = limited.error().message()});
   lookup.find(
-      request_.target.host, false,
+      request_.target.host, request_.fresh_lookup,
       [this, exists = std::move(exists), on_address = std::move(on_address)](Lookup::Found found) {
         if (exists()) take(std::move(found), on_address);
       });

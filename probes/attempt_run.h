@@ -40,11 +40,13 @@ class AttemptRun {
   // Until then the end is called back later, never at once.
   void started() { starting_ = false; }
 
+  // Of the time for everything; positive.
+  Nanos left() const;
   // Calls back when this phase has taken longer than the limit, or the attempt as a whole than its.
   Result<> within(Nanos limit, std::function<void()> on_late);
-  // Calls back with the address to try: the pinned one, or the first that the lookup finds. Without
-  // one the attempt is finished. exists: whether the run still does, for the lookup goes on when it
-  // has ended.
+  // Calls back with the address to try: the pinned one, the target itself, or the first that the
+  // lookup finds. Without one the attempt is finished. exists: whether the run still does, for the
+  // lookup goes on when it has ended.
   void find_address(Lookup& lookup, std::function<bool()> exists,
                     std::function<void(const Address&)> on_address);
   // With everything else of the attempt filled in.

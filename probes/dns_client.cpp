@@ -4,9 +4,13 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <limits>
 
 #include "probes/ares_socket.h"
@@ -56,6 +60,26 @@ std::uint16_t random_id() {
   return id;
 }
 
+// The sockets of UDP as c-ares would have them, but for one thing: what this host refuses, it
+// refuses at once, and the next question would be told so instead of being sent. Sent again it
+// meets its own refusal, for which c-ares reads, and which ends all that wait.
+constexpr ares_socket_functions kDatagrams = {
+    .asocket = [](int family, int type, int protocol, void*) noexcept -> ares_socket_t {
+      return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    },
+    .aclose = [](ares_socket_t socket, void*) noexcept { return close(socket); },
+    .aconnect = [](ares_socket_t socket, const sockaddr* address, ares_socklen_t size,
+                   void*) noexcept { return connect(socket, address, size); },
+    .arecvfrom = [](ares_socket_t socket, void* bytes, std::size_t size, int flags, sockaddr* from,
+                    ares_socklen_t* from_size, void*) noexcept -> ares_ssize_t {
+      return recvfrom(socket, bytes, size, flags, from, from_size);
+    },
+    .asendv = [](ares_socket_t socket, const iovec* parts, int count,
+                 void*) noexcept -> ares_ssize_t {
+      const ssize_t sent = writev(socket, parts, count);
+      return sent < 0 && errno == ECONNREFUSED ? writev(socket, parts, count) : sent;
+    }};
+
 std::string text_of(const ares_addr_port_node& server) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   inet_ntop(server.family, &server.addr, text.data(), text.size());
@@ -84,6 +108,7 @@ Result<DnsClient::Channel> DnsClient::open_channel(bool tcp, Nanos timeout) {
   if (ares_set_servers_ports_csv(raw, server_.c_str()) != ARES_SUCCESS)
     return Error(fmt::format("'{}' is no DNS server; give its address, or ADDRESS:PORT",
                              printable(server_)));
+  if (!tcp) ares_set_socket_functions(raw, &kDatagrams, nullptr);
   return channel;
 }
 

@@ -35,8 +35,17 @@ std::string bracketed(const Address& address) {
   return address.is_ipv4() ? to_text(address) : "[" + to_text(address) + "]";
 }
 
+bool is_websocket(const Target& target) {
+  return target.scheme == Scheme::Ws || target.scheme == Scheme::Wss;
+}
+
+bool has_tls(const Target& target) {
+  return target.scheme == Scheme::Https || target.scheme == Scheme::Wss;
+}
+
 long version_of(const ProbeRequest& request) {
-  if (request.http.version == HttpVersion::Http1) return CURL_HTTP_VERSION_1_1;
+  if (request.http.version == HttpVersion::Http1 || is_websocket(request.target))
+    return CURL_HTTP_VERSION_1_1;
   if (request.http.version == HttpVersion::Http2 && request.target.scheme == Scheme::Http)
     return CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
   return CURL_HTTP_VERSION_2TLS;
@@ -91,9 +100,8 @@ void Exchange::begin(const ProbeLimits& limits, Time now) {
 
 void Exchange::prepare() {
   const HttpOptions& http = request.http;
-  const std::string url =
-      fmt::format("{}://{}{}", request.target.scheme == Scheme::Https ? "https" : "http",
-                  request.target.authority(), request.target.path);
+  const std::string url = fmt::format("{}://{}{}", has_tls(request.target) ? "https" : "http",
+                                      request.target.authority(), request.target.path);
   const std::string connect_to = fmt::format("::{}:{}", bracketed(address), request.target.port);
   connect_to_.reset(curl_slist_append(nullptr, connect_to.c_str()));
   url_.reset(curl_url());
@@ -123,7 +131,15 @@ void Exchange::prepare() {
   headers_.reset(headers);
   set(easy, CURLOPT_HTTPHEADER, headers);
   prepare_method();
-  if (request.target.scheme == Scheme::Https) prepare_tls();
+  if (has_tls(request.target)) prepare_tls();
+  if (!only_connects()) return;
+  set(easy, CURLOPT_CONNECT_ONLY, 1L);
+  set(easy, CURLOPT_FRESH_CONNECT, 1L);
+  set(easy, CURLOPT_FORBID_REUSE, 0L);  // would close it at once
+}
+
+bool Exchange::only_connects() const {
+  return is_websocket(request.target);
 }
 
 void Exchange::prepare_method() {
@@ -232,6 +248,7 @@ std::optional<Failure> Exchange::failure(CURLcode code, Time now) const {
   const auto failed = [](FailureKind kind, std::string detail) {
     return Failure{.phase = ProbePhase::Response, .kind = kind, .detail = std::move(detail)};
   };
+  if (only_connects()) return std::nullopt;
   if (!result.attempt.http) return failed(FailureKind::HttpMalformed, "no status");
   const HttpFacts& http = *result.attempt.http;
   if (request.http.version == HttpVersion::Http2 && http.version != "2")

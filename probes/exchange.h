@@ -12,20 +12,17 @@
 #include <vector>
 
 #include "probes/answer_headers.h"
+#include "probes/open_connection.h"
 #include "probes/prober.h"
 #include "probes/socket_facts.h"
 
 namespace netsonde {
 
-struct EndEasy {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-using EasyHandle = std::unique_ptr<CURL, EndEasy>;
-
 // One HTTP request and its answer; its attempt knows nothing of names and redirects.
 struct Transferred {
   Attempt attempt{};
   std::string location{};  // where a redirect points to, absolute; empty: nowhere
+  std::unique_ptr<OpenConnection> connection{};  // of ws and wss, which ask for nothing else
 };
 
 class Transfers;
@@ -77,6 +74,8 @@ struct Exchange : ExchangeRun {
 
   // Whether the handle does what the request says already.
   bool fits(const ProbeRequest& wanted, const Address& where) const;
+  // Whether a connection is all that is wanted.
+  bool only_connects() const;
   // The handle does what the request says; its callbacks about connections are the caller's.
   void prepare();
   // What is left out of a lean request.

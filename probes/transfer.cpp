@@ -183,16 +183,23 @@ void Transfers::join(Exchange& exchange, std::uint16_t local_port) {
   }
 }
 
+void Transfers::retire(std::unique_ptr<Exchange> exchange) {
+  curl_multi_remove_handle(multi_.get(), exchange->easy.get());
+  if (spare_.size() < kSpare) spare_.push_back(std::move(exchange));
+}
+
 void Transfers::end(Exchange& exchange, CURLcode code) {
   CURL* easy = exchange.easy.get();
   auto owner = exchanges_.extract(easy);
   const Time now = kernel_now();
   leave_socket(exchange);
   exchange.finish(code, now);
-  curl_multi_remove_handle(multi_.get(), easy);
   const OnEnd on_end = std::move(exchange.on_end);
+  if (exchange.only_connects() && code == CURLE_OK)
+    exchange.result.connection =
+        std::make_unique<OpenConnection>(multi_.get(), std::move(exchange.easy));
   Transferred result = std::move(exchange.result);
-  if (spare_.size() < kSpare) spare_.push_back(std::move(owner.mapped()));
+  if (exchange.easy) retire(std::move(owner.mapped()));
   if (exchanges_.empty()) (void)loop_.set_interval(sweeper_, Nanos(0));
   on_end(std::move(result));
 }

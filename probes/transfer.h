@@ -32,7 +32,8 @@ class Transfers {
   Transfers& operator=(const Transfers&) = delete;
   ~Transfers();
 
-  // To the address, whatever the target's name says. Calls back once, later, unless we end before.
+  // To the address, whatever the target's name says; to one of ws and wss a new connection alone.
+  // Calls back once, later, unless we end before.
   void start(const ProbeRequest& request, const Address& address, OnEnd on_end);
 
   // Of bodies, of all requests so far, those that run included.
@@ -60,6 +61,7 @@ class Transfers {
   void on_event(curl_socket_t socket);
   Result<> arm_timer();
   Result<> on_ring();
+  void retire(std::unique_ptr<Exchange> exchange);
   void end(Exchange& exchange, CURLcode code);
   void join(Exchange& exchange, std::uint16_t local_port);
   void leave_socket(Exchange& exchange);

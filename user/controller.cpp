@@ -11,6 +11,7 @@
 #include "user/doctor.h"
 #include "user/export.h"
 #include "user/model/diagnosis/diagnosis.h"
+#include "user/probe.h"
 #include "user/record.h"
 #include "user/recorded.h"
 #include "user/report.h"
@@ -205,6 +206,7 @@ int print_fields(const Options& options) {
 Result<int> run(const Options& options) {
   if (options.command == Command::Fields) return print_fields(options);
   if (options.command == Command::Dns) return run_dns(options);
+  if (options.command == Command::Probe) return run_probe(options);
   auto request = understand(options);
   if (!request) return refuse(request.error());
   if (options.command == Command::Doctor) return run_doctor(options.json);

@@ -9,6 +9,7 @@
 #include "probes/http_prober.h"
 #include "probes/icmp_prober.h"
 #include "probes/tcp_prober.h"
+#include "probes/ws_prober.h"
 #include "user/capture/live.h"
 
 namespace netsonde {
@@ -60,9 +61,11 @@ Prober& Probing::prober_of(Scheme scheme) {
   switch (scheme) {
     case Scheme::Http:
     case Scheme::Https:
+      prober = std::make_unique<HttpProber>(loop(), *lookup_, *transfers_);
+      break;
     case Scheme::Ws:
     case Scheme::Wss:
-      prober = std::make_unique<HttpProber>(loop(), *lookup_, *transfers_);
+      prober = std::make_unique<WsProber>(loop(), *lookup_, *transfers_);
       break;
     case Scheme::Http3: prober = std::make_unique<Http3Prober>(loop(), *lookup_); break;
     case Scheme::Tcp: prober = std::make_unique<TcpProber>(loop(), *lookup_); break;

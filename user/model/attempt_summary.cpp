@@ -141,8 +141,8 @@ void AttemptSummary::add(const Attempt& attempt) {
     measures_[static_cast<std::size_t>(row.measure)].add(row.of(attempt));
   const auto& kernel = attempt.kernel;
   if (!kernel || !kernel->segments_sent || !kernel->retransmitted_segments) return;
-  segments_sent_ += *kernel->segments_sent;
-  retransmitted_segments_ += *kernel->retransmitted_segments;
+  segments_sent_ = segments_sent_.value_or(0) + *kernel->segments_sent;
+  retransmitted_segments_ = retransmitted_segments_.value_or(0) + *kernel->retransmitted_segments;
 }
 
 std::optional<double> AttemptSummary::success_percent() const {
@@ -160,7 +160,7 @@ std::optional<double> AttemptSummary::reused_percent() const {
 }
 
 std::optional<double> AttemptSummary::loss_percent() const {
-  return percent(retransmitted_segments_, segments_sent_);
+  return percent(retransmitted_segments_.value_or(0), segments_sent_.value_or(0));
 }
 
 }  // namespace netsonde

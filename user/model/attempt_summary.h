@@ -72,9 +72,9 @@ class AttemptSummary {
   // Of attempts, how many were made over a connection that was there before.
   std::optional<double> reused_percent() const;
 
-  // By all attempts of which the kernel told both.
-  std::uint64_t segments_sent() const { return segments_sent_; }
-  std::uint64_t retransmitted_segments() const { return retransmitted_segments_; }
+  // By all attempts of which the kernel told both; absent where it told of none.
+  std::optional<std::uint64_t> segments_sent() const { return segments_sent_; }
+  std::optional<std::uint64_t> retransmitted_segments() const { return retransmitted_segments_; }
   // The one over the other; absent where nothing was sent.
   std::optional<double> loss_percent() const;
 
@@ -85,8 +85,8 @@ class AttemptSummary {
   std::uint64_t failures_ = 0;
   std::uint64_t retries_ = 0;
   std::uint64_t reused_ = 0;
-  std::uint64_t segments_sent_ = 0;
-  std::uint64_t retransmitted_segments_ = 0;
+  std::optional<std::uint64_t> segments_sent_;
+  std::optional<std::uint64_t> retransmitted_segments_;
 };
 
 }  // namespace netsonde

@@ -15,7 +15,8 @@ namespace netsonde {
 
 namespace {
 
-Value known(const std::optional<double>& value) {
+template <typename Number>
+Value known(const std::optional<Number>& value) {
   return value ? Value(*value) : Value();
 }
 
@@ -43,9 +44,9 @@ constexpr std::array kSingles = {
     Single{.id = "reused_percent",
            .unit = Unit::Percent,
            .of = [](S s) { return known(s.reused_percent()); }},
-    Single{.id = "segments_sent", .of = [](S s) { return Value(s.segments_sent()); }},
+    Single{.id = "segments_sent", .of = [](S s) { return known(s.segments_sent()); }},
     Single{.id = "retransmitted_segments",
-           .of = [](S s) { return Value(s.retransmitted_segments()); }},
+           .of = [](S s) { return known(s.retransmitted_segments()); }},
     Single{.id = "loss_percent",
            .unit = Unit::Percent,
            .of = [](S s) { return known(s.loss_percent()); }},
