@@ -78,7 +78,7 @@ bool LoadTally::take(const Attempt& attempt, Time intended, Time started, Time n
   if (opening) return true;
   result_.latency_us.add(microseconds(now - intended));
   result_.service_us.add(microseconds(now - started));
-  if (whole_since_ && !whole_ended_) ++answered_whole_;
+  ++answered_whole_;
   return true;
 }
 
@@ -175,7 +175,8 @@ Time OpenSchedule::intended(std::uint64_t index) const {
 }
 
 std::optional<Time> OpenSchedule::take(Time now) {
-  if (is_over(now) || in_flight_ == most_in_flight_ || intended(next_) > now) return std::nullopt;
+  if (next_ == total_ || in_flight_ == most_in_flight_ || intended(next_) > now)
+    return std::nullopt;
   ++in_flight_;
   return intended(next_++);
 }

@@ -62,8 +62,8 @@ class LoadTally {
   Time began_{};
   std::optional<Time> whole_since_{};
   bool whole_ended_ = false;
-  std::uint64_t answered_whole_ = 0;
-  std::uint64_t largest_;  // body so far
+  std::uint64_t answered_whole_ = 0;  // counts until it ends
+  std::uint64_t largest_;             // body so far
   LoadResult result_;
 };
 

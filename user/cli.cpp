@@ -51,6 +51,9 @@ class Arguments {
     probe_arguments_.add_probe(
         add("probe", "How targets answer, phase by phase, and why not", Command::Probe),
         options_of(Command::Probe));
+    probe_arguments_.add_test(
+        add("test", "One URL: latency, bandwidth, concurrency, reliability", Command::Test),
+        options_of(Command::Test));
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
     doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
     CLI::App* fields =

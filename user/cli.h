@@ -25,10 +25,11 @@ enum class Command {
   Export,
   Dns,
   Probe,
+  Test,
   Doctor,
   Fields
 };
-constexpr std::size_t kCommands = 13;
+constexpr std::size_t kCommands = 14;
 
 // What the commands that ask the network are told; count, interval, servers and json are below.
 struct ProbeOptions {
@@ -46,6 +47,17 @@ struct ProbeOptions {
   std::uint64_t send_bytes = 0;
   unsigned redirects = 5;
   bool keep_alive = false, insecure = false;
+};
+
+// What the test of an endpoint is told beside that; duration is below.
+struct TestOptions {
+  static constexpr std::size_t kMostConcurrency = 10'000;
+
+  std::size_t concurrency = 64;
+  std::optional<double> per_second;
+  std::uint64_t requests = 2000, bytes = 100'000'000;
+  std::string upload_url;
+  std::vector<std::string> only;  // stages; empty: all
 };
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
@@ -78,22 +90,23 @@ struct Options {
   std::string at, since, until;
   bool salvage = false;
 
-  std::string output;  // record, snapshot, report, export
+  std::string output;  // record, snapshot, report, export, test
   bool force = false;
-  // report: "html", "md", "json", "text", empty: as the output is named; export: "jsonl", ...
+  // report, test: "html", "md", "json", "text", empty: as the output is named; export: "jsonl", ...
   std::string format;
   std::string table;    // export, CSV
   std::string rolling;  // record: a directory
   std::optional<Nanos> keep;
   std::uint64_t max_bytes = 2ULL << 30;
   std::vector<std::string>
-      words;  // record: a command and its arguments; dns: names; probe: targets
+      words;  // record: a command and its arguments; dns: names; probe: targets; test: a URL
 
   std::vector<std::string> servers;  // dns, probe; empty: the system's
   std::vector<std::string> types = {"A", "AAAA"};
   Nanos timeout = std::chrono::seconds(2);
 
   ProbeOptions probe;
+  TestOptions test;
 
   bool man = false;  // fields
 };
