@@ -72,7 +72,8 @@ class TlsClient {
   void attach(ngtcp2_conn* quic);
   // Before the handshake: one that session_to_keep() gave. The certificate is not looked at again.
   void resume(const std::string& kept);
-  // For a later connection to the same host with the same credentials; empty: the server gave none.
+  // For a later connection to the same host with the same credentials; empty: the server gave none
+  // by now.
   std::string session_to_keep() const;
   gnutls_session_t session() const { return session_.get(); }
 

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 namespace netsonde {
 
@@ -82,6 +83,22 @@ UdpSocket::Trouble trouble_of(const cmsghdr& message) {
   return trouble;
 }
 
+std::int64_t nanoseconds_of(const timespec& time) {
+  return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
+}
+
+// A kernel that has just begun to note arrivals gives the time of reading for those before: not
+// before it was read.
+std::optional<std::int64_t> arrival_of(msghdr& header, const timespec& reading) {
+  for (cmsghdr* at = CMSG_FIRSTHDR(&header); at; at = CMSG_NXTHDR(&header, at)) {
+    if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SO_TIMESTAMPNS) continue;
+    timespec time = {};
+    std::memcpy(&time, CMSG_DATA(at), sizeof(time));
+    if (nanoseconds_of(time) < nanoseconds_of(reading)) return nanoseconds_of(time);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<UdpSocket::Trouble> UdpSocket::connect(const Address& address, std::uint16_t port,
@@ -145,17 +162,13 @@ std::optional<UdpSocket::Datagram> UdpSocket::receive(std::span<std::uint8_t> bu
   header.msg_iovlen = 1;
   header.msg_control = control.data();
   header.msg_controllen = control.size();
+  timespec reading = {};
+  clock_gettime(CLOCK_REALTIME, &reading);
   const ssize_t size = recvmsg(fd(), &header, 0);
   if (size < 0) return std::nullopt;
   const bool cut = header.msg_flags & MSG_TRUNC;
-  Datagram datagram = {.bytes = buffer.first(cut ? 0 : static_cast<std::size_t>(size))};
-  for (cmsghdr* at = CMSG_FIRSTHDR(&header); at; at = CMSG_NXTHDR(&header, at)) {
-    if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SO_TIMESTAMPNS) continue;
-    timespec time = {};
-    std::memcpy(&time, CMSG_DATA(at), sizeof(time));
-    datagram.arrived_ns = time.tv_sec * 1'000'000'000LL + time.tv_nsec;
-  }
-  return datagram;
+  return Datagram{.bytes = buffer.first(cut ? 0 : static_cast<std::size_t>(size)),
+                  .arrived_ns = arrival_of(header, reading)};
 }
 
 std::optional<UdpSocket::Trouble> UdpSocket::trouble() const {

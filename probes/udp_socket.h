@@ -25,7 +25,8 @@ class UdpSocket {
   };
   struct Datagram {
     std::span<const std::uint8_t> bytes;
-    std::optional<std::int64_t> arrived_ns{};  // since the epoch, by the kernel
+    // Since the epoch, by the kernel; absent where it began to note arrivals later.
+    std::optional<std::int64_t> arrived_ns{};
   };
 
   // Of the options: receive_buffer and dscp. Once.
