@@ -35,7 +35,6 @@ enum class Unit : std::uint8_t {
   Seconds,
   Percent,
   Segments,
-  MegabitsPerSecond,
 };
 
 // "bytes/s", "us", ...; empty for none.
