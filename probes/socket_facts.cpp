@@ -165,7 +165,10 @@ KernelFacts facts_of(int fd, const SocketCounters& now,
   facts.cwnd_segments = now.cwnd_segments;
   facts.delivery_bytes_per_s = now.delivery_bytes_per_s;
   facts.receive_buffer_bytes = option_of<std::uint32_t>(fd, SOL_SOCKET, SO_RCVBUF);
+  facts.notsent_lowat_bytes = option_of<std::uint32_t>(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
   facts.dscp = dscp_of(fd);
+  const auto nodelay = option_of<int>(fd, IPPROTO_TCP, TCP_NODELAY);
+  if (nodelay) facts.nodelay = *nodelay != 0;
   return facts;
 }
 

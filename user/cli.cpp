@@ -51,6 +51,9 @@ class Arguments {
     probe_arguments_.add_probe(
         add("probe", "How targets answer, phase by phase, and why not", Command::Probe),
         options_of(Command::Probe));
+    probe_arguments_.add_experiment(
+        add("experiment", "What other ways of asking a server gain, measured", Command::Experiment),
+        options_of(Command::Experiment));
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
     doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
     CLI::App* fields =
@@ -251,6 +254,9 @@ class Arguments {
         ->check(duration_into(options.interval));
     sub->add_option("--filter", options.filter, "Only connections that this expression accepts")
         ->option_text("EXPR");
+    sub->add_option("--with", options.with,
+                    "Results of probe --json and experiment --json: what they allow to recommend")
+        ->option_text("FILE ...");
     add_ring(sub, options);
   }
 

@@ -25,10 +25,11 @@ enum class Command {
   Export,
   Dns,
   Probe,
+  Experiment,
   Doctor,
   Fields
 };
-constexpr std::size_t kCommands = 13;
+constexpr std::size_t kCommands = 14;
 
 // What the commands that ask the network are told; count, interval, servers and json are below.
 struct ProbeOptions {
@@ -46,6 +47,16 @@ struct ProbeOptions {
   std::uint64_t send_bytes = 0;
   unsigned redirects = 5;
   bool keep_alive = false, insecure = false;
+};
+
+// What is compared, and how often; of the rest, an experiment has that of a probe.
+struct ExperimentOptions {
+  std::vector<std::string> factors = {"reuse", "http", "encoding"};
+  std::size_t blocks = 30, units = 5;
+  std::optional<std::uint64_t> seed;  // absent: by chance
+  unsigned requests = 10;             // of a unit of several
+  std::string batch;                  // URL
+  std::vector<std::string> values;    // of a numeric factor
 };
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
@@ -82,18 +93,20 @@ struct Options {
   bool force = false;
   // report: "html", "md", "json", "text", empty: as the output is named; export: "jsonl", ...
   std::string format;
-  std::string table;    // export, CSV
-  std::string rolling;  // record: a directory
+  std::vector<std::string> with;  // report: results of probes and experiments
+  std::string table;              // export, CSV
+  std::string rolling;            // record: a directory
   std::optional<Nanos> keep;
   std::uint64_t max_bytes = 2ULL << 30;
   std::vector<std::string>
-      words;  // record: a command and its arguments; dns: names; probe: targets
+      words;  // record: a command and its arguments; dns: names; probe: targets; experiment: a URL
 
-  std::vector<std::string> servers;  // dns, probe; empty: the system's
+  std::vector<std::string> servers;  // dns, probe, experiment; empty: the system's
   std::vector<std::string> types = {"A", "AAAA"};
   Nanos timeout = std::chrono::seconds(2);
 
   ProbeOptions probe;
+  ExperimentOptions experiment;
 
   bool man = false;  // fields
 };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/cli_probe.h"
 
+#include <charconv>
+
+#include "probes/factors.h"
 #include "user/cli_values.h"
 
 namespace netsonde {
@@ -16,6 +19,21 @@ CLI::Validator optional_into(std::optional<int>& target, int low, int high) {
                           parsed.value() <= static_cast<std::uint64_t>(high);
         if (!fits) return fmt::format("'{}' is not from {} to {}", printable(text), low, high);
         target = static_cast<int>(parsed.value());
+        return {};
+      },
+      "NUMBER");
+}
+
+template <typename Number>
+CLI::Validator count_between(Number& target, std::uint64_t low, std::uint64_t high) {
+  return CLI::Validator(
+      [&target, low, high](std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool fits = error == std::errc() && end == text.data() + text.size();
+        if (!fits || value < low || value > high)
+          return fmt::format("'{}' is not from {} to {}", printable(text), low, high);
+        target = static_cast<Number>(value);
         return {};
       },
       "NUMBER");
@@ -64,28 +82,33 @@ void ProbeArguments::add_pacing(CLI::App* sub, Options& options) {
       ->option_text("SERVER ...");
 }
 
+void ProbeArguments::add_request(CLI::App* sub, Options& options) {
+  ProbeOptions& probe = options.probe;
+  sub->add_option("--method", probe.method, "HTTP method (GET)")->option_text("METHOD");
+  sub->add_option("--header", probe.headers, "A header of the request; several are allowed")
+      ->option_text("'NAME: VALUE'")
+      ->allow_extra_args(false);
+  sub->add_option("--send", text(), "Send so many bytes, with --method PUT or POST (0)")
+      ->option_text("SIZE")
+      ->check(bytes_into(probe.send_bytes, 0, 1ULL << 40));
+  sub->add_option("--ca", probe.ca_file, "Trust this file of certificates (the system's)")
+      ->option_text("FILE")
+      ->check(CLI::ExistingFile);
+  sub->add_flag("--insecure", probe.insecure, "Accept any certificate");
+}
+
 void ProbeArguments::add_http(CLI::App* sub, Options& options) {
   ProbeOptions& probe = options.probe;
   sub->add_option("--http", probe.http_version, "Only this version of HTTP (the best)")
       ->option_text("1.1|2|3")
       ->check(CLI::IsMember({"1.1", "2", "3"}));
-  sub->add_option("--method", probe.method, "HTTP method (GET)")->option_text("METHOD");
-  sub->add_option("--header", probe.headers, "A header of the request; several are allowed")
-      ->option_text("'NAME: VALUE'")
-      ->allow_extra_args(false);
   sub->add_option("--accept-encoding", probe.encoding, "Ask for this encoding: gzip, br, zstd")
       ->option_text("ENCODING");
-  sub->add_option("--send", text(), "Send so many bytes, with --method PUT or POST (0)")
-      ->option_text("SIZE")
-      ->check(bytes_into(probe.send_bytes, 0, 1ULL << 40));
   sub->add_option("--redirects", text(), "Follow at most so many redirects (5)")
       ->option_text("N")
       ->check(count_into(probe.redirects));
   sub->add_flag("--keep-alive", probe.keep_alive, "Use connections again (each attempt a new one)");
-  sub->add_option("--ca", probe.ca_file, "Trust this file of certificates (the system's)")
-      ->option_text("FILE")
-      ->check(CLI::ExistingFile);
-  sub->add_flag("--insecure", probe.insecure, "Accept any certificate");
+  add_request(sub, options);
 }
 
 void ProbeArguments::add_sockets(CLI::App* sub, Options& options) {
@@ -120,6 +143,39 @@ void ProbeArguments::add_probe(CLI::App* sub, Options& options) {
   add_limits(sub, options);
   add_http(sub, options);
   add_sockets(sub, options);
+}
+
+void ProbeArguments::add_experiment(CLI::App* sub, Options& options) {
+  ExperimentOptions& experiment = options.experiment;
+  sub->add_option("url", options.words, "https://... or http://...")
+      ->option_text("URL")
+      ->required()
+      ->expected(1);
+  sub->add_option("--compare", experiment.factors,
+                  "What is done in different ways (reuse,http,encoding)")
+      ->option_text("FACTOR,...")
+      ->delimiter(',');
+  const auto count = [&](const char* name, const char* help, auto& target, std::uint64_t low,
+                         std::uint64_t high) {
+    sub->add_option(name, text(), help)->option_text("N")->check(count_between(target, low, high));
+  };
+  count("--blocks", "Measure every way in so many blocks (30)", experiment.blocks, 6, 10'000);
+  count("--units", "So often in each block (5)", experiment.units, 3, 1000);
+  sub->add_option("--seed", experiment.seed, "Of the order (by chance)")->option_text("N");
+  count("--requests", "multiplex, batch: so many requests (10)", experiment.requests, 2, 100);
+  sub->add_option("--batch", experiment.batch, "batch: one request for what these give together")
+      ->option_text("URL");
+  sub->add_option("--values", experiment.values,
+                  "rcvbuf, notsent-lowat, dscp: compare these with the default")
+      ->option_text("VALUE,...")
+      ->delimiter(',');
+  sub->add_option("--server", options.servers,
+                  "Ask these for names; resolver: compare them (/etc/resolv.conf)")
+      ->option_text("SERVER ...");
+  sub->add_flag("--json", options.json, "JSON instead of text, one object per comparison");
+  add_request(sub, options);
+  add_limits(sub, options);
+  sub->footer(fmt::format("\nFactors: {}", fmt::join(factor_names(), ", ")));
 }
 
 }  // namespace netsonde

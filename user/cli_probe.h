@@ -13,12 +13,14 @@ namespace netsonde {
 class ProbeArguments {
  public:
   void add_probe(CLI::App* sub, Options& options);
+  void add_experiment(CLI::App* sub, Options& options);
 
  private:
   // CLI11 wants texts to check; the values are stored on the way.
   std::string& text() { return texts_.emplace_back(); }
   void add_limits(CLI::App* sub, Options& options);
   void add_pacing(CLI::App* sub, Options& options);
+  void add_request(CLI::App* sub, Options& options);
   void add_http(CLI::App* sub, Options& options);
   void add_sockets(CLI::App* sub, Options& options);
 

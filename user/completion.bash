@@ -14,7 +14,7 @@ _netsonde() {
     [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | doctor | fields) command=$word; break ;; esac
+        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | experiment | doctor | fields) command=$word; break ;; esac
     done
     case $option in
         --by) choice=$(_netsonde_fields) ;;
@@ -24,12 +24,13 @@ _netsonde() {
         --events)
             choice='connect established accept listen close listen_close retransmit reset drop
                 congestion_state listen_overflow rtt' list=1 ;;
+        --compare) choice='reuse http multiplex batch encoding dns resolver address tls congestion rcvbuf notsent-lowat dscp nodelay' list=1 ;;
         --type) choice='A AAAA CAA CNAME HTTPS MX NS PTR SOA SRV TXT' list=1 ;;
         --http) choice='1.1 2 3' ;;
         --method) choice='GET HEAD PUT POST DELETE OPTIONS' ;;
         --accept-encoding) choice='gzip br zstd' ;;
         --congestion) choice=$(cat /proc/sys/net/ipv4/tcp_available_congestion_control 2>/dev/null) ;;
-        --config | --from | -o | --output | --rolling | --file | --ca)
+        --config | --from | -o | --output | --rolling | --file | --ca | --with)
             compopt -o default
             return ;;
         --filter | --deep | --ring-size | --interval | --count | --limit | --history | --duration | --pid | --connection | \
@@ -38,13 +39,13 @@ _netsonde() {
             --tls-timeout | --response-timeout | --max-body | --header | --send | --redirects | --receive-buffer | --dscp | --expect) return ;;
         *)
             case $command in
-                '') choice='top connections trace explain monitor report record snapshot export dns probe doctor fields --config --version --help' ;;
+                '') choice='top connections trace explain monitor report record snapshot export dns probe experiment doctor fields --config --version --help' ;;
                 top) choice="$looking $table --once --batch --count --history --resolve --ascii" ;;
                 connections) choice="$looking $table" ;;
                 trace) choice="$looking --events --duration --count" ;;
                 explain) choice="--filter --json --ring-size --duration --interval --pid --connection $recorded --help" ;;
                 monitor) choice="--interval --duration --json --ring-size $recorded --help" ;;
-                report) choice="--filter --ring-size --duration --interval $recorded --output --format --force --help" ;;
+                report) choice="--with --filter --ring-size --duration --interval $recorded --output --format --force --help" ;;
                 export) choice='--format --table --output --filter --since --until --salvage --force --help' ;;
                 record) choice='--output --rolling --keep --max-size --duration --interval --filter --ring-size --force --help' ;;
                 snapshot) choice="$recorded --output --force --help" ;;
@@ -54,6 +55,9 @@ _netsonde() {
                         --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --server --dns-cache
                         --http --method --header --accept-encoding --send --redirects --ca --insecure --congestion
                         --receive-buffer --dscp --all-addresses --expect --no-bpf --json --help' ;;
+                experiment)
+                    choice='--compare --blocks --units --seed --requests --batch --values --server --method --header --send --ca --insecure
+                        --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --json --help' ;;
                 doctor) choice='--json --help' ;;
                 fields) choice='--json --help' ;;
             esac ;;

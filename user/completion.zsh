@@ -37,6 +37,28 @@ _netsonde() {
     '--duration[end after this time]:time:'
     '--count[end after so many events]:number:'
   )
+  local -a experiment=(
+    '--compare[what is done in different ways]:factor:_values -s , factor reuse http multiplex batch encoding dns resolver address tls congestion rcvbuf notsent-lowat dscp nodelay'
+    '--blocks[measure every way so often]:number (30):'
+    '--units[so often in each block]:number (5):'
+    '--seed[of the order]:number:'
+    '--requests[of multiplex and batch]:number (10):'
+    '--batch[one larger request instead]:url:_urls'
+    '--values[compare these with the default]:value,...:'
+    '*--server[ask this one for names]:address:'
+    '--method[of HTTP]:method:(GET HEAD PUT POST DELETE OPTIONS)'
+    '*--header[of the request]:header:'
+    '--send[so many bytes]:size (0):'
+    '--ca[certificates to trust]:file:_files'
+    '--insecure[accept any certificate]'
+    '--timeout[of a whole attempt]:time (10s):'
+    '--dns-timeout[of one DNS server]:time (2s):'
+    '--connect-timeout[of the TCP handshake]:time (3s):'
+    '--tls-timeout[of the TLS handshake]:time (5s):'
+    '--response-timeout[to the first byte]:time (10s):'
+    '--max-body[a longer answer is a failure]:size (64MiB):'
+    '--json[JSON instead of text]'
+  )
   local -a explain=(
     '--duration[look for so long]:time (10s):'
     '--interval[time between two looks]:time (500ms):'
@@ -115,7 +137,7 @@ _netsonde() {
         'monitor[what leaves the usual]' \
         'report[all that was found, on one page]' 'export[a recording for other programs]' \
         'record[keep everything in a file]' 'snapshot[a part of a recording]' 'dns[how DNS servers compare]' \
-        'probe[how targets answer]' 'doctor[what this host can show]' 'fields[the fields]' ;;
+        'probe[how targets answer]' 'experiment[what other ways of asking gain]' 'doctor[what this host can show]' 'fields[the fields]' ;;
     option)
       case $line[1] in
         top) _arguments $looking $recorded $table $view ;;
@@ -123,7 +145,7 @@ _netsonde() {
         trace) _arguments $looking $recorded $trace ;;
         explain) _arguments $explain $recorded $looking[1] $looking[3,-1] ;;
         monitor) _arguments $monitor $recorded $looking[3,-1] ;;
-        report) _arguments $report $recorded $looking[1] $looking[4,-1] ;;
+        report) _arguments '*--with[results of probes and experiments]:file:_files' $report $recorded $looking[1] $looking[4,-1] ;;
         export) _arguments $recorded[2,3] $recorded[5] $record[1] $record[2] $record[8] $looking[1] $looking[5,-1] \
           '--format[of the output]:format:(jsonl csv sqlite perfetto)' \
           '--table[of CSV]:table:(connections samples events host findings)' '1:recording:_files' ;;
@@ -133,6 +155,7 @@ _netsonde() {
           '--count[ask so often]:number (5):' '--timeout[wait for an answer]:time (2s):' '--json[JSON instead of text]' \
           $looking[5,-1] '*:name:_hosts' ;;
         probe) _arguments $probe $looking[5,-1] '*:target:_urls' ;;
+        experiment) _arguments $experiment $looking[5,-1] '1:url:_urls' ;;
         doctor) _arguments '--json[one JSON object]' $looking[5,-1] ;;
         fields) _arguments '--json[one JSON object per field]' $looking[5,-1] ;;
       esac ;;

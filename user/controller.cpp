@@ -9,6 +9,7 @@
 #include "user/base/json.h"
 #include "user/dns.h"
 #include "user/doctor.h"
+#include "user/experiment.h"
 #include "user/export.h"
 #include "user/model/diagnosis/diagnosis.h"
 #include "user/probe.h"
@@ -206,6 +207,7 @@ int print_fields(const Options& options) {
 Result<int> run(const Options& options) {
   if (options.command == Command::Fields) return print_fields(options);
   if (options.command == Command::Dns) return run_dns(options);
+  if (options.command == Command::Experiment) return run_experiment(options);
   if (options.command == Command::Probe) return run_probe(options);
   auto request = understand(options);
   if (!request) return refuse(request.error());

@@ -60,13 +60,9 @@ Prober& Probing::prober_of(Scheme scheme) {
   if (prober) return *prober;
   switch (scheme) {
     case Scheme::Http:
-    case Scheme::Https:
-      prober = std::make_unique<HttpProber>(loop(), *lookup_, *transfers_);
-      break;
+    case Scheme::Https: prober = std::make_unique<HttpProber>(loop(), *lookup_, *transfers_); break;
     case Scheme::Ws:
-    case Scheme::Wss:
-      prober = std::make_unique<WsProber>(loop(), *lookup_, *transfers_);
-      break;
+    case Scheme::Wss: prober = std::make_unique<WsProber>(loop(), *lookup_, *transfers_); break;
     case Scheme::Http3: prober = std::make_unique<Http3Prober>(loop(), *lookup_); break;
     case Scheme::Tcp: prober = std::make_unique<TcpProber>(loop(), *lookup_); break;
     case Scheme::Dns: prober = std::make_unique<DnsProber>(loop(), *lookup_); break;

@@ -9,9 +9,12 @@
 
 #include "user/base/new_file.h"
 #include "user/base/text.h"
+#include "user/measured.h"
 #include "user/recorded.h"
 #include "user/session.h"
 #include "user/sinks/report/builder.h"
+#include "user/sinks/report/endpoint_use.h"
+#include "user/sinks/report/recommendations.h"
 #include "user/sinks/report/render.h"
 
 namespace netsonde {
@@ -69,7 +72,31 @@ std::vector<std::string> unseen(const Session& session, Live& live) {
   return unseen;
 }
 
-Result<Report> live_report(const Options& options, const Request& request) {
+// Probes and experiments joined with what this host did meanwhile.
+void add_measurements(ReportBuilder& builder, EndpointUseLog& uses, const Snapshot& last,
+                      const std::vector<MeasuredEndpoint>& measured) {
+  uses.finish(last);
+  std::vector<EndpointFigures> figures;
+  std::vector<Recommendation> recommendations;
+  for (const MeasuredEndpoint& endpoint : measured) {
+    const ProbedEndpoint& probed = endpoint.probed;
+    const auto use = uses.use_of(probed.addresses, probed.port);
+    figures.push_back({.probed = probed,
+                       .mean_total_us = endpoint.total_us.mean(),
+                       .mean_ttfb_us = endpoint.ttfb_us.mean(),
+                       .mean_bandwidth_mbps = endpoint.bandwidth_mbps.mean(),
+                       .use = use});
+    for (Recommendation& r : advise(probed, use)) recommendations.push_back(std::move(r));
+  }
+  for (Recommendation& r : advise_listeners(uses.listeners()))
+    recommendations.push_back(std::move(r));
+  if (!measured.empty()) builder.add_section(measurements_section(figures));
+  if (!measured.empty() || !recommendations.empty())
+    builder.add_section(recommendations_section(recommendations));
+}
+
+Result<Report> live_report(const Options& options, const Request& request,
+                           const std::vector<MeasuredEndpoint>& measured) {
   TRY(check_privilege());
   const Filter everything;  // the other end and the host may be what is wrong
   Session session = TRY(Session::open({.ring_bytes = options.ring_bytes,
@@ -80,7 +107,10 @@ Result<Report> live_report(const Options& options, const Request& request) {
   session.live().want_all_histograms(true);
   ReportBuilder builder(report_settings(options), request.filter);
   session.add_sink(builder);
+  EndpointUseLog uses;
+  session.add_sink(uses);
   TRY(session.run());
+  add_measurements(builder, uses, session.snapshot(), measured);
   utsname system = {};
   uname(&system);
   return builder.finish(session.snapshot(), {.program = "netsonde " NETSONDE_VERSION,
@@ -90,13 +120,17 @@ Result<Report> live_report(const Options& options, const Request& request) {
                                              .unknown = unseen(session, session.live())});
 }
 
-Result<Report> recorded_report(const Options& options, const Request& request) {
+Result<Report> recorded_report(const Options& options, const Request& request,
+                               const std::vector<MeasuredEndpoint>& measured) {
   RecordedSpan span = TRY(open_recorded(options));
   Replay replay(std::move(span.recording), {});
   TRY(replay.start_at(span.since_ns));
   ReportBuilder builder(report_settings(options), request.filter);
   replay.add_sink(builder);
+  EndpointUseLog uses;
+  replay.add_sink(uses);
   TRY(replay.run(span.until_ns));
+  add_measurements(builder, uses, replay.snapshot(), measured);
   const recording::Origin& recorded = replay.recording().origin();
   ReportOrigin origin{.program = "netsonde " NETSONDE_VERSION,
                       .kernel = recorded.kernel,
@@ -113,8 +147,9 @@ Result<Report> recorded_report(const Options& options, const Request& request) {
 
 Result<int> run_report(const Options& options, const Request& request) {
   if (!to_standard_output(options)) TRY(check_new_file(options.output, options.force));
-  const Report report =
-      TRY(options.from.empty() ? live_report(options, request) : recorded_report(options, request));
+  const auto measured = TRY(read_measured(options.with));
+  const Report report = TRY(options.from.empty() ? live_report(options, request, measured)
+                                                 : recorded_report(options, request, measured));
   TRY(write(report, options));
   return 0;
 }

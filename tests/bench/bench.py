@@ -4,7 +4,7 @@ people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in n
 own.
 
 Parts: work (programs on and off, nanoseconds per run), peers, scale, diagnosis, start, events,
-recording, probes.
+recording, probes; only when named: aa (experiments in which nothing differs).
 QUICK=1: fewer pairs, shorter spans.
 """
 import json
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import aa
 import peers
 import probing
 import recordings
@@ -130,6 +131,10 @@ class Bench:
 
     def probes(self):
         self.results["probes"] = probing.measure(self.netsonde, QUICK)
+
+    def aa(self):
+        self.results["aa"] = aa.measure(self.netsonde, QUICK)
+        aa.print_summary(self.results["aa"])
 
     def events(self):
         for name in ("churn",) if QUICK else ("churn", "refused", "reset"):

@@ -78,6 +78,16 @@ def nginx():
     return home
 
 
+@functools.cache
+def two_addresses():
+    """A name with an address of each family, in this network and mount namespace."""
+    path = f"/run/tests/hosts-{os.getpid()}"
+    with open("/etc/hosts", encoding="utf-8") as before, open(path, "w", encoding="utf-8") as file:
+        file.write(before.read() + "\n127.0.0.1 two.test\n::1 two.test\n")
+    subprocess.run(["mount", "--bind", path, "/etc/hosts"], check=True)
+    return "two.test"
+
+
 def answers(port):
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0

@@ -11,7 +11,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-Comparison faster(std::string factor, std::string baseline, std::string arm) {
+MeasuredArm faster(std::string factor, std::string baseline, std::string arm) {
   return {.factor = std::move(factor),
           .baseline = std::move(baseline),
           .arm = std::move(arm),
@@ -24,16 +24,16 @@ Comparison faster(std::string factor, std::string baseline, std::string arm) {
           .verdict = Verdict::Better};
 }
 
-ProbedEndpoint endpoint(std::vector<Comparison> comparisons = {}) {
+ProbedEndpoint endpoint(std::vector<MeasuredArm> comparisons = {}) {
   ProbedEndpoint made;
   made.target = "https://example.test/";
   made.comparisons = std::move(comparisons);
   return made;
 }
 
-std::vector<std::string_view> rules_of(const std::vector<Advice>& advice) {
+std::vector<std::string_view> rules_of(const std::vector<Recommendation>& advice) {
   std::vector<std::string_view> rules;
-  for (const Advice& a : advice) rules.push_back(a.rule);
+  for (const Recommendation& a : advice) rules.push_back(a.rule);
   return rules;
 }
 
@@ -51,14 +51,14 @@ TEST(AdviceTest, NothingIsRecommendedWithoutAMeasurement) {
 
 TEST(AdviceTest, OnlyABetterArmIsRecommended) {
   for (const Verdict verdict : {Verdict::Worse, Verdict::Equivalent, Verdict::Inconclusive}) {
-    Comparison c = faster("reuse", "new", "kept");
+    MeasuredArm c = faster("reuse", "new", "kept");
     c.verdict = verdict;
     EXPECT_THAT(advise(endpoint({c}), std::nullopt), IsEmpty());
   }
 }
 
 TEST(AdviceTest, EachFactorHasItsRule) {
-  const std::vector<std::pair<Comparison, std::string_view>> cases = {
+  const std::vector<std::pair<MeasuredArm, std::string_view>> cases = {
       {faster("reuse", "new", "kept"), "keep-alive"},
       {faster("http", "1.1", "2"), "http2"},
       {faster("http", "1.1", "3"), "http3"},
@@ -103,17 +103,17 @@ TEST(AdviceTest, WhereNobodyConnectsNothingIsSavedPerMinute) {
 }
 
 TEST(AdviceTest, WhatSavesMostComesFirst) {
-  Comparison less = faster("dns", "cold", "cached");
+  MeasuredArm less = faster("dns", "cold", "cached");
   less.baseline_value = 1'000;
   EXPECT_THAT(rules_of(advise(endpoint({less, faster("tls", "full", "resumed")}), std::nullopt)),
               ElementsAre("tls-resumption", "dns-cache"));
 }
 
 TEST(AdviceTest, CompressionThatCostsTimeIsNotRecommended) {
-  Comparison bytes = faster("encoding", "identity", "br");
+  MeasuredArm bytes = faster("encoding", "identity", "br");
   bytes.metric = "wire_bytes";
   EXPECT_THAT(rules_of(advise(endpoint({bytes}), std::nullopt)), ElementsAre("compression"));
-  Comparison slower = faster("encoding", "identity", "br");
+  MeasuredArm slower = faster("encoding", "identity", "br");
   slower.verdict = Verdict::Worse;
   EXPECT_THAT(advise(endpoint({bytes, slower}), std::nullopt), IsEmpty());
 }

@@ -46,6 +46,7 @@ TEST(AttemptSummary, OfNoneKnowsNothing) {
   EXPECT_FALSE(summary.success_percent());
   EXPECT_FALSE(summary.success_percent_interval());
   EXPECT_FALSE(summary.reused_percent());
+  EXPECT_FALSE(summary.segments_sent());
   EXPECT_FALSE(summary.loss_percent());
   const Statistics& ttfb = summary.of(Measure::Ttfb);
   EXPECT_EQ(value_of(ttfb, Statistic::Count), 0);

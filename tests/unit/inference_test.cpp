@@ -54,6 +54,19 @@ TEST(Effect, SixBlocksThatAgreeAreTheFewestThatCanTell) {
   EXPECT_FALSE(effect_of(std::span(agreeing).first(5), 1));
 }
 
+// The blocks' own scatter is uncertain when they are few: the interval allows for it.
+TEST(Effect, AnIntervalOfFewBlocksHoldsTheTruthAsOftenAsItSays) {
+  std::mt19937_64 random(20'240'229);
+  constexpr int kRuns = 500;
+  int missed = 0;
+  for (int run = 0; run < kRuns; ++run) {
+    const Interval interval = effect_of(blocks_of(8, 1.3, random), random())->interval;
+    missed += interval.low > 1.3 || interval.high < 1.3;
+  }
+  EXPECT_LE(share_interval(missed, kRuns)->low, 0.05) << missed;
+  EXPECT_LT(missed, kRuns / 10);
+}
+
 TEST(Effect, ManyBlocksAreSampledAndNeverGiveNought) {
   const std::vector<double> agreeing(40, 0.1);
   const double p = effect_of(agreeing, 1)->p;

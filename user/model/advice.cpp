@@ -19,14 +19,14 @@ constexpr double kNearEdge = 0.5;         // RTT to an edge, of the time to the 
 struct Case {
   const ProbedEndpoint& endpoint;
   const std::optional<EndpointUse>& use;
-  std::vector<Advice>& advice;
+  std::vector<Recommendation>& advice;
 };
 
 std::string time_text(double us) {
   return short_duration(Nanos(static_cast<std::int64_t>(us * 1e3)));
 }
 
-std::string evidence_of(const Comparison& c) {
+std::string evidence_of(const MeasuredArm& c) {
   const bool time = c.metric.ends_with("_us");
   const auto value = [time](double v) { return time ? time_text(v) : fmt::format("{:.4g}", v); };
   return fmt::format("{}: {} {} against {} {}, ratio {:.3f} [{:.3f}..{:.3f}] in {} blocks",
@@ -34,10 +34,10 @@ std::string evidence_of(const Comparison& c) {
                      c.ratio, c.interval.low, c.interval.high, c.blocks);
 }
 
-const Comparison* better(const ProbedEndpoint& endpoint, std::string_view factor,
-                         std::string_view arm, std::string_view metric) {
-  const Comparison* best = nullptr;
-  for (const Comparison& c : endpoint.comparisons) {
+const MeasuredArm* better(const ProbedEndpoint& endpoint, std::string_view factor,
+                          std::string_view arm, std::string_view metric) {
+  const MeasuredArm* best = nullptr;
+  for (const MeasuredArm& c : endpoint.comparisons) {
     const bool meant = c.factor == factor && (arm.empty() || c.arm == arm) && c.metric == metric;
     if (!meant || c.verdict != Verdict::Better) continue;
     if (!best || c.ratio < best->ratio) best = &c;
@@ -46,7 +46,7 @@ const Comparison* better(const ProbedEndpoint& endpoint, std::string_view factor
 }
 
 // Of the interval of the ratio, applied to the baseline's median.
-Interval saved(const Comparison& c) {
+Interval saved(const MeasuredArm& c) {
   return {.low = c.baseline_value * (1 - c.interval.high),
           .high = c.baseline_value * (1 - c.interval.low)};
 }
@@ -137,18 +137,18 @@ constexpr std::array kRules = {
 
 void from_comparisons(Case& c) {
   for (const FromComparison& rule : kRules) {
-    const Comparison* found = better(c.endpoint, rule.factor, rule.arm, rule.metric);
+    const MeasuredArm* found = better(c.endpoint, rule.factor, rule.arm, rule.metric);
     if (!found) continue;
     const Interval per_request = saved(*found);
-    Advice advice{.rule = rule.rule,
-                  .target = c.endpoint.target,
-                  .what = fmt::format(fmt::runtime(rule.what),
-                                      fmt::format("{} to {}", time_text(per_request.low),
-                                                  time_text(per_request.high))),
-                  .evidence = {evidence_of(*found)},
-                  .saves_us = per_request,
-                  .saves_us_per_minute = {},
-                  .how = std::string(rule.how)};
+    Recommendation advice{.rule = rule.rule,
+                          .target = c.endpoint.target,
+                          .what = fmt::format(fmt::runtime(rule.what),
+                                              fmt::format("{} to {}", time_text(per_request.low),
+                                                          time_text(per_request.high))),
+                          .evidence = {evidence_of(*found)},
+                          .saves_us = per_request,
+                          .saves_us_per_minute = {},
+                          .how = std::string(rule.how)};
     if (c.use) advice.evidence.push_back(use_text(*c.use));
     if (const auto opened = opened_per_minute(c); opened && rule.per_connection)
       advice.saves_us_per_minute =
@@ -159,23 +159,24 @@ void from_comparisons(Case& c) {
 
 // Fewer bytes are no gain where compressing takes longer than they would have.
 void compression(Case& c) {
-  const Comparison* bytes = better(c.endpoint, "encoding", {}, "wire_bytes");
+  const MeasuredArm* bytes = better(c.endpoint, "encoding", {}, "wire_bytes");
   if (!bytes) return;
   const auto slower =
-      std::ranges::find_if(c.endpoint.comparisons, [bytes](const Comparison& other) {
+      std::ranges::find_if(c.endpoint.comparisons, [bytes](const MeasuredArm& other) {
         return other.factor == "encoding" && other.arm == bytes->arm &&
                other.metric == "total_us" && other.verdict == Verdict::Worse;
       });
   if (slower != c.endpoint.comparisons.end()) return;
-  Advice advice{.rule = "compression",
-                .target = c.endpoint.target,
-                .what = fmt::format("With {} this answer takes {:.0f} instead of {:.0f} bytes.",
-                                    bytes->arm, bytes->arm_value, bytes->baseline_value),
-                .evidence = {evidence_of(*bytes)},
-                .saves_us = {},
-                .saves_us_per_minute = {},
-                .how = fmt::format("Let the client send Accept-Encoding: {}.", bytes->arm)};
-  if (const Comparison* time = better(c.endpoint, "encoding", bytes->arm, "total_us")) {
+  Recommendation advice{
+      .rule = "compression",
+      .target = c.endpoint.target,
+      .what = fmt::format("With {} this answer takes {:.0f} instead of {:.0f} bytes.", bytes->arm,
+                          bytes->arm_value, bytes->baseline_value),
+      .evidence = {evidence_of(*bytes)},
+      .saves_us = {},
+      .saves_us_per_minute = {},
+      .how = fmt::format("Let the client send Accept-Encoding: {}.", bytes->arm)};
+  if (const MeasuredArm* time = better(c.endpoint, "encoding", bytes->arm, "total_us")) {
     advice.evidence.push_back(evidence_of(*time));
     advice.saves_us = saved(*time);
   }
@@ -241,7 +242,7 @@ void balance(Case& c) {
   const auto [best, worst] =
       std::ranges::minmax_element(known, {}, [](const ProbedAddress* a) { return *a->ttfb_us; });
   if (*(*worst)->ttfb_us < kUnevenRtt * *(*best)->ttfb_us) return;
-  Advice advice{
+  Recommendation advice{
       .rule = "load-balancing",
       .target = c.endpoint.target,
       .what = fmt::format("{} answers {:.1f} times as slowly as {}.", to_text((*worst)->address),
@@ -254,7 +255,7 @@ void balance(Case& c) {
     advice.evidence.push_back(fmt::format("{}: median time to first byte {}, {} of {} failed",
                                           to_text(a->address), time_text(*a->ttfb_us), a->failures,
                                           a->attempts));
-  if (const Comparison* measured = better(c.endpoint, "address", {}, "total_us")) {
+  if (const MeasuredArm* measured = better(c.endpoint, "address", {}, "total_us")) {
     advice.evidence.push_back(evidence_of(*measured));
     advice.saves_us = saved(*measured);
   }
@@ -283,8 +284,9 @@ void breaker(Case& c) {
 
 }  // namespace
 
-std::vector<Advice> advise(const ProbedEndpoint& endpoint, const std::optional<EndpointUse>& use) {
-  std::vector<Advice> advice;
+std::vector<Recommendation> advise(const ProbedEndpoint& endpoint,
+                                   const std::optional<EndpointUse>& use) {
+  std::vector<Recommendation> advice;
   Case c{.endpoint = endpoint, .use = use, .advice = advice};
   from_comparisons(c);
   compression(c);
@@ -293,17 +295,17 @@ std::vector<Advice> advise(const ProbedEndpoint& endpoint, const std::optional<E
   balance(c);
   breaker(c);
   // What saves most first.
-  std::ranges::stable_sort(advice, std::greater(), [](const Advice& a) {
+  std::ranges::stable_sort(advice, std::greater(), [](const Recommendation& a) {
     if (a.saves_us_per_minute) return a.saves_us_per_minute->low;
     return a.saves_us ? a.saves_us->low / 1e6 : -1.0;
   });
   return advice;
 }
 
-std::vector<Advice> advise_listeners(const std::vector<ListenerUse>& listeners) {
+std::vector<Recommendation> advise_listeners(const std::vector<ListenerUse>& listeners) {
   std::map<std::uint16_t, std::vector<const ListenerUse*>> ports;
   for (const ListenerUse& listener : listeners) ports[listener.port].push_back(&listener);
-  std::vector<Advice> advice;
+  std::vector<Recommendation> advice;
   for (const auto& [port, sharing] : ports) {
     if (sharing.size() < 2) continue;
     std::uint64_t all = 0;
@@ -313,16 +315,17 @@ std::vector<Advice> advise_listeners(const std::vector<ListenerUse>& listeners) 
     const auto share = share_interval((*most)->accepted, all);
     if (all < kFewest * static_cast<double>(sharing.size()) || !share || share->low < 1.5 * even)
       continue;
-    Advice uneven{.rule = "listener-imbalance",
-                  .target = fmt::format("port {}", port),
-                  .what = fmt::format("One of {} listeners gets {} of {} connections.",
-                                      sharing.size(), (*most)->accepted, all),
-                  .evidence = {},
-                  .saves_us = {},
-                  .saves_us_per_minute = {},
-                  .how =
-                      "Spread them: SO_REUSEPORT sockets of equal weight, one for each worker; "
-                      "long connections need a limit of requests each."};
+    Recommendation uneven{
+        .rule = "listener-imbalance",
+        .target = fmt::format("port {}", port),
+        .what = fmt::format("One of {} listeners gets {} of {} connections.", sharing.size(),
+                            (*most)->accepted, all),
+        .evidence = {},
+        .saves_us = {},
+        .saves_us_per_minute = {},
+        .how =
+            "Spread them: SO_REUSEPORT sockets of equal weight, one for each worker; "
+            "long connections need a limit of requests each."};
     for (const ListenerUse* listener : sharing)
       uneven.evidence.push_back(fmt::format("{}: {} accepted", listener->name, listener->accepted));
     advice.push_back(std::move(uneven));

@@ -17,7 +17,7 @@ namespace netsonde {
 // recommend. Nothing is recommended that was not measured.
 
 // Two arms of an experiment, by one metric.
-struct Comparison {
+struct MeasuredArm {
   std::string factor{}, baseline{}, arm{}, metric{};  // "reuse", "new", "kept", "total_us"
   std::size_t blocks = 0;
   double baseline_value = 0, arm_value = 0;  // medians over all blocks, in the metric's unit
@@ -46,18 +46,17 @@ struct ProbedEndpoint {
   // Of answers: how many told of a cache in front, and how many of these came out of it.
   std::uint64_t answers = 0, cache_told = 0, cache_hits = 0;
   std::vector<std::string> cdn_signs{};  // "via: 1.1 varnish", "CNAME x.cdn.example"
-  std::vector<Comparison> comparisons{};
+  std::vector<MeasuredArm> comparisons{};
 };
 
 // What this host's connections to the endpoint did in the time observed.
 struct EndpointUse {
   std::uint64_t opened = 0;       // new connections
   std::uint64_t connections = 0;  // all that did something
-  std::uint64_t tx_bytes = 0, rx_bytes = 0;
   double seconds = 0;  // observed
 };
 
-struct Advice {
+struct Recommendation {
   std::string_view rule;  // "keep-alive", "http2", ...: a contract
   std::string target;
   std::string what;                   // one sentence
@@ -70,7 +69,8 @@ struct Advice {
 };
 
 // use: absent where nobody observed, or where no connection went there.
-std::vector<Advice> advise(const ProbedEndpoint& endpoint, const std::optional<EndpointUse>& use);
+std::vector<Recommendation> advise(const ProbedEndpoint& endpoint,
+                                   const std::optional<EndpointUse>& use);
 
 // A listener of this host and what came to it.
 struct ListenerUse {
@@ -80,6 +80,6 @@ struct ListenerUse {
 };
 
 // Several processes that share a port, unevenly.
-std::vector<Advice> advise_listeners(const std::vector<ListenerUse>& listeners);
+std::vector<Recommendation> advise_listeners(const std::vector<ListenerUse>& listeners);
 
 }  // namespace netsonde

@@ -102,7 +102,9 @@ struct KernelFacts {
   std::optional<std::uint32_t> cwnd_segments{};
   std::optional<std::uint64_t> delivery_bytes_per_s{};
   std::optional<std::uint32_t> receive_buffer_bytes{};
+  std::optional<std::uint32_t> notsent_lowat_bytes{};
   std::optional<int> dscp{};
+  std::optional<bool> nodelay{};
   // From when the SYN-ACK was here to when we noticed: what the prober adds to its own figures.
   std::optional<Nanos> prober_delay{};
 

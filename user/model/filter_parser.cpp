@@ -192,7 +192,7 @@ class Parser {
 
   Result<> compare(Comparison& comparison, std::string_view name) {
     const Field& field = *comparison.fields[0];
-    const Target target{
+    const FilterTarget target{
         .name = name, .kind = kind_of(field), .unit = field.unit, .words = words_of(field)};
     const bool opposite = take_if(TokenKind::Not);
     const Token& sign = take();
@@ -209,7 +209,7 @@ class Parser {
     return operands(comparison, target);
   }
 
-  Result<> operands(Comparison& comparison, const Target& target) {
+  Result<> operands(Comparison& comparison, const FilterTarget& target) {
     const bool may_be_list = comparison.comparator == Comparator::Equal;
     const Token& open = peek();
     const bool enclosed = may_be_list && take_if(TokenKind::Open);
@@ -219,7 +219,7 @@ class Parser {
     return {};
   }
 
-  Result<Operand> operand(const Comparison& comparison, const Target& target) {
+  Result<Operand> operand(const Comparison& comparison, const FilterTarget& target) {
     const Token& token = take();
     // "in" is a direction, too.
     if (token.kind != TokenKind::Word && token.kind != TokenKind::Quoted &&
@@ -238,7 +238,7 @@ class Parser {
   }
 
   // The unit may stand apart: "50 ms".
-  std::string with_unit(const Token& number, const Target& target) {
+  std::string with_unit(const Token& number, const FilterTarget& target) {
     const bool bare = target.kind == FieldKind::Number && number.kind == TokenKind::Word &&
                       number.text.find_first_not_of("0123456789.") == std::string::npos;
     const bool unit = peek().kind == TokenKind::Word && !find(peek().text)[0];

@@ -132,7 +132,7 @@ bool begins_number(std::string_view text) {
   return !text.empty() && is_digit(text[0]);
 }
 
-Result<Operand> parse_number(const Target& target, const std::string& text) {
+Result<Operand> parse_number(const FilterTarget& target, const std::string& text) {
   if (!begins_number(text))
     return Error(fmt::format("expected a number for '{}' (units: {}), found '{}'", target.name,
                              units_of(target.unit), printable(text)));
@@ -155,7 +155,7 @@ Result<Operand> parse_number(const Target& target, const std::string& text) {
   return Operand(number);
 }
 
-Result<Operand> parse_flag(const Target& target, const std::string& text) {
+Result<Operand> parse_flag(const FilterTarget& target, const std::string& text) {
   for (const char* yes : {"yes", "true"})
     if (strcasecmp(text.c_str(), yes) == 0) return Operand(true);
   for (const char* no : {"no", "false"})
@@ -190,7 +190,7 @@ Result<Operand> parse_network(const std::string& text) {
   return Operand(network);
 }
 
-Result<Operand> parse_word(const Target& target, const std::string& text) {
+Result<Operand> parse_word(const FilterTarget& target, const std::string& text) {
   // As the live view abbreviates them.
   const auto limit = std::find_if(kLimits.begin(), kLimits.end(),
                                   [&](Limit l) { return short_limit_name(l) == text; });
@@ -203,7 +203,7 @@ Result<Operand> parse_word(const Target& target, const std::string& text) {
 }
 
 // RFC 3339 in UTC, as we print it: 2026-11-22T13:16:02.5Z.
-Result<Operand> parse_time(const Target& target, const std::string& text) {
+Result<Operand> parse_time(const FilterTarget& target, const std::string& text) {
   std::tm utc = {};
   const char* rest = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
   std::int64_t nanos = 0;
@@ -317,7 +317,7 @@ void Regex::Free::operator()(regex_t* compiled) const {
   delete compiled;
 }
 
-Result<Operand> parse_operand(const Target& target, const std::string& text) {
+Result<Operand> parse_operand(const FilterTarget& target, const std::string& text) {
   switch (target.kind) {
     case FieldKind::Number: return parse_number(target, text);
     case FieldKind::Flag: return parse_flag(target, text);

@@ -55,7 +55,7 @@ class Regex {
 using Operand = std::variant<std::monostate, bool, Number, std::string, Network, Timestamp, Regex>;
 
 // The left side of a comparison.
-struct Target {
+struct FilterTarget {
   std::string_view name;  // as the user calls the field
   FieldKind kind = FieldKind::Text;
   Unit unit = Unit::None;
@@ -63,6 +63,6 @@ struct Target {
 };
 
 // The right side, from its words.
-Result<Operand> parse_operand(const Target& target, const std::string& text);
+Result<Operand> parse_operand(const FilterTarget& target, const std::string& text);
 
 }  // namespace netsonde

@@ -21,6 +21,17 @@ double mean_of(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
+// What to cut off at each side of the drawn means. They scatter less than the mean itself does, by
+// the root of (n - 1) / n, and few values tell little of how much they scatter (Student): with 2.5%
+// an interval of 95% would miss in 6 blocks 14% of the time (Hesterberg 2015, 5.3.1).
+double tail_of(std::size_t count) {
+  const double n = static_cast<double>(count), nu = n - 1, z = kZ;
+  const double z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
+  const double t = z + (z3 + z) / (4 * nu) + (5 * z5 + 16 * z3 + 3 * z) / (96 * nu * nu) +
+                   (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * nu * nu * nu);
+  return std::erfc(t * std::sqrt(n / nu) / std::sqrt(2.0)) / 2;
+}
+
 // Of the means of as many values drawn from these with replacement.
 Interval bootstrap(std::span<const double> values, std::mt19937_64& random) {
   std::uniform_int_distribution<std::size_t> draw(0, values.size() - 1);
@@ -34,7 +45,8 @@ Interval bootstrap(std::span<const double> values, std::mt19937_64& random) {
   const auto at = [&means](double share) {
     return means[static_cast<std::size_t>(share * static_cast<double>(means.size() - 1))];
   };
-  return {.low = at(kAlpha / 2), .high = at(1 - kAlpha / 2)};
+  const double tail = tail_of(values.size());
+  return {.low = at(tail), .high = at(1 - tail)};
 }
 
 // Were the arms the same, each block's sign would be chance.

@@ -25,7 +25,7 @@ std::optional<Interval> share_interval(std::uint64_t of_these, std::uint64_t tri
 struct Effect {
   std::size_t blocks = 0;
   double ratio = 1;  // of the second arm to the first: the geometric mean of the blocks' ratios
-  Interval interval{.low = 1, .high = 1};  // of it, 95%: bootstrap over blocks, percentiles
+  Interval interval{.low = 1, .high = 1};  // of it, 95%: bootstrap over blocks, wider for few
   double p = 1;  // of a ratio at least as far from 1 if the arms were the same: signs flipped
 };
 

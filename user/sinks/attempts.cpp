@@ -74,7 +74,7 @@ std::string head_text(const Attempt& attempt) {
   words.add(printable(attempt.target));
   if (attempt.address) words.add(endpoint(*attempt.address, attempt.port));
   if (const auto& http = attempt.http; http && http->status) {
-    words.add(fmt::format("HTTP{}{} {}", http->version.empty() ? "" : "/", printable(http->version),
+    words.add(fmt::format("HTTP{}{} {}", http->version.empty() ? "" : "/", cut(http->version),
                           *http->status));
     words.add(size_text(http->body_bytes));
   }
@@ -93,7 +93,7 @@ std::string addresses_text(const Attempt& attempt) {
 std::string source_text(const LookupFacts& lookup) {
   if (lookup.cached) return "from our cache";
   if (lookup.server.empty()) return "without asking";
-  return fmt::format("from {}{}", printable(lookup.server), lookup.tcp ? " over TCP" : "");
+  return fmt::format("from {}{}", cut(lookup.server), lookup.tcp ? " over TCP" : "");
 }
 
 std::string dns_row(const Attempt& attempt) {
@@ -176,8 +176,7 @@ std::string transfer_row(const Attempt& attempt) {
     if (http->encoding.empty()) {
       words.add(size_text(http->wire_bytes));
     } else {
-      words.add(
-          fmt::format("{} {} on the wire", printable(http->encoding), size_text(http->wire_bytes)));
+      words.add(fmt::format("{} {} on the wire", cut(http->encoding), size_text(http->wire_bytes)));
       words.add(fmt::format("{} decoded", size_text(http->body_bytes)));
     }
   }
@@ -186,8 +185,10 @@ std::string transfer_row(const Attempt& attempt) {
 
 // A part without a time of its own.
 std::string facts_row(std::string_view label, const Words& words) {
-  const std::string text = words.text();
-  return text.empty() ? "" : fmt::format("  {:<8}  {}\n", label, text);
+  std::string text;
+  for (const std::string& line : wrap(words.text(), 88))
+    text += fmt::format("  {:<8}  {}\n", text.empty() ? label : "", line);
+  return text;
 }
 
 std::string kernel_row(const Attempt& attempt) {

@@ -29,7 +29,7 @@ std::string to_text(const Attempt& attempt);
 // lines from then on wider.
 struct AttemptColumns {
   int target = 6;
-  int address = 9;
+  int address = 15;   // any of IPv4
   bool echo = false;  // for targets that are asked for an echo
 
   void make_room(std::string_view target_text);
