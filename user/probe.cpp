@@ -61,10 +61,11 @@ class ProbeCommand {
         take_addresses(request, {*literal});
         continue;
       }
-      probing_.lookup().find(request.target.host, false, [this, &request](Lookup::Found found) {
-        // Without an address the attempt fails, and says why.
-        take_addresses(request, found.facts.addresses);
-      });
+      probing_.lookup().find(request.target.host, false,
+                             [this, &request](const Lookup::Found& found) {
+                               // Without an address the attempt fails, and says why.
+                               take_addresses(request, found.facts.addresses);
+                             });
     }
     return {};
   }

@@ -143,6 +143,20 @@ TEST_F(DnsProberTest, AServerWhoseNameHasNoAddressIsNotAsked) {
   EXPECT_THAT(server_.asked(), testing::IsEmpty());
 }
 
+TEST_F(DnsProberTest, TheLookupOfTheServersOwnNameIsNotItsAnswer) {
+  fixture_.ask(server_.server());
+  DnsProber prober(fixture_.loop(), fixture_.lookup());
+  says_ = DnsSays{.records = {a_record("127.0.0.1")}};
+  ProbeRequest named = request(DnsType::MX);
+  named.target.host = "ns.example.test";
+  const Attempt attempt = fixture_.measure(prober, named);
+  EXPECT_FALSE(attempt.failure);
+  EXPECT_EQ(attempt.address, parse_address("127.0.0.1"));
+  EXPECT_EQ(attempt.lookup.value().server, server_.server());
+  EXPECT_EQ(server_.asked().back(), "www.example.test TYPE15");
+  EXPECT_LT(attempt.times.dns.value(), attempt.times.total);
+}
+
 TEST_F(DnsProberTest, WhatRunsWhenTheProberEndsIsNotCalledBack) {
   {
     DnsProber prober(fixture_.loop(), fixture_.lookup());

@@ -51,8 +51,9 @@ class FindingsTest : public StoreTest {
     return texts;
   }
 
-  Verdict verdict() const {
-    Verdict verdict{.figures = "OK: no retransmissions", .worst = "busiest", .style = Style::Good};
+  TuiVerdict verdict() const {
+    TuiVerdict verdict{
+        .figures = "OK: no retransmissions", .worst = "busiest", .style = Style::Good};
     add_finding(verdict, &findings_);
     return verdict;
   }
@@ -96,7 +97,7 @@ TEST_F(FindingsTest, TheSeverityIsColoured) {
 TEST_F(FindingsTest, TheHeaderNamesTheWorstAndNoLongerSaysOk) {
   refuse(0.5);
   look(1);
-  const Verdict now = verdict();
+  const TuiVerdict now = verdict();
   EXPECT_TRUE(now.has_finding);
   EXPECT_EQ(now.finding.find("connect-refused "), 0u) << now.finding;
   EXPECT_EQ(now.finding_style, Style::Warn);
@@ -162,7 +163,7 @@ TEST_F(FindingsTest, OfMoreMembersThanAreNamedTheRestIsToldSo) {
 TEST_F(FindingsTest, ThePastHasNone) {
   refuse(0.5);
   look(1);
-  Verdict frozen{.figures = "OK: no retransmissions", .worst = "busiest", .style = Style::Good};
+  TuiVerdict frozen{.figures = "OK: no retransmissions", .worst = "busiest", .style = Style::Good};
   add_finding(frozen, nullptr);
   EXPECT_FALSE(frozen.has_finding);
   EXPECT_EQ(frozen.finding, "Findings are of the live view only.");

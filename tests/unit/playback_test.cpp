@@ -72,7 +72,7 @@ class PlaybackTest : public ::testing::Test {
     verdicts_.push_back(text_of(judge(Snapshot(store_), live_.interval())));
   }
 
-  static std::string text_of(const Verdict& verdict) {
+  static std::string text_of(const TuiVerdict& verdict) {
     return verdict.figures + "; " + verdict.worst;
   }
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "probes/attempt_run.h"
@@ -15,13 +16,14 @@
 
 namespace netsonde::test {
 
-// A loop and a lookup that asks nobody but a server that tests may set up.
+// A loop, and a lookup that asks nobody unless told whom.
 class ProberFixture {
  public:
-  explicit ProberFixture(LookupSettings settings = {.servers = {"127.0.0.1:1"},
-                                                    .hosts_file = "",
-                                                    .resolv_file = ""})
-      : lookup_(Lookup::open(loop_, settings).value()) {}
+  // For probers that are made afterwards. server: "ADDRESS:PORT".
+  void ask(const std::string& server) {
+    lookup_ =
+        Lookup::open(loop_, {.servers = {server}, .hosts_file = "", .resolv_file = ""}).value();
+  }
 
   Loop& loop() { return loop_; }
   Lookup& lookup() { return *lookup_; }
@@ -48,7 +50,9 @@ class ProberFixture {
 
  private:
   Loop loop_ = Loop::open().value();
-  std::unique_ptr<Lookup> lookup_;
+  std::unique_ptr<Lookup> lookup_ =
+      Lookup::open(loop_, {.servers = {"127.0.0.1:1"}, .hosts_file = "", .resolv_file = ""})
+          .value();
 };
 
 inline FailureKind kind_of(const Attempt& attempt) {

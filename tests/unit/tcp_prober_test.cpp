@@ -5,9 +5,10 @@
 #include <gtest/gtest.h>
 #include <linux/tcp.h>
 
-#include <array>
+#include <optional>
 #include <vector>
 
+#include "tests/unit/dns_server_fixture.h"
 #include "tests/unit/loopback.h"
 #include "tests/unit/prober_fixture.h"
 
@@ -122,6 +123,24 @@ TEST_F(TcpProberTest, ThePinnedAddressIsTriedInsteadOfTheName) {
   EXPECT_FALSE(attempt.failure);
   EXPECT_FALSE(attempt.lookup);
   EXPECT_FALSE(attempt.times.dns);
+}
+
+TEST(TcpProberOfAName, TriesItsFirstAddressAndTellsOfTheLookup) {
+  ProberFixture fixture;
+  DnsServerFixture dns(fixture.loop(), [](const auto& question) -> std::optional<DnsSays> {
+    if (question.type != 1) return DnsSays{};
+    return DnsSays{.records = {a_record("127.0.0.1"), a_record("192.0.2.1")}};
+  });
+  fixture.ask(dns.server());
+  TcpProber prober(fixture.loop(), fixture.lookup());
+  const LoopbackServer server;
+  const Attempt attempt = fixture.measure(prober, tcp_to(server.port(), "www.example.test"));
+  EXPECT_FALSE(attempt.failure);
+  EXPECT_EQ(attempt.address, parse_address("127.0.0.1"));
+  EXPECT_EQ(attempt.lookup.value().server, dns.server());
+  EXPECT_EQ(attempt.lookup->addresses.size(), 2U);
+  EXPECT_GT(attempt.times.dns.value(), Nanos(0));
+  EXPECT_GE(attempt.times.total, *attempt.times.dns + attempt.times.connect.value());
 }
 
 TEST_F(TcpProberTest, ANameWithoutAnAddressFailsAsTheLookupSays) {

@@ -88,8 +88,8 @@ TEST(ColumnsTest, OfListenersKeepWhereTheyListen) {
 
 TEST(ColumnsTest, OfGroupsAreThoseThatAddUp) {
   const auto columns = grouped(GroupBy::Process, columns_for({}, Show::All));
-  EXPECT_EQ(columns[0].kind, Column::Kind::Group);
-  EXPECT_EQ(columns[1].kind, Column::Kind::Connections);
+  EXPECT_EQ(columns[0].kind, TuiColumn::Kind::Group);
+  EXPECT_EQ(columns[1].kind, TuiColumn::Kind::Connections);
   for (std::size_t i = 2; i < columns.size(); ++i)
     EXPECT_NE(columns[i].field->combine, Combine::Same);
 }
@@ -214,7 +214,7 @@ TEST_F(RowsTest, FaultsOnlyLeavesTheHealthyOut) {
 TEST_F(RowsTest, TheVerdictNamesTheWorst) {
   add(1, 10, "10.0.0.1", 0, 0, 100);
   add(2, 20, "10.0.0.2", 5, 0, 50);
-  const Verdict verdict = judge(snapshot(), {});
+  const TuiVerdict verdict = judge(snapshot(), {});
   EXPECT_EQ(verdict.figures, "2.5% of segments retransmitted");
   EXPECT_EQ(verdict.worst,
             "worst: [20] -> 10.0.0.2:443, 5.0 retransmits/s, limited by application");
@@ -223,7 +223,7 @@ TEST_F(RowsTest, TheVerdictNamesTheWorst) {
 
 TEST_F(RowsTest, TheVerdictOfAHealthyHostNamesTheBusiest) {
   add(1, 10, "10.0.0.1", 0, 0, 100);
-  const Verdict verdict = judge(snapshot(), {});
+  const TuiVerdict verdict = judge(snapshot(), {});
   EXPECT_EQ(verdict.figures,
             "OK: no retransmissions, no drops, no listen overflows, no resets in the last second");
   EXPECT_EQ(verdict.worst, "busiest: [10] -> 10.0.0.1:443, 100B/s sent, 0B/s received");

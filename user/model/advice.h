@@ -53,7 +53,7 @@ struct ProbedEndpoint {
 struct EndpointUse {
   std::uint64_t opened = 0;       // new connections
   std::uint64_t connections = 0;  // all that did something
-  double seconds = 0;  // observed
+  double seconds = 0;             // observed
 };
 
 struct Recommendation {

@@ -183,10 +183,13 @@ std::string transfer_row(const Attempt& attempt) {
   return row("transfer", attempt.times.transfer, words);
 }
 
-// A part without a time of its own.
+// A part without a time of its own, in lines of at most 100 columns.
 std::string facts_row(std::string_view label, const Words& words) {
+  constexpr int kColumns = 88;  // behind the label
+  const std::string facts = words.text();
+  if (facts.empty()) return {};
   std::string text;
-  for (const std::string& line : wrap(words.text(), 88))
+  for (const std::string& line : wrap(facts, kColumns))
     text += fmt::format("  {:<8}  {}\n", text.empty() ? label : "", line);
   return text;
 }

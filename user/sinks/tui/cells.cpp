@@ -8,7 +8,7 @@ namespace netsonde {
 
 namespace {
 
-std::string endpoint(const Column& column, const Row& row, NameCache* names) {
+std::string endpoint(const TuiColumn& column, const Row& row, NameCache* names) {
   const ev_conn& conn = row.connection.last.conn;
   const bool local = column.field->id == "local_address";
   if (!local && row.connection.is_listener()) {
@@ -58,13 +58,13 @@ Style state_style(const Item& item) {
 
 }  // namespace
 
-std::string cell_text(const Column& column, int width, const Item& item, GroupBy by,
+std::string cell_text(const TuiColumn& column, int width, const Item& item, GroupBy by,
                       NameCache* names) {
   switch (column.kind) {
-    case Column::Kind::Group: return group_text(by, item.first());
-    case Column::Kind::Connections: return connections_text(item);
-    case Column::Kind::Endpoint: return endpoint(column, item.first(), names);
-    case Column::Kind::Field: break;
+    case TuiColumn::Kind::Group: return group_text(by, item.first());
+    case TuiColumn::Kind::Connections: return connections_text(item);
+    case TuiColumn::Kind::Endpoint: return endpoint(column, item.first(), names);
+    case TuiColumn::Kind::Field: break;
   }
   if (column.field->id == "remote_address" && names && !item.first().connection.is_listener()) {
     const Address remote = Address::from(item.first().connection.last.conn.remote);
@@ -79,14 +79,14 @@ std::string cell_text(const Column& column, int width, const Item& item, GroupBy
   return human(value, column.field->unit);
 }
 
-bool right_aligned(const Column& column) {
-  if (!column.field) return column.kind == Column::Kind::Connections;
+bool right_aligned(const TuiColumn& column) {
+  if (!column.field) return column.kind == TuiColumn::Kind::Connections;
   const std::string_view id = column.field->id;
   return !column.field->is_text() || id == "pid" || id == "uid" || id == "netns" ||
          id == "cookie" || id == "local_port" || id == "remote_port";
 }
 
-Style cell_style(const Column& column, const Item& item) {
+Style cell_style(const TuiColumn& column, const Item& item) {
   if (!column.field) return Style::Normal;
   const std::string_view id = column.field->id;
   if (id == "state" || id == "end") return state_style(item);

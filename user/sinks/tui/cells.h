@@ -12,12 +12,12 @@ namespace netsonde {
 
 // What a column says about a line. Not yet safe to print. names: null shows addresses as numbers.
 // width: of the cell; where it is too narrow for the word, some fields have a shorter one.
-std::string cell_text(const Column& column, int width, const Item& item, GroupBy by,
+std::string cell_text(const TuiColumn& column, int width, const Item& item, GroupBy by,
                       NameCache* names);
 // Numbers stand to the right.
-bool right_aligned(const Column& column);
+bool right_aligned(const TuiColumn& column);
 // Faults stand out, in the column that tells of them.
-Style cell_style(const Column& column, const Item& item);
+Style cell_style(const TuiColumn& column, const Item& item);
 // Of a line as a whole: faint when all of it is closed.
 bool is_over(const Item& item);
 

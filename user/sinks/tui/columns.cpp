@@ -87,22 +87,22 @@ int rank_of(std::string_view id, Show show) {
   return show == Show::Listeners ? place(kListenersByUse) : place(kByUse);
 }
 
-Column column_of(const Field& field, int rank, bool with_port) {
+TuiColumn column_of(const Field& field, int rank, bool with_port) {
   const bool address = field.id == "local_address" || field.id == "remote_address";
   if (address && with_port)
-    return {.kind = Column::Kind::Endpoint,
+    return {.kind = TuiColumn::Kind::Endpoint,
             .field = &field,
             .title = field.title,
             .narrow = kIpv4Endpoint,
             .wide = kIpv6Endpoint,
             .rank = rank};
   const int least = std::max(field.width, static_cast<int>(field.title.size()));
-  Column column = {.kind = Column::Kind::Field,
-                   .field = &field,
-                   .title = field.title,
-                   .narrow = least,
-                   .wide = address ? 39 : least,
-                   .rank = rank};
+  TuiColumn column = {.kind = TuiColumn::Kind::Field,
+                      .field = &field,
+                      .title = field.title,
+                      .narrow = least,
+                      .wide = address ? 39 : least,
+                      .rank = rank};
   for (const Flexible& flexible : kFlexible) {
     if (flexible.id != field.id) continue;
     column.narrow = flexible.narrow;
@@ -116,7 +116,7 @@ bool chosen_has(std::span<const Field* const> chosen, std::string_view id) {
 }
 
 // Without these nobody knows which row is whose, wherever the columns are scrolled to.
-bool names_row(std::span<const Column> columns, std::size_t index) {
+bool names_row(std::span<const TuiColumn> columns, std::size_t index) {
   const Field* field = columns[index].field;
   return index == 0 || (field && field->id == "remote_address");
 }
@@ -145,8 +145,8 @@ std::span<const std::string_view> default_column_ids(Show show) {
   return kDefaults;
 }
 
-std::vector<Column> columns_for(std::span<const Field* const> chosen, Show show) {
-  std::vector<Column> columns;
+std::vector<TuiColumn> columns_for(std::span<const Field* const> chosen, Show show) {
+  std::vector<TuiColumn> columns;
   if (chosen.empty()) {
     for (const std::string_view id : default_column_ids(show))
       columns.push_back(column_of(*find_field(id), rank_of(id, show), true));
@@ -161,32 +161,32 @@ std::vector<Column> columns_for(std::span<const Field* const> chosen, Show show)
   return columns;
 }
 
-std::vector<Column> grouped(GroupBy by, std::span<const Column> columns) {
+std::vector<TuiColumn> grouped(GroupBy by, std::span<const TuiColumn> columns) {
   static constexpr std::array<std::string_view, kGroupings> kTitles = {
       "CONNECTION", "PROCESS", "REMOTE HOST", "REMOTE SUBNET", "LISTENER", "CGROUP"};
   static constexpr std::array<int, kGroupings> kNarrow = {18, 18, 21, 24, 18, 32};
   const auto index = static_cast<std::size_t>(by);
-  std::vector<Column> result = {{.kind = Column::Kind::Group,
-                                 .field = nullptr,
-                                 .title = kTitles[index],
-                                 .narrow = kNarrow[index],
-                                 .wide = 60,
-                                 .rank = -2},
-                                {.kind = Column::Kind::Connections,
-                                 .field = nullptr,
-                                 .title = "CONNS",
-                                 .narrow = 6,
-                                 .wide = 6,
-                                 .rank = -1}};
+  std::vector<TuiColumn> result = {{.kind = TuiColumn::Kind::Group,
+                                    .field = nullptr,
+                                    .title = kTitles[index],
+                                    .narrow = kNarrow[index],
+                                    .wide = 60,
+                                    .rank = -2},
+                                   {.kind = TuiColumn::Kind::Connections,
+                                    .field = nullptr,
+                                    .title = "CONNS",
+                                    .narrow = 6,
+                                    .wide = 6,
+                                    .rank = -1}};
   std::copy_if(columns.begin(), columns.end(), std::back_inserter(result),
-               [](const Column& column) {
+               [](const TuiColumn& column) {
                  return column.field->combine != Combine::Same && !is_quantile(column.field);
                });
   return result;
 }
 
-std::vector<PlacedColumn> place(std::span<const Column> columns, int width, const Field* sorted_by,
-                                int scrolled) {
+std::vector<PlacedColumn> place(std::span<const TuiColumn> columns, int width,
+                                const Field* sorted_by, int scrolled) {
   std::vector<std::size_t> by_rank;
   for (std::size_t i = 0; i < columns.size(); ++i)
     if (names_row(columns, i) || i > static_cast<std::size_t>(scrolled)) by_rank.push_back(i);

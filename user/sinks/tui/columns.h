@@ -13,7 +13,7 @@ namespace netsonde {
 
 // A column of the table: a field, or in a grouped table also the group and the number of its
 // connections.
-struct Column {
+struct TuiColumn {
   enum class Kind : std::uint8_t { Field, Endpoint, Group, Connections };
   Kind kind = Kind::Field;
   const Field* field =
@@ -27,22 +27,22 @@ struct Column {
 };
 
 struct PlacedColumn {
-  Column column;
+  TuiColumn column;
   int x = 0, width = 0;
 };
 
 std::span<const std::string_view> default_column_ids(Show show);
 // Of a table of connections; an empty choice means the default.
-std::vector<Column> columns_for(std::span<const Field* const> chosen, Show show);
+std::vector<TuiColumn> columns_for(std::span<const Field* const> chosen, Show show);
 // Needs the histogram of the connection.
 bool is_quantile(const Field* field);
 // Of a grouped table: the group, how many, and those of the columns that can be summed up.
-std::vector<Column> grouped(GroupBy by, std::span<const Column> columns);
+std::vector<TuiColumn> grouped(GroupBy by, std::span<const TuiColumn> columns);
 
 // Those that fit, in their order. The first scrolled columns behind the one that names the row are
 // left out; the column that is sorted by stays when it can.
-std::vector<PlacedColumn> place(std::span<const Column> columns, int width, const Field* sorted_by,
-                                int scrolled = 0);
+std::vector<PlacedColumn> place(std::span<const TuiColumn> columns, int width,
+                                const Field* sorted_by, int scrolled = 0);
 
 // The word for an endpoint: "10.0.0.1:443", "[2001:db8::1]:443", "*:443".
 std::string endpoint_text(const Address& address, unsigned port, std::string_view name = {});

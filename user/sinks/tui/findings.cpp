@@ -121,7 +121,7 @@ std::string headline(const Finding& finding) {
   return fmt::format("{} {}: {}", finding.id, subject_text(finding.subject), finding.text);
 }
 
-void add_finding(Verdict& verdict, const LiveFindings* findings) {
+void add_finding(TuiVerdict& verdict, const LiveFindings* findings) {
   const Finding* worst = findings ? findings->worst() : nullptr;
   verdict.has_finding = worst != nullptr;
   if (!worst) {

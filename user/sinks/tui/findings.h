@@ -47,7 +47,7 @@ Style style_of(Severity severity);
 std::string headline(const Finding& finding);
 
 // Says in the verdict which finding is the worst. findings: null where the past is shown.
-void add_finding(Verdict& verdict, const LiveFindings* findings);
+void add_finding(TuiVerdict& verdict, const LiveFindings* findings);
 
 // A line that begins with some words of that style; the rest is in another.
 struct FindingLine {

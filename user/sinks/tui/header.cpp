@@ -33,7 +33,7 @@ double or_unknown(const std::optional<double>& value) {
   return value.value_or(std::numeric_limits<double>::quiet_NaN());
 }
 
-// Column by column: what hurts, how long it takes, how much there is.
+// TuiColumn by column: what hurts, how long it takes, how much there is.
 constexpr std::array kGauges = {
     Gauge{"retrans %", Unit::Percent,
           [](const Totals& t) { return or_unknown(t.retransmit_percent); }, Style::Warn},
@@ -258,7 +258,7 @@ void Header::draw_gauges(Screen& screen, const Snapshot& snapshot, int y, int ro
   }
 }
 
-int Header::draw_verdict(Screen& screen, int y, const Verdict& verdict) {
+int Header::draw_verdict(Screen& screen, int y, const TuiVerdict& verdict) {
   const int rows = screen.rows(), columns = screen.columns();
   const bool own_line = finding_has_line(rows, columns);
   const bool instead = verdict.has_finding && !own_line;
@@ -279,7 +279,7 @@ int Header::draw_verdict(Screen& screen, int y, const Verdict& verdict) {
   return y;
 }
 
-void Header::draw(Screen& screen, const Snapshot& snapshot, const Verdict& verdict,
+void Header::draw(Screen& screen, const Snapshot& snapshot, const TuiVerdict& verdict,
                   const Moment& moment) const {
   const int rows = screen.rows(), columns = screen.columns();
   draw_title(screen, snapshot, moment);

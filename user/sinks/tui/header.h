@@ -30,7 +30,7 @@ class Header {
   void add(const Snapshot& snapshot);
 
   int height(const Screen& screen, const Snapshot& snapshot) const;
-  void draw(Screen& screen, const Snapshot& snapshot, const Verdict& verdict,
+  void draw(Screen& screen, const Snapshot& snapshot, const TuiVerdict& verdict,
             const Moment& moment) const;
   // Only its first line: who, when, at what cost.
   void draw_title(Screen& screen, const Snapshot& snapshot, const Moment& moment) const;
@@ -46,7 +46,7 @@ class Header {
   std::vector<double> series(double (*get)(const Totals&), Time until, std::size_t capacity) const;
   const Point* point_at(Time time) const;
   static void draw_recording_title(Screen& screen, const Snapshot& snapshot, const Moment& moment);
-  static int draw_verdict(Screen& screen, int y, const Verdict& verdict);
+  static int draw_verdict(Screen& screen, int y, const TuiVerdict& verdict);
   void draw_gauges(Screen& screen, const Snapshot& snapshot, int y, int rows) const;
 
   std::deque<Point> points_;

@@ -94,7 +94,7 @@ struct Tui::Impl {
   Header header_;
   Blame blame_;
   LiveFindings findings_;
-  Table table_;
+  TuiTable table_;
   std::optional<Detail> detail_;
   std::optional<Prompt> filter_edit_;
   std::optional<Prompt> time_edit_;

@@ -10,15 +10,15 @@ namespace netsonde {
 namespace {
 
 // Grows with what it has to hold; the others have one width for good.
-bool grows(const Column& column) {
-  return column.kind == Column::Kind::Endpoint || column.kind == Column::Kind::Group ||
+bool grows(const TuiColumn& column) {
+  return column.kind == TuiColumn::Kind::Endpoint || column.kind == TuiColumn::Kind::Group ||
          (column.field && column.field->id == "cgroup");
 }
 
 // An endpoint that is cut keeps its port.
 std::string fitted(std::string_view text, const PlacedColumn& placed) {
   const std::size_t colon = text.rfind(':');
-  if (placed.column.kind != Column::Kind::Endpoint || colon == std::string_view::npos ||
+  if (placed.column.kind != TuiColumn::Kind::Endpoint || colon == std::string_view::npos ||
       display_width(text) <= placed.width)
     return fit(text, placed.width, right_aligned(placed.column));
   const std::string_view port = text.substr(colon);
@@ -28,36 +28,36 @@ std::string fitted(std::string_view text, const PlacedColumn& placed) {
 
 }  // namespace
 
-void Table::top() {
+void TuiTable::top() {
   follows_ = false;
   moves_ = 0;
   position_ = top_ = 0;
 }
 
-void Table::reset() {
+void TuiTable::reset() {
   top();
   scrolled_ = 0;
   widest_.clear();
   lines_.clear();
 }
 
-std::optional<std::uint64_t> Table::selected() const {
+std::optional<std::uint64_t> TuiTable::selected() const {
   if (position_ < top_ || position_ - top_ >= lines_.size()) return std::nullopt;
   return lines_[position_ - top_];
 }
 
-void Table::select(std::uint64_t id) {
+void TuiTable::select(std::uint64_t id) {
   follows_ = true;
   cursor_ = id;
 }
 
-std::optional<std::uint64_t> Table::line_at(int y) const {
+std::optional<std::uint64_t> TuiTable::line_at(int y) const {
   const int line = y - area_.y - 1;
   if (line < 0 || line >= static_cast<int>(lines_.size())) return std::nullopt;
   return lines_[static_cast<std::size_t>(line)];
 }
 
-const Field* Table::title_at(int y, int x) const {
+const Field* TuiTable::title_at(int y, int x) const {
   if (y != area_.y) return nullptr;
   const auto found = std::find_if(placed_.begin(), placed_.end(), [x](const PlacedColumn& p) {
     return x >= p.x && x <= p.x + p.width;
@@ -66,7 +66,7 @@ const Field* Table::title_at(int y, int x) const {
 }
 
 // Brings position_ and top_ in line with where the connection under the cursor is now.
-void Table::follow_cursor(Items& items) {
+void TuiTable::follow_cursor(Items& items) {
   const auto last = static_cast<std::ptrdiff_t>(items.size()) - 1;
   auto position = static_cast<std::ptrdiff_t>(position_);
   if (follows_)
@@ -85,11 +85,11 @@ void Table::follow_cursor(Items& items) {
   if (top_ + page > items.size()) top_ = items.size() > page ? items.size() - page : 0;
 }
 
-std::vector<Column> Table::widened(const Screen& screen, std::span<const Column> columns,
-                                   std::span<const Item> lines, const View& view,
-                                   NameCache* names) {
-  std::vector<Column> result(columns.begin(), columns.end());
-  for (Column& column : result) {
+std::vector<TuiColumn> TuiTable::widened(const Screen& screen, std::span<const TuiColumn> columns,
+                                         std::span<const Item> lines, const View& view,
+                                         NameCache* names) {
+  std::vector<TuiColumn> result(columns.begin(), columns.end());
+  for (TuiColumn& column : result) {
     if (!grows(column)) continue;
     auto found = std::find_if(widest_.begin(), widest_.end(),
                               [&](const auto& entry) { return entry.first == column.field; });
@@ -104,7 +104,7 @@ std::vector<Column> Table::widened(const Screen& screen, std::span<const Column>
   return result;
 }
 
-void Table::draw_titles(Screen& screen, const View& view) const {
+void TuiTable::draw_titles(Screen& screen, const View& view) const {
   screen.put(area_.y, 0, screen.columns(), "", Style::Title);
   for (const PlacedColumn& p : placed_) {
     const bool sorted = view.sort.field && p.column.field == view.sort.field;
@@ -117,8 +117,8 @@ void Table::draw_titles(Screen& screen, const View& view) const {
   }
 }
 
-void Table::draw_line(Screen& screen, int y, const Item& item, const View& view, NameCache* names,
-                      bool under_cursor) const {
+void TuiTable::draw_line(Screen& screen, int y, const Item& item, const View& view,
+                         NameCache* names, bool under_cursor) const {
   const bool over = is_over(item);
   if (under_cursor) screen.put(y, 0, screen.columns(), "", Style::Normal, true);
   for (const PlacedColumn& p : placed_) {
@@ -129,7 +129,7 @@ void Table::draw_line(Screen& screen, int y, const Item& item, const View& view,
   }
 }
 
-void Table::collect_histograms(std::span<const Item> lines, const View& view) {
+void TuiTable::collect_histograms(std::span<const Item> lines, const View& view) {
   histograms_.clear();
   const bool shown = std::any_of(placed_.begin(), placed_.end(),
                                  [](const PlacedColumn& p) { return is_quantile(p.column.field); });
@@ -140,8 +140,8 @@ void Table::collect_histograms(std::span<const Item> lines, const View& view) {
   std::sort(histograms_.begin(), histograms_.end());
 }
 
-void Table::draw(Screen& screen, Area area, Items& items, const View& view,
-                 std::span<const Column> columns, NameCache* names) {
+void TuiTable::draw(Screen& screen, Area area, Items& items, const View& view,
+                    std::span<const TuiColumn> columns, NameCache* names) {
   area_ = area;
   page_ = std::max(area.height - 1, 1);
   follow_cursor(items);

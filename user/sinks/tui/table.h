@@ -15,7 +15,7 @@ namespace netsonde {
 
 // The body: column titles and as many lines as fit. The cursor stays with its connection wherever
 // that goes, but while it was never moved (or after top()) it stays on the first line.
-class Table {
+class TuiTable {
  public:
   struct Area {
     int y = 0, height = 0;
@@ -23,7 +23,7 @@ class Table {
 
   // names: null shows addresses as numbers.
   void draw(Screen& screen, Area area, Items& items, const View& view,
-            std::span<const Column> columns, NameCache* names);
+            std::span<const TuiColumn> columns, NameCache* names);
 
   void move(int lines) { moves_ += lines; }
   void move_pages(int pages) { moves_ += pages * std::max(page_ - 1, 1); }
@@ -46,8 +46,8 @@ class Table {
 
  private:
   void follow_cursor(Items& items);
-  std::vector<Column> widened(const Screen& screen, std::span<const Column> columns,
-                              std::span<const Item> lines, const View& view, NameCache* names);
+  std::vector<TuiColumn> widened(const Screen& screen, std::span<const TuiColumn> columns,
+                                 std::span<const Item> lines, const View& view, NameCache* names);
   void draw_titles(Screen& screen, const View& view) const;
   void draw_line(Screen& screen, int y, const Item& item, const View& view, NameCache* names,
                  bool under_cursor) const;

@@ -124,13 +124,13 @@ std::span<const Finding> Tui::Impl::judge(const Snapshot& snapshot) {
 }
 
 void Tui::Impl::draw_main(const Snapshot& snapshot) {
-  Verdict verdict =
+  TuiVerdict verdict =
       netsonde::judge(snapshot, playback_.frozen() ? playback_.blame() : blame_.interval());
   add_finding(verdict, findings());
   header_.draw(*screen_, snapshot, verdict, moment());
   Items items(snapshot, view_);
   const int y = header_.height(*screen_, snapshot);
-  std::vector<Column> columns = columns_for(chosen_, view_.show);
+  std::vector<TuiColumn> columns = columns_for(chosen_, view_.show);
   if (view_.group != GroupBy::Connection) columns = grouped(view_.group, columns);
   table_.draw(*screen_, {.y = y + 1, .height = screen_->rows() - 1 - (y + 1)}, items, view_,
               columns, names());

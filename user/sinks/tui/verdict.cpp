@@ -114,7 +114,7 @@ void Blame::on_event(const Event& event, const Names& names) {
   }
 }
 
-Verdict judge(const Snapshot& snapshot, const Blame::Interval& blame) {
+TuiVerdict judge(const Snapshot& snapshot, const Blame::Interval& blame) {
   if (snapshot.interval() == Nanos(0))
     return {.figures = "Measuring: rates need a second tick.", .worst = {}, .style = Style::Normal};
   const Totals& t = snapshot.totals();

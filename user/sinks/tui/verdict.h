@@ -31,7 +31,7 @@ class Blame {
 };
 
 // How TCP did in the interval, in measured figures, and who did worst.
-struct Verdict {
+struct TuiVerdict {
   std::string figures;
   std::string worst;  // or the busiest, when nobody is badly off; empty: nobody did anything
   Style style = Style::Normal;
@@ -40,7 +40,7 @@ struct Verdict {
   bool has_finding = false;
 };
 
-Verdict judge(const Snapshot& snapshot, const Blame::Interval& blame);
+TuiVerdict judge(const Snapshot& snapshot, const Blame::Interval& blame);
 
 // "nginx[812] -> 10.0.0.7:443".
 std::string short_name(const Connection& connection);
