@@ -55,7 +55,7 @@ std::vector<Header> headers_of(const ProbeRequest& request) {
     headers.emplace_back("content-length", std::to_string(request.http.send_bytes));
   const std::size_t ours = headers.size();
   for (const auto& [given, value] : request.http.headers) {
-    const std::string name = given == "Host" || given == "host" ? ":authority" : lower(given);
+    const std::string name = lower(given) == "host" ? ":authority" : lower(given);
     const auto end = headers.begin() + static_cast<std::ptrdiff_t>(ours);
     const auto same = std::find_if(headers.begin(), end,
                                    [&name](const Header& header) { return header.first == name; });

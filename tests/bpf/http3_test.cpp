@@ -68,6 +68,16 @@ TEST_F(Http3Test, PhasesFollowEachOtherAndTheTransportHasNoneOfItsOwn) {
   EXPECT_GT(made.http->bandwidth_mbps, 0.0);
 }
 
+// With no round trip known, the library would pace by one of a third of a second: 24 ms a packet.
+TEST_F(Http3Test, TheRequestIsNotHeldBack) {
+  ProbeRequest request = request_for("/hello?held-back");
+  request.http.headers = {{"X-Large", std::string(1000, 'x')}};  // so it needs a packet of its own
+  EXPECT_TRUE(wait_until([&] {
+    const PhaseTimes times = attempt(request).times;
+    return times.tls && times.request && *times.tls + *times.request < milliseconds(20);
+  }));
+}
+
 TEST_F(Http3Test, TheLibraryStandsInForTheKernel) {
   ProbeRequest request = request_for("/big?library");
   request.socket.congestion = "reno";
@@ -158,6 +168,8 @@ TEST_F(Http3Test, ASessionIsResumedWhereThatIsWanted) {
     resumed = attempt(request);
     return resumed.tls && resumed.tls->resumed == true;
   }));
+  request.http.resume_tls = false;
+  EXPECT_EQ(attempt(request).tls->resumed, false);
   EXPECT_EQ(resumed.tls->chain.at(0).subject, "CN=good");
 }
 

@@ -188,6 +188,21 @@ TEST_F(Http3ProberTest, ANameThatIsNotFoundIsAFailureOfTheLookup) {
   EXPECT_FALSE(made.address);
 }
 
+TEST_F(Http3ServerTest, ALookupThatTakesTooLongIsATimeout) {
+  stay_silent();
+  lookup_ = Lookup::open(loop_, {.servers = {test::endpoint_of(server_.port())}, .hosts_file = ""})
+                .value();
+  prober_ = std::make_unique<Http3Prober>(loop_, *lookup_);
+  ProbeRequest request = request_to(server_.port());
+  request.pinned.reset();
+  request.limits.dns = milliseconds(50);
+  const Attempt made = attempt(request);
+  ASSERT_TRUE(made.failure);
+  EXPECT_EQ(made.failure->kind, FailureKind::DnsTimeout);
+  EXPECT_TRUE(made.failure->detail.starts_with("no address within ")) << made.failure->detail;
+  EXPECT_FALSE(datagrams_.empty());  // it was asked
+}
+
 TEST_F(Http3ProberTest, ALiteralAddressIsNotLookedUp) {
   server_.close();
   ProbeRequest request = request_to(server_.port());
