@@ -69,12 +69,12 @@ std::string describe(X509_STORE_CTX* store) {
 }
 
 int on_verified(int accepted, X509_STORE_CTX* store) noexcept {
-  if (accepted) return accepted;
+  if (accepted) return 1;
   const auto* connection = static_cast<const SSL*>(
       X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   const TlsWishes* wishes = wishes_of(connection);
   if (wishes && wishes->problem && wishes->problem->empty()) *wishes->problem = describe(store);
-  return accepted;
+  return 0;
 }
 
 // A copy: OpenSSL takes the original for useless when its connection does not end politely.

@@ -15,7 +15,7 @@ for file in $sources $(git ls-files '*.sh' Makefile); do
 done
 
 # The system's own headers are not ours to judge: only files below user, tuner, probes and tests are.
-flags="-std=c++20 -I. -I$build -DNETSONDE_VERSION=\"\" $([ -z "$(scripts/has-http3.sh)" ] || echo -DNETSONDE_HTTP3)"
+flags="-std=c++20 -I. -I$build -DNETSONDE_VERSION=\\\"\\\" $([ -z "$(scripts/has-http3.sh)" ] || echo -DNETSONDE_HTTP3)"
 # shellcheck disable=SC2086
 git ls-files 'user/*.cpp' 'tuner/*.cpp' 'probes/*.cpp' |
     xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$@" -- '"$flags"' 2>/dev/null' _ || status=1

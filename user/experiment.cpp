@@ -78,7 +78,8 @@ Result<Plan> plan_of(const Options& options) {
             .units = wanted.units,
             .seed = wanted.seed ? *wanted.seed : seed_by_chance()};
   (void)TRY(http_target(options.words[0]));
-  plan.settings = {.request = TRY(probe_requests(options))[0],
+  const std::vector<ProbeRequest> requests = TRY(probe_requests(options));
+  plan.settings = {.request = requests[0],
                    .requests = wanted.requests,
                    .servers = options.servers,
                    .values = TRY(values_of(wanted)),

@@ -248,7 +248,7 @@ std::string to_text(const ExperimentReport& report) {
 std::string to_json_lines(const ExperimentReport& report, std::int64_t now_ns) {
   std::string lines;
   std::uint64_t unavailable = 0;
-  const auto add = [&](Json row) {
+  const auto add = [&](const Json& row) {
     Json json = {{"time", rfc3339(now_ns)}};
     json.update(row);
     lines += to_line(json) + "\n";
