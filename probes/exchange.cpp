@@ -10,6 +10,7 @@
 #include <random>
 #include <utility>
 
+#include "probes/transfer.h"
 #include "probes/transfer_failure.h"
 #include "user/base/loop.h"
 
@@ -80,16 +81,36 @@ std::int64_t wall_clock_s() {
   return (kernel_now().time_since_epoch().count() + realtime_offset_ns()) / 1'000'000'000;
 }
 
+bool Exchange::fits(const ProbeRequest& wanted, const Address& where) const {
+  return easy && address == where && request.lean == wanted.lean && request.http == wanted.http &&
+         request.target == wanted.target && request.socket == wanted.socket;
+}
+
+void Exchange::begin(const ProbeLimits& limits, Time now) {
+  static_cast<ExchangeRun&>(*this) = {};
+  words_[0] = 0;
+  request.limits = limits;
+  Attempt& attempt = result.attempt;
+  attempt.began = now;
+  attempt.target = request.target.text;
+  attempt.address = address;
+  attempt.port = request.target.port;
+  enter(ProbePhase::Connect, now);
+}
+
 void Exchange::prepare() {
   const HttpOptions& http = request.http;
   const std::string url = fmt::format("{}://{}{}", has_tls(request.target) ? "https" : "http",
                                       request.target.authority(), request.target.path);
   const std::string connect_to = fmt::format("::{}:{}", bracketed(address), request.target.port);
   connect_to_.reset(curl_slist_append(nullptr, connect_to.c_str()));
-  set(easy, CURLOPT_URL, url.c_str());
+  url_.reset(curl_url());
+  curl_url_set(url_.get(), CURLUPART_URL, url.c_str(), 0);
+  set(easy, CURLOPT_CURLU, url_.get());
   set(easy, CURLOPT_CONNECT_TO, connect_to_.get());
   set(easy, CURLOPT_NOSIGNAL, 1L);
   set(easy, CURLOPT_PROXY, "");  // a proxy of the environment would be what is measured
+  set(easy, CURLOPT_NOPROXY, "*");
   set(easy, CURLOPT_HTTP_VERSION, version_of(request));
   set(easy, CURLOPT_USERAGENT, "netsonde/" NETSONDE_VERSION);
   set(easy, CURLOPT_ERRORBUFFER, words_.data());
@@ -161,20 +182,20 @@ bool Exchange::is_late(Time now) const {
 }
 
 void Exchange::leave(const CurlConnection& connection) {
-  counters_ = read_counters(socket);
-  if (counters_) kernel_ = facts_of(socket, *counters_, before);
+  counters = read_counters(socket);
+  if (counters) kernel = facts_of(socket, *counters, before);
   socket = CURL_SOCKET_BAD;
   if (!opened_at || !connection.connected) return;
-  connected_at_ = connection.connected_at;
+  connected_at = connection.connected_at;
   const auto since_connect =
-      connection.noticed ? std::optional(*connected_at_ - *opened_at) : std::nullopt;
-  if (kernel_) note_handshake(*kernel_, *connection.connected, since_connect);
+      connection.noticed ? std::optional(*connected_at - *opened_at) : std::nullopt;
+  if (kernel) note_handshake(*kernel, *connection.connected, since_connect);
 }
 
 void Exchange::finish(CURLcode code, Time now) {
   fill_times(now);
   Attempt& attempt = result.attempt;
-  attempt.kernel = kernel_;
+  attempt.kernel = kernel;
   if (asked<long>(easy.get(), CURLINFO_RESPONSE_CODE) != 0) fill_http();
   attempt.failure = failure(code, now);
   if (const char* location = asked<const char*>(easy.get(), CURLINFO_REDIRECT_URL))
@@ -184,27 +205,27 @@ void Exchange::finish(CURLcode code, Time now) {
 void Exchange::fill_times(Time now) {
   PhaseTimes& times = result.attempt.times;
   times.total = now - result.attempt.began;
-  if (opened_at && connected_at_) times.connect = *connected_at_ - *opened_at;
-  if (opened_at && connected_at_ && ready_at && result.attempt.tls)
-    times.tls = *ready_at - *connected_at_;
+  if (opened_at && connected_at) times.connect = *connected_at - *opened_at;
+  if (opened_at && connected_at && ready_at && result.attempt.tls)
+    times.tls = *ready_at - *connected_at;
   if (ready_at && sent_at && request.http.send_bytes) times.request = *sent_at - *ready_at;
-  if (sent_at && first_at_ && *first_at_ >= *sent_at) times.ttfb = *first_at_ - *sent_at;
-  if (first_at_ && last_at_) times.transfer = *last_at_ - *first_at_;
+  if (sent_at && first_at && *first_at >= *sent_at) times.ttfb = *first_at - *sent_at;
+  if (first_at && last_at) times.transfer = *last_at - *first_at;
 }
 
 void Exchange::fill_http() {
   HttpFacts& http = result.attempt.http.emplace();
-  answer_.fill(http, wall_clock_s());
+  if (!is_brief()) answer.fill(http, wall_clock_s());
   http.version = version_text(asked<long>(easy.get(), CURLINFO_HTTP_VERSION));
   http.status = static_cast<int>(asked<long>(easy.get(), CURLINFO_RESPONSE_CODE));
   http.header_bytes = static_cast<std::uint64_t>(asked<long>(easy.get(), CURLINFO_HEADER_SIZE));
   http.wire_bytes = bytes_of(easy, CURLINFO_SIZE_DOWNLOAD_T);
   http.sent_bytes = bytes_of(easy, CURLINFO_SIZE_UPLOAD_T);
-  http.body_bytes = body_bytes_;
+  http.body_bytes = body_bytes;
   // What came with the first byte came before the phase.
   const auto transfer = result.attempt.times.transfer;
-  if (transfer && *transfer > Nanos(0) && http.wire_bytes > first_wire_)
-    http.bandwidth_mbps = static_cast<double>(http.wire_bytes - first_wire_) * 8e3 /
+  if (!is_brief() && transfer && *transfer > Nanos(0) && http.wire_bytes > first_wire)
+    http.bandwidth_mbps = static_cast<double>(http.wire_bytes - first_wire) * 8e3 /
                           static_cast<double>(transfer->count());
 }
 
@@ -217,10 +238,10 @@ std::optional<Failure> Exchange::failure(CURLcode code, Time now) const {
                                          .address = address,
                                          .port = request.target.port,
                                          .after = now - opened_at.value_or(since),
-                                         .counters = counters_},
+                                         .counters = counters},
                              .words = words_[0] ? words_.data() : curl_easy_strerror(code),
                              .problem = problem,
-                             .too_large = too_large_,
+                             .too_large = too_large,
                              .limit_bytes = request.limits.body_bytes,
                              .waited = now - since});
   }
@@ -240,25 +261,28 @@ std::optional<Failure> Exchange::failure(CURLcode code, Time now) const {
 std::size_t Exchange::on_header(char* line, std::size_t size, std::size_t count,
                                 void* exchange) noexcept {
   auto* self = static_cast<Exchange*>(exchange);
+  const bool brief = self->is_brief();
+  if (brief && self->first_at) return size * count;
   const Time now = kernel_now();
-  if (!self->first_at_) {
-    self->first_at_ = now;
-    self->first_wire_ = waiting_bytes(self->socket);
+  if (!self->first_at) {
+    self->first_at = now;
+    if (!brief) self->first_wire = waiting_bytes(self->socket);
     self->enter(ProbePhase::Transfer, now);
   }
-  self->last_at_ = now;
-  self->answer_.take(std::string_view(line, size * count));
+  self->last_at = now;
+  if (!brief) self->answer.take(std::string_view(line, size * count));
   return size * count;
 }
 
 std::size_t Exchange::on_body(char*, std::size_t size, std::size_t count, void* exchange) noexcept {
   auto* self = static_cast<Exchange*>(exchange);
-  self->last_at_ = kernel_now();
-  self->body_bytes_ += size * count;
-  self->too_large_ = self->body_bytes_ > self->request.limits.body_bytes;
-  if (self->too_large_) return 0;
-  if (std::exchange(self->first_body_, false))
-    self->first_wire_ += bytes_of(self->easy, CURLINFO_SIZE_DOWNLOAD_T);
+  self->last_at = kernel_now();
+  self->body_bytes += size * count;
+  self->owner->note_received(size * count);
+  self->too_large = self->body_bytes > self->request.limits.body_bytes;
+  if (self->too_large) return 0;
+  if (std::exchange(self->first_body, false))
+    self->first_wire += bytes_of(self->easy, CURLINFO_SIZE_DOWNLOAD_T);
   return size * count;
 }
 
@@ -266,10 +290,11 @@ std::size_t Exchange::on_send(char* buffer, std::size_t size, std::size_t count,
                               void* exchange) noexcept {
   auto* self = static_cast<Exchange*>(exchange);
   const Body& body = random_body();
-  const std::uint64_t left = self->request.http.send_bytes - self->sent_bytes_;
+  const std::uint64_t left = self->request.http.send_bytes - self->sent_bytes;
   const std::size_t bytes = std::min<std::uint64_t>({size * count, body.size(), left});
   std::memcpy(buffer, body.data(), bytes);
-  self->sent_bytes_ += bytes;
+  self->sent_bytes += bytes;
+  self->owner->note_sent(bytes);
   if (bytes == left && !self->sent_at) {
     self->sent_at = kernel_now();
     if (self->phase == ProbePhase::Request) self->enter(ProbePhase::Response, *self->sent_at);

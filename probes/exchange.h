@@ -31,6 +31,8 @@ struct Exchange;
 // A connection of libcurl's.
 struct CurlConnection {
   Address remote{};
+  std::uint32_t watched = 0;     // the events that the loop looks out for
+  bool idle = false;             // libcurl has no use for them now
   std::uint16_t local_port = 0;  // 0: not known yet
   std::optional<Time> connected_at{};
   std::optional<SocketCounters> connected{};  // as they were then
@@ -38,15 +40,10 @@ struct CurlConnection {
   std::vector<Exchange*> users{};
 };
 
-// One request while it runs: a handle of libcurl's, what it is told and what is learnt from it.
-struct Exchange {
+// What is learnt from one request while it runs.
+struct ExchangeRun {
   std::function<void(Transferred)> on_end{};
-  EasyHandle easy{};
-  ProbeRequest request{};
-  Address address{};
   Transferred result{};
-  Transfers* owner = nullptr;
-
   curl_socket_t socket = CURL_SOCKET_BAD;
   std::string problem{};  // with the certificate, or of this host
   bool late = false;
@@ -56,10 +53,35 @@ struct Exchange {
   std::optional<SocketCounters> before{};  // of one that was there
   std::optional<Time> ready_at{}, sent_at{};
 
+  AnswerHeaders answer{};
+  bool too_large = false;
+  std::optional<Time> connected_at{};
+  std::optional<KernelFacts> kernel{};       // as we left the connection
+  std::optional<SocketCounters> counters{};  // likewise
+  std::optional<Time> first_at{}, last_at{};
+  std::uint64_t first_wire = 0;  // of the body, here with the first byte
+  bool first_body = true;
+  std::uint64_t body_bytes = 0, sent_bytes = 0;
+};
+
+// A request while it runs: a handle of libcurl's, what it is told and what is learnt from it. The
+// next request of the same kind takes it over as it is.
+struct Exchange : ExchangeRun {
+  EasyHandle easy{};
+  ProbeRequest request{};
+  Address address{};
+  Transfers* owner = nullptr;
+
+  // Whether the handle does what the request says already.
+  bool fits(const ProbeRequest& wanted, const Address& where) const;
   // Whether a connection is all that is wanted.
   bool only_connects() const;
   // The handle does what the request says; its callbacks about connections are the caller's.
   void prepare();
+  // What is left out of a lean request.
+  bool is_brief() const { return request.lean && result.attempt.reused; }
+  // Nothing is known yet of the request that begins now.
+  void begin(const ProbeLimits& limits, Time now);
   void enter(ProbePhase next, Time now);
   bool is_late(Time now) const;
   // The connection goes on without us, or is about to be closed.
@@ -72,6 +94,9 @@ struct Exchange {
     void operator()(curl_slist* list) const { curl_slist_free_all(list); }
   };
   using List = std::unique_ptr<curl_slist, EndList>;
+  struct EndUrl {
+    void operator()(CURLU* url) const { curl_url_cleanup(url); }
+  };
 
   void prepare_method();
   void prepare_tls();
@@ -85,17 +110,9 @@ struct Exchange {
   static std::size_t on_send(char* buffer, std::size_t size, std::size_t count,
                              void* exchange) noexcept;
 
-  AnswerHeaders answer_{};
+  std::unique_ptr<CURLU, EndUrl> url_{};  // parsed once
   List headers_{}, connect_to_{};
   std::array<char, CURL_ERROR_SIZE> words_{};
-  bool too_large_ = false;
-  std::optional<Time> connected_at_{};
-  std::optional<KernelFacts> kernel_{};       // as we left the connection
-  std::optional<SocketCounters> counters_{};  // likewise
-  std::optional<Time> first_at_{}, last_at_{};
-  std::uint64_t first_wire_ = 0;  // of the body, here with the first byte
-  bool first_body_ = true;
-  std::uint64_t body_bytes_ = 0, sent_bytes_ = 0;
 };
 
 // Of a handle; a default where it has none.

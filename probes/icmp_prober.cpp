@@ -64,6 +64,12 @@ UniqueFd new_socket(int type, bool ipv6) {
                          ipv6 ? int{IPPROTO_ICMPV6} : int{IPPROTO_ICMP}));
 }
 
+bool is_time_exceeded(const sock_extended_err& error) {
+  return error.ee_type ==
+             (error.ee_origin == SO_EE_ORIGIN_ICMP ? ICMP_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED) &&
+         error.ee_code == 0;
+}
+
 template <typename T>
 bool copy_from(const cmsghdr* header, std::size_t offset, T& to) {
   if (header->cmsg_len < CMSG_LEN(offset + sizeof(to))) return false;
@@ -194,6 +200,7 @@ Result<> IcmpProber::prepare(Run& run) {
   TRY(run.echo.ipv6 ? turn_on(fd, IPPROTO_IPV6, IPV6_RECVERR)
                     : turn_on(fd, IPPROTO_IP, IP_RECVERR));
   if (request.socket.dscp) TRY(apply_dscp(fd, *request.socket.dscp));
+  if (request.socket.hops) TRY(apply_hops(fd, *request.socket.hops));
   TRY(loop_.watch(fd, [this, &run]() -> Result<> {
     on_ready(run);
     return {};
@@ -229,6 +236,12 @@ bool IcmpProber::take_error(Run& run, const Message& message, Time now) {
   if (!message.error || !run.echo.is_quoted_by(message.bytes)) return false;
   const sock_extended_err& error = *message.error;
   if (error.ee_origin != SO_EE_ORIGIN_ICMP && error.ee_origin != SO_EE_ORIGIN_ICMP6) return false;
+  if (run.common.request().socket.hops && message.offender && is_time_exceeded(error)) {
+    run.common.attempt().address = *message.offender;
+    note_echo(run, message, now);
+    finish(run, {});
+    return true;
+  }
   finish(run, failure_of(FailureKind::ConnectUnreachable,
                          fmt::format("{}, said {} after {}",
                                      icmp_text(run.echo.ipv6, error.ee_type, error.ee_code),
@@ -241,12 +254,16 @@ bool IcmpProber::take_reply(Run& run, const Message& message, Time now) {
   const bool with_header = run.raw && !run.echo.ipv6;
   if (!run.echo.is_answered_by(with_header ? without_ipv4_header(message.bytes) : message.bytes))
     return false;
+  note_echo(run, message, now);
+  finish(run, {});
+  return true;
+}
+
+void IcmpProber::note_echo(Run& run, const Message& message, Time now) {
   Nanos& echo = run.common.attempt().echo.emplace(now - run.sent);
   // A stamp from outside of that time is of a clock that was set meanwhile.
   const Nanos by_kernel(message.stamp_ns.value_or(-1) - run.sent_ns);
   if (by_kernel > Nanos(0) && by_kernel < echo) echo = by_kernel;
-  finish(run, {});
-  return true;
 }
 
 void IcmpProber::finish(Run& run, std::optional<Failure> failure) {

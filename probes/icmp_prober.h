@@ -17,8 +17,10 @@ namespace netsonde {
 // "icmp://host": one echo request to the pinned address or the first of the name, through a ping
 // socket, or a raw one where this host allows no other. echo is from right before it was sent to
 // when the kernel had the reply, or we, where the kernel has not begun to stamp what comes;
-// ProbeLimits::response is how long that may take. What the lookup still works on when the prober
-// ends must not be driven on: the loop stands.
+// ProbeLimits::response is how long that may take. Where the request has a limit of hops, the
+// router that the echo request dies at answers it as well: the attempt's address is then that
+// router's. What the lookup still works on when the prober ends must not be driven on: the loop
+// stands.
 class IcmpProber : public Prober {
  public:
   IcmpProber(Loop& loop, Lookup& lookup);
@@ -50,6 +52,7 @@ class IcmpProber : public Prober {
   // Whether that was the end of the run.
   bool take_error(Run& run, const Message& message, Time now);
   bool take_reply(Run& run, const Message& message, Time now);
+  static void note_echo(Run& run, const Message& message, Time now);
   void finish(Run& run, std::optional<Failure> failure);
 
   Loop& loop_;

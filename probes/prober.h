@@ -28,7 +28,10 @@ struct ProbeLimits {
 struct SocketOptions {
   std::string congestion{};
   std::optional<int> receive_buffer{}, notsent_lowat{}, dscp{};
-  bool delay = false;  // TCP_NODELAY off
+  std::optional<int> hops{};  // that a packet may take
+  bool delay = false;         // TCP_NODELAY off
+
+  bool operator==(const SocketOptions&) const = default;
 };
 
 enum class HttpVersion : std::uint8_t { Any, Http1, Http2, Http3 };
@@ -44,6 +47,8 @@ struct HttpOptions {
   bool resume_tls = false;
   bool verify = true;
   std::string ca_file{};  // empty: the system's
+
+  bool operator==(const HttpOptions&) const = default;
 };
 
 // One thing to be measured once.
@@ -54,6 +59,9 @@ struct ProbeRequest {
   ProbeLimits limits{};
   SocketOptions socket{};
   HttpOptions http{};
+  // Of a request on a connection that is there, nothing is learnt but times, status and bytes:
+  // what headers, TLS and the kernel say costs as much as the request.
+  bool lean = false;
 };
 
 // Measures targets of some scheme, on a loop that outlives it.

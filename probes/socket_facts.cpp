@@ -148,7 +148,8 @@ std::optional<SocketCounters> read_counters(int fd) {
                         .segments_out = raw.get(raw.info.tcpi_segs_out),
                         .data_segments_out = raw.get(raw.info.tcpi_data_segs_out),
                         .bytes_acked = raw.get(raw.info.tcpi_bytes_acked),
-                        .delivery_bytes_per_s = nonzero(raw.get(raw.info.tcpi_delivery_rate))};
+                        .delivery_bytes_per_s = nonzero(raw.get(raw.info.tcpi_delivery_rate)),
+                        .receive_rtt = time_of(raw.get(raw.info.tcpi_rcv_rtt))};
 }
 
 KernelFacts facts_of(int fd, const SocketCounters& now,
@@ -189,6 +190,7 @@ Result<> apply(int fd, const SocketOptions& options) {
   if (options.notsent_lowat)
     TRY(set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, *options.notsent_lowat, "set TCP_NOTSENT_LOWAT"));
   if (options.dscp) TRY(apply_dscp(fd, *options.dscp));
+  if (options.hops) TRY(apply_hops(fd, *options.hops));
   return {};
 }
 
@@ -197,6 +199,12 @@ Result<> apply_dscp(int fd, int dscp) {
   TRY(set(fd, IPPROTO_IP, IP_TOS, dscp << 2, doing));
   if (is_ipv6(fd)) TRY(set(fd, IPPROTO_IPV6, IPV6_TCLASS, dscp << 2, doing));
   return {};
+}
+
+Result<> apply_hops(int fd, int hops) {
+  const std::string doing = fmt::format("set a limit of {} hops", hops);
+  if (!is_ipv6(fd)) return set(fd, IPPROTO_IP, IP_TTL, hops, doing);
+  return set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, hops, doing);
 }
 
 Failure connect_failure(const FailedConnect& failed) {

@@ -24,6 +24,7 @@ struct SocketCounters {
   std::optional<std::uint32_t> data_segments_out{};
   std::optional<std::uint64_t> bytes_acked{};  // SYN and FIN included
   std::optional<std::uint64_t> delivery_bytes_per_s{};
+  std::optional<Nanos> receive_rtt{};  // a round trip as what is received tells
 };
 
 // Of a TCP socket; absent where the kernel does not tell.
@@ -44,6 +45,8 @@ void note_handshake(KernelFacts& facts, const SocketCounters& connected,
 Result<> apply(int fd, const SocketOptions& options);
 // The differentiated services code point alone; of any IP socket.
 Result<> apply_dscp(int fd, int dscp);
+// Likewise how many hops a packet may take.
+Result<> apply_hops(int fd, int hops);
 
 // A connection that did not come about.
 struct FailedConnect {

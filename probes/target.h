@@ -26,6 +26,8 @@ struct Target {
   std::string dns_name{};  // of dns
   DnsType dns_type = DnsType::A;
 
+  bool operator==(const Target&) const = default;
+
   // Fails on what is no target, with what one looks like.
   static Result<Target> parse(std::string_view text);
   // "example.test:443", "[2001:db8::1]:80": where it leads, as HTTP says it.

@@ -54,10 +54,7 @@ Result<> Transfers::set_up(const TransferSettings& settings) {
   curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, most(settings.connections));
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, most(settings.connections));
   curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, most(settings.connections_per_host));
-  timer_ = TRY(loop_.every(Nanos(0), [this]() -> Result<> {
-    act(CURL_SOCKET_TIMEOUT, 0);
-    return {};
-  }));
+  timer_ = TRY(loop_.every(Nanos(0), [this] { return on_ring(); }));
   sweeper_ = TRY(loop_.every(Nanos(0), [this]() -> Result<> {
     sweep();
     return {};
@@ -76,31 +73,42 @@ Transfers::~Transfers() {
 }
 
 void Transfers::start(const ProbeRequest& request, const Address& address, OnEnd on_end) {
-  auto made = std::make_unique<Exchange>();
-  Exchange& exchange = *made;
-  if (spare_.empty()) {
-    exchange.easy.reset(curl_easy_init());
-  } else {
-    exchange.easy = std::move(spare_.back());
-    spare_.pop_back();
-  }
-  exchange.on_end = std::move(on_end);
-  exchange.request = request;
-  exchange.address = address;
-  exchange.owner = this;
-  const Time now = kernel_now();
-  Attempt& attempt = exchange.result.attempt;
-  attempt.began = now;
-  attempt.target = request.target.text;
-  attempt.address = address;
-  attempt.port = request.target.port;
-  exchange.enter(ProbePhase::Connect, now);
-  exchange.prepare();
-  follow_connections(exchange);
-  CURL* easy = exchange.easy.get();
+  std::unique_ptr<Exchange> exchange = exchange_for(request, address);
+  exchange->begin(request.limits, kernel_now());
+  exchange->on_end = std::move(on_end);
+  CURL* easy = exchange->easy.get();
   if (exchanges_.empty()) (void)loop_.set_interval(sweeper_, kSweepEvery);
-  exchanges_.emplace(easy, std::move(made));
+  exchanges_.emplace(easy, std::move(exchange));
   curl_multi_add_handle(multi_.get(), easy);
+}
+
+// Requests of a kind often follow each other: then there is nothing to prepare.
+std::unique_ptr<Exchange> Transfers::exchange_for(const ProbeRequest& request,
+                                                  const Address& address) {
+  std::unique_ptr<Exchange> exchange;
+  if (!spare_.empty()) {
+    exchange = std::move(spare_.back());
+    spare_.pop_back();
+    if (exchange->fits(request, address)) return exchange;
+    curl_easy_reset(exchange->easy.get());
+  } else {
+    exchange = std::make_unique<Exchange>();
+    exchange->easy.reset(curl_easy_init());
+    exchange->owner = this;
+  }
+  exchange->request = request;
+  exchange->address = address;
+  exchange->prepare();
+  follow_connections(*exchange);
+  return exchange;
+}
+
+std::vector<SocketCounters> Transfers::connections() const {
+  std::vector<SocketCounters> connections;
+  for (const auto& [socket, connection] : sockets_)
+    if (connection.connected)
+      if (const auto counters = read_counters(socket)) connections.push_back(*counters);
+  return connections;
 }
 
 void Transfers::follow_connections(Exchange& exchange) {
@@ -129,7 +137,9 @@ void Transfers::act(curl_socket_t socket, int events) {
     collect();
   }
   acting_ = false;
-  if (due_) (void)loop_.set_interval(timer_, Nanos(1));
+  if (!due_) return;
+  act_at_ = kernel_now();
+  (void)arm_timer();
 }
 
 void Transfers::collect() {
@@ -173,46 +183,59 @@ void Transfers::join(Exchange& exchange, std::uint16_t local_port) {
   }
 }
 
-void Transfers::retire(EasyHandle easy) {
-  curl_multi_remove_handle(multi_.get(), easy.get());
-  if (spare_.size() >= kSpare) return;
-  curl_easy_reset(easy.get());
-  spare_.push_back(std::move(easy));
+void Transfers::retire(std::unique_ptr<Exchange> exchange) {
+  curl_multi_remove_handle(multi_.get(), exchange->easy.get());
+  if (spare_.size() < kSpare) spare_.push_back(std::move(exchange));
 }
 
 void Transfers::end(Exchange& exchange, CURLcode code) {
   CURL* easy = exchange.easy.get();
-  const auto owner = exchanges_.extract(easy);
+  auto owner = exchanges_.extract(easy);
   const Time now = kernel_now();
   leave_socket(exchange);
   exchange.finish(code, now);
+  const OnEnd on_end = std::move(exchange.on_end);
   if (exchange.only_connects() && code == CURLE_OK)
     exchange.result.connection =
         std::make_unique<OpenConnection>(multi_.get(), std::move(exchange.easy));
-  else
-    retire(std::move(exchange.easy));
+  Transferred result = std::move(exchange.result);
+  if (exchange.easy) retire(std::move(owner.mapped()));
   if (exchanges_.empty()) (void)loop_.set_interval(sweeper_, Nanos(0));
-  exchange.on_end(std::move(exchange.result));
+  on_end(std::move(result));
 }
 
 int Transfers::on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) noexcept {
   auto* transfers = static_cast<Transfers*>(self);
-  if (what == CURL_POLL_REMOVE) {
-    transfers->loop_.forget(socket);
-    return 0;
-  }
-  // With both wanted libcurl looks for itself which it is.
-  const bool in = what != CURL_POLL_OUT, out = what != CURL_POLL_IN;
-  const int events = in && out ? 0 : in ? CURL_CSELECT_IN : CURL_CSELECT_OUT;
+  const auto found = transfers->sockets_.find(socket);
+  if (found == transfers->sockets_.end()) return what == CURL_POLL_REMOVE ? 0 : -1;
+  CurlConnection& connection = found->second;
+  // Most are wanted again at once, for the same.
+  connection.idle = what == CURL_POLL_REMOVE;
+  if (connection.idle) return 0;
+  const std::uint32_t events =
+      (what != CURL_POLL_OUT ? EPOLLIN : 0U) | (what != CURL_POLL_IN ? EPOLLOUT : 0U);
+  if (std::exchange(connection.watched, events) == events) return 0;
   const auto watched = transfers->loop_.watch(
       socket,
-      [transfers, socket, events]() -> Result<> {
-        transfers->note_connected(socket, true);
-        transfers->act(socket, events);
+      [transfers, socket]() -> Result<> {
+        transfers->on_event(socket);
         return {};
       },
-      (in ? EPOLLIN : 0U) | (out ? EPOLLOUT : 0U));
+      events);
   return watched ? 0 : -1;
+}
+
+void Transfers::on_event(curl_socket_t socket) {
+  CurlConnection& connection = sockets_.at(socket);
+  if (connection.idle) {  // closed by the server, most likely: libcurl sees that by itself
+    loop_.forget(socket);
+    connection.watched = 0;
+    return;
+  }
+  note_connected(socket, connection, true);
+  // With both wanted libcurl looks for itself which it is.
+  const bool in = connection.watched & EPOLLIN, out = connection.watched & EPOLLOUT;
+  act(socket, in && out ? 0 : in ? CURL_CSELECT_IN : CURL_CSELECT_OUT);
 }
 
 int Transfers::on_timer(CURLM*, long timeout_ms, void* self) noexcept {
@@ -221,10 +244,26 @@ int Transfers::on_timer(CURLM*, long timeout_ms, void* self) noexcept {
     transfers->due_ = true;
     return 0;
   }
-  const Nanos wait = timeout_ms < 0    ? Nanos(0)
-                     : timeout_ms == 0 ? Nanos(1)
-                                       : Nanos(std::chrono::milliseconds(timeout_ms));
-  return transfers->loop_.set_interval(transfers->timer_, wait) ? 0 : -1;
+  transfers->act_at_.reset();
+  if (timeout_ms >= 0)
+    transfers->act_at_ = kernel_now() + Nanos(std::chrono::milliseconds(timeout_ms));
+  return transfers->arm_timer() ? 0 : -1;
+}
+
+// What is wanted later is looked at when the timer rings: libcurl changes its mind all the time.
+Result<> Transfers::arm_timer() {
+  if (!act_at_ || (rings_at_ && *rings_at_ <= *act_at_)) return {};
+  rings_at_ = act_at_;
+  return loop_.set_interval(timer_, std::max(*act_at_ - kernel_now(), Nanos(1)));
+}
+
+Result<> Transfers::on_ring() {
+  rings_at_.reset();
+  TRY(loop_.set_interval(timer_, Nanos(0)));
+  if (!act_at_ || *act_at_ > kernel_now()) return arm_timer();
+  act_at_.reset();
+  act(CURL_SOCKET_TIMEOUT, 0);
+  return {};
 }
 
 curl_socket_t Transfers::on_open(void* opened, curlsocktype, curl_sockaddr* where) noexcept {
@@ -264,8 +303,11 @@ int Transfers::on_close(void* self, curl_socket_t socket) noexcept {
 
 void Transfers::note_connected(curl_socket_t socket, bool noticed) {
   const auto found = sockets_.find(socket);
-  if (found == sockets_.end() || found->second.connected) return;
-  CurlConnection& connection = found->second;
+  if (found != sockets_.end()) note_connected(socket, found->second, noticed);
+}
+
+void Transfers::note_connected(curl_socket_t socket, CurlConnection& connection, bool noticed) {
+  if (connection.connected) return;
   const auto counters = read_counters(socket);
   if (!counters || counters->state == TCP_SYN_SENT || counters->state == TCP_CLOSE) return;
   connection.connected = counters;
@@ -292,11 +334,13 @@ int Transfers::on_ready(void* ready, char*, char*, int, int local_port) noexcept
   CURL* easy = exchange->easy.get();
   if (exchange->socket == CURL_SOCKET_BAD) {
     exchange->result.attempt.reused = true;
-    self->join(*exchange, static_cast<std::uint16_t>(local_port));
+    if (!exchange->is_brief()) self->join(*exchange, static_cast<std::uint16_t>(local_port));
   } else {
     self->note_connected(exchange->socket, false);
   }
-  const auto* session = asked<const curl_tlssessioninfo*>(easy, CURLINFO_TLS_SSL_PTR);
+  const auto* session = exchange->is_brief()
+                            ? nullptr
+                            : asked<const curl_tlssessioninfo*>(easy, CURLINFO_TLS_SSL_PTR);
   if (session && session->backend == CURLSSLBACKEND_OPENSSL && session->internals) {
     auto* connection = static_cast<SSL*>(session->internals);
     exchange->result.attempt.tls = tls_facts_of(connection, wall_clock_s());

@@ -36,6 +36,14 @@ class Transfers {
   // Calls back once, later, unless we end before.
   void start(const ProbeRequest& request, const Address& address, OnEnd on_end);
 
+  // Of bodies, of all requests so far, those that run included.
+  std::uint64_t received_bytes() const { return received_; }
+  std::uint64_t sent_bytes() const { return sent_; }
+  void note_received(std::uint64_t bytes) { received_ += bytes; }
+  void note_sent(std::uint64_t bytes) { sent_ += bytes; }
+  // What the kernel says now of each connection that is open.
+  std::vector<SocketCounters> connections() const;
+
  private:
   struct EndMulti {
     void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
@@ -43,12 +51,17 @@ class Transfers {
 
   explicit Transfers(Loop& loop) : loop_(loop) {}
   Result<> set_up(const TransferSettings& settings);
+  std::unique_ptr<Exchange> exchange_for(const ProbeRequest& request, const Address& address);
   void follow_connections(Exchange& exchange);
   void act(curl_socket_t socket, int events);
   void collect();
   void sweep();
   void note_connected(curl_socket_t socket, bool noticed);
-  void retire(EasyHandle easy);
+  void note_connected(curl_socket_t socket, CurlConnection& connection, bool noticed);
+  void on_event(curl_socket_t socket);
+  Result<> arm_timer();
+  Result<> on_ring();
+  void retire(std::unique_ptr<Exchange> exchange);
   void end(Exchange& exchange, CURLcode code);
   void join(Exchange& exchange, std::uint16_t local_port);
   void leave_socket(Exchange& exchange);
@@ -64,11 +77,14 @@ class Transfers {
 
   Loop& loop_;
   int timer_ = -1, sweeper_ = -1;
+  std::optional<Time> act_at_{};    // when libcurl wants to
+  std::optional<Time> rings_at_{};  // the timer, which may be earlier
   bool acting_ = false, due_ = false;
+  std::uint64_t received_ = 0, sent_ = 0;
   std::map<curl_socket_t, CurlConnection> sockets_;
   TlsSessions sessions_;
   std::map<CURL*, std::unique_ptr<Exchange>> exchanges_;
-  std::vector<EasyHandle> spare_;
+  std::vector<std::unique_ptr<Exchange>> spare_;
   std::unique_ptr<CURLM, EndMulti> multi_;  // last: its end still closes sockets
 };
 

@@ -51,6 +51,9 @@ class Arguments {
     probe_arguments_.add_probe(
         add("probe", "How targets answer, phase by phase, and why not", Command::Probe),
         options_of(Command::Probe));
+    probe_arguments_.add_test(
+        add("test", "One URL: latency, bandwidth, concurrency, reliability", Command::Test),
+        options_of(Command::Test));
     probe_arguments_.add_experiment(
         add("experiment", "What other ways of asking a server gain, measured", Command::Experiment),
         options_of(Command::Experiment));

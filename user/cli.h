@@ -25,11 +25,12 @@ enum class Command {
   Export,
   Dns,
   Probe,
+  Test,
   Experiment,
   Doctor,
   Fields
 };
-constexpr std::size_t kCommands = 14;
+constexpr std::size_t kCommands = 15;
 
 // What the commands that ask the network are told; count, interval, servers and json are below.
 struct ProbeOptions {
@@ -47,6 +48,17 @@ struct ProbeOptions {
   std::uint64_t send_bytes = 0;
   unsigned redirects = 5;
   bool keep_alive = false, insecure = false;
+};
+
+// What the test of an endpoint is told beside that; duration is below.
+struct TestOptions {
+  static constexpr std::size_t kMostConcurrency = 10'000;
+
+  std::size_t concurrency = 64;
+  std::optional<double> per_second;
+  std::uint64_t requests = 2000, bytes = 100'000'000;
+  std::string upload_url;
+  std::vector<std::string> only;  // stages; empty: all
 };
 
 // What is compared, and how often; of the rest, an experiment has that of a probe.
@@ -89,23 +101,24 @@ struct Options {
   std::string at, since, until;
   bool salvage = false;
 
-  std::string output;  // record, snapshot, report, export
+  std::string output;  // record, snapshot, report, export, test
   bool force = false;
-  // report: "html", "md", "json", "text", empty: as the output is named; export: "jsonl", ...
+  // report, test: "html", "md", "json", "text", empty: as the output is named; export: "jsonl", ...
   std::string format;
   std::vector<std::string> with;  // report: results of probes and experiments
   std::string table;              // export, CSV
   std::string rolling;            // record: a directory
   std::optional<Nanos> keep;
   std::uint64_t max_bytes = 2ULL << 30;
-  std::vector<std::string>
-      words;  // record: a command and its arguments; dns: names; probe: targets; experiment: a URL
+  std::vector<std::string> words;  // record: a command and its arguments; dns: names; probe:
+                                   // targets; test, experiment: a URL
 
   std::vector<std::string> servers;  // dns, probe, experiment; empty: the system's
   std::vector<std::string> types = {"A", "AAAA"};
   Nanos timeout = std::chrono::seconds(2);
 
   ProbeOptions probe;
+  TestOptions test;
   ExperimentOptions experiment;
 
   bool man = false;  // fields

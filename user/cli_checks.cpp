@@ -38,8 +38,9 @@ std::optional<Answer> contradiction_of_recording(const Options& options) {
 
 std::optional<Answer> contradiction(const Options& options) {
   if (auto refused = contradiction_of_recording(options)) return refused;
-  if (options.command == Command::Report && options.format.empty() &&
-      format_of(options.output).empty())
+  const bool reports =
+      options.command == Command::Report || (options.command == Command::Test && !options.json);
+  if (reports && options.format.empty() && format_of(options.output).empty())
     return refuse("--output: '" + printable(options.output) +
                   "' ends in none of .html, .md, .json, .txt; say --format");
   const bool samples = options.command == Command::Monitor || options.command == Command::Explain ||

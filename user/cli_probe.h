@@ -13,6 +13,7 @@ namespace netsonde {
 class ProbeArguments {
  public:
   void add_probe(CLI::App* sub, Options& options);
+  void add_test(CLI::App* sub, Options& options);
   void add_experiment(CLI::App* sub, Options& options);
 
  private:

@@ -14,7 +14,7 @@ _netsonde() {
     [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | experiment | doctor | fields) command=$word; break ;; esac
+        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | test | experiment | doctor | fields) command=$word; break ;; esac
     done
     case $option in
         --by) choice=$(_netsonde_fields) ;;
@@ -26,7 +26,8 @@ _netsonde() {
                 congestion_state listen_overflow rtt' list=1 ;;
         --compare) choice='reuse http multiplex batch encoding dns resolver address tls congestion rcvbuf notsent-lowat dscp nodelay' list=1 ;;
         --type) choice='A AAAA CAA CNAME HTTPS MX NS PTR SOA SRV TXT' list=1 ;;
-        --http) choice='1.1 2 3' ;;
+        --http) [ "$command" = test ] && choice='1.1 2' || choice='1.1 2 3' ;;
+        --only) choice='cold warm download upload sweep open-loop responsiveness' list=1 ;;
         --method) choice='GET HEAD PUT POST DELETE OPTIONS' ;;
         --accept-encoding) choice='gzip br zstd' ;;
         --congestion) choice=$(cat /proc/sys/net/ipv4/tcp_available_congestion_control 2>/dev/null) ;;
@@ -36,10 +37,11 @@ _netsonde() {
         --filter | --deep | --ring-size | --interval | --count | --limit | --history | --duration | --pid | --connection | \
             --since | --until | --at | --keep | --max-size | --server | --timeout | \
             --parallel | --per-host | --pool | --retries | --backoff | --breaker | --dns-cache | --dns-timeout | --connect-timeout | \
-            --tls-timeout | --response-timeout | --max-body | --header | --send | --redirects | --receive-buffer | --dscp | --expect) return ;;
+            --tls-timeout | --response-timeout | --max-body | --header | --send | --redirects | --receive-buffer | --dscp | --expect | \
+            --requests | --bytes | --concurrency | --rate | --upload-url) return ;;
         *)
             case $command in
-                '') choice='top connections trace explain monitor report record snapshot export dns probe experiment doctor fields --config --version --help' ;;
+                '') choice='top connections trace explain monitor report record snapshot export dns probe test experiment doctor fields --config --version --help' ;;
                 top) choice="$looking $table --once --batch --count --history --resolve --ascii" ;;
                 connections) choice="$looking $table" ;;
                 trace) choice="$looking --events --duration --count" ;;
@@ -55,6 +57,9 @@ _netsonde() {
                         --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --server --dns-cache
                         --http --method --header --accept-encoding --send --redirects --ca --insecure --congestion
                         --receive-buffer --dscp --all-addresses --expect --no-bpf --json --help' ;;
+                test)
+                    choice='--requests --bytes --duration --concurrency --rate --upload-url --only --timeout --http --header --ca
+                        --insecure --output --format --force --json --help' ;;
                 experiment)
                     choice='--compare --blocks --units --seed --requests --batch --values --server --method --header --send --ca --insecure
                         --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --json --help' ;;

@@ -37,6 +37,24 @@ _netsonde() {
     '--duration[end after this time]:time:'
     '--count[end after so many events]:number:'
   )
+  local -a test=(
+    '--requests[at most so many]:number (2000):'
+    '--bytes[at most so much of bodies]:size (100MB):'
+    '--duration[about so long]:time (30s):'
+    '--concurrency[up to so many at once]:number (64):'
+    '--rate[a second, of the open loop]:number:'
+    '--upload-url[also upload to this]:url:_urls'
+    '--only[these stages]:stage:_values -s , stage cold warm download upload sweep open-loop responsiveness'
+    '--timeout[a request may take so long]:time (10s):'
+    '--http[only this version]:version:(1.1 2)'
+    '*--header[of the requests]:header:'
+    '--ca[certificates to trust]:file:_files'
+    '--insecure[accept any certificate]'
+    '(-o --output)'{-o,--output}'[into this file]:file (.html .md .json .txt):_files'
+    '--format[whatever its name]:form:(html md json text)'
+    '--force[replace the file]'
+    '--json[the same as --format json]'
+  )
   local -a experiment=(
     '--compare[what is done in different ways]:factor:_values -s , factor reuse http multiplex batch encoding dns resolver address tls congestion rcvbuf notsent-lowat dscp nodelay'
     '--blocks[measure every way so often]:number (30):'
@@ -137,7 +155,7 @@ _netsonde() {
         'monitor[what leaves the usual]' \
         'report[all that was found, on one page]' 'export[a recording for other programs]' \
         'record[keep everything in a file]' 'snapshot[a part of a recording]' 'dns[how DNS servers compare]' \
-        'probe[how targets answer]' 'experiment[what other ways of asking gain]' 'doctor[what this host can show]' 'fields[the fields]' ;;
+        'probe[how targets answer]' 'test[one URL as a whole]' 'experiment[what other ways of asking gain]' 'doctor[what this host can show]' 'fields[the fields]' ;;
     option)
       case $line[1] in
         top) _arguments $looking $recorded $table $view ;;
@@ -155,6 +173,7 @@ _netsonde() {
           '--count[ask so often]:number (5):' '--timeout[wait for an answer]:time (2s):' '--json[JSON instead of text]' \
           $looking[5,-1] '*:name:_hosts' ;;
         probe) _arguments $probe $looking[5,-1] '*:target:_urls' ;;
+        test) _arguments $test $looking[5,-1] '1:url:_urls' ;;
         experiment) _arguments $experiment $looking[5,-1] '1:url:_urls' ;;
         doctor) _arguments '--json[one JSON object]' $looking[5,-1] ;;
         fields) _arguments '--json[one JSON object per field]' $looking[5,-1] ;;

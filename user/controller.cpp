@@ -23,6 +23,7 @@
 #include "user/sinks/trace.h"
 #include "user/sinks/tui/keys.h"
 #include "user/sinks/tui/tui.h"
+#include "user/test.h"
 #include "user/time_travel.h"
 
 namespace netsonde {
@@ -209,6 +210,7 @@ Result<int> run(const Options& options) {
   if (options.command == Command::Dns) return run_dns(options);
   if (options.command == Command::Experiment) return run_experiment(options);
   if (options.command == Command::Probe) return run_probe(options);
+  if (options.command == Command::Test) return run_test(options);
   auto request = understand(options);
   if (!request) return refuse(request.error());
   if (options.command == Command::Doctor) return run_doctor(options.json);

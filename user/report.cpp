@@ -44,19 +44,6 @@ std::string rendered(const Report& report, const Options& options) {
   return to_text(report, terminal_width());
 }
 
-Result<> write(const Report& report, const Options& options) {
-  const std::string text = rendered(report, options);
-  if (!to_standard_output(options)) {
-    TRY(write_new_file(options.output, text, options.force));
-    fmt::print(stderr, "{}: {}B\n", printable(options.output),
-               short_bytes(static_cast<double>(text.size())));
-    return {};
-  }
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (!written || std::fflush(stdout)) return Error::from_errno("write the report");
-  return {};
-}
-
 // What this kernel does not show.
 std::vector<std::string> unseen(const Session& session, Live& live) {
   std::vector<std::string> unseen;
@@ -145,12 +132,30 @@ Result<Report> recorded_report(const Options& options, const Request& request,
 
 }  // namespace
 
+Result<> check_report_file(const Options& options) {
+  if (to_standard_output(options)) return {};
+  return check_new_file(options.output, options.force);
+}
+
+Result<> write_report(const Report& report, const Options& options) {
+  const std::string text = rendered(report, options);
+  if (!to_standard_output(options)) {
+    TRY(write_new_file(options.output, text, options.force));
+    fmt::print(stderr, "{}: {}B\n", printable(options.output),
+               short_bytes(static_cast<double>(text.size())));
+    return {};
+  }
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!written || std::fflush(stdout)) return Error::from_errno("write the report");
+  return {};
+}
+
 Result<int> run_report(const Options& options, const Request& request) {
-  if (!to_standard_output(options)) TRY(check_new_file(options.output, options.force));
+  TRY(check_report_file(options));
   const auto measured = TRY(read_measured(options.with));
   const Report report = TRY(options.from.empty() ? live_report(options, request, measured)
                                                  : recorded_report(options, request, measured));
-  TRY(write(report, options));
+  TRY(write_report(report, options));
   return 0;
 }
 

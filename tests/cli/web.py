@@ -19,6 +19,7 @@ http {{
   access_log {home}/access; keepalive_requests 100000; gzip on; gzip_types *; gzip_min_length 100; limit_rate_after 0;
   client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c; uwsgi_temp_path {home}/d;
   scgi_temp_path {home}/e; default_type text/plain; root {home}/html;
+  split_clients $request_id $flaky {{ 20% 1; * 0; }}
   ssl_certificate_key {home}/key.pem; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:s:1m;
   server {{
     listen 127.0.0.1:{HTTP}; listen 127.0.0.2:{HTTP}; listen [::1]:{HTTP}; listen 127.0.0.1:{HTTPS} ssl http2;
@@ -30,6 +31,7 @@ http {{
     location /missing {{ return 404; }}
     location /busy {{ add_header Retry-After 1 always; return 503; }}
     location /cached {{ add_header Age 7; add_header X-Cache "HIT from edge"; add_header Via "1.1 edge"; return 200 ok; }}
+    location /flaky {{ if ($flaky) {{ return 503; }} return 200 fine; }}
     location /put {{ client_max_body_size 0; proxy_pass http://127.0.0.1:8081; }}
   }}
   server {{ listen 127.0.0.1:8081; client_max_body_size 0; location / {{ return 200 taken; }} }}
@@ -70,6 +72,8 @@ def nginx():
         file.write("the same words again and again\n" * 2000)
     with open(f"{home}/html/large", "wb") as file:
         file.write(os.urandom(500_000))
+    with open(f"{home}/html/huge", "wb") as file:
+        file.write(os.urandom(3_000_000))
     with open(f"{home}/nginx.conf", "w", encoding="ascii") as file:
         file.write(NGINX.format(home=home, HTTP=HTTP, HTTPS=HTTPS, EXPIRED=EXPIRED))
     subprocess.Popen(["nginx", "-p", home, "-c", f"{home}/nginx.conf"], stderr=subprocess.DEVNULL,

@@ -126,6 +126,19 @@ TEST(StatisticsTest, MomentsOfManyAreExact) {
   EXPECT_EQ(statistics.max(), *std::max_element(values.begin(), values.end()));
 }
 
+TEST(StatisticsTest, ValuesBelowAnEdgeAreCountedExactlyWhetherFewOrMany) {
+  for (const std::size_t count : {std::size_t{100}, 3 * Statistics::kExact}) {
+    const std::vector<double> values = many_values(count);
+    const Statistics statistics = of(values);
+    for (const double edge : {0.0, 1.0, 1.25, 48.0, 1024.0, 1e9})
+      EXPECT_EQ(statistics.count_below(edge),
+                static_cast<std::uint64_t>(std::count_if(values.begin(), values.end(),
+                                                         [edge](double v) { return v < edge; })))
+          << count << " values below " << edge;
+  }
+  EXPECT_EQ(Statistics().count_below(1), 0U);
+}
+
 TEST(StatisticsTest, ManyEqualValuesAreThatValue) {
   Statistics statistics;
   for (std::size_t i = 0; i < 2 * Statistics::kExact; ++i) statistics.add(630);

@@ -95,6 +95,7 @@ std::optional<double> factor_of(Unit unit, std::string_view name) {
       return name == "/s" ? std::optional(1.0) : factor_in(kCounts, without_per_second(name));
     case Unit::Count:
     case Unit::Segments: return factor_in(kCounts, name);
+    case Unit::MegabitsPerSecond:
     case Unit::None: return std::nullopt;
   }
   return std::nullopt;
@@ -112,6 +113,7 @@ std::string_view units_of(Unit unit) {
     case Unit::PerSecond: return "k, M, G, /s";
     case Unit::Count:
     case Unit::Segments: return "k, M, G";
+    case Unit::MegabitsPerSecond:
     case Unit::None: break;
   }
   return "no unit";

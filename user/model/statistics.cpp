@@ -73,6 +73,19 @@ std::optional<double> Statistics::quantile(double share) const {
   return max_;
 }
 
+std::uint64_t Statistics::count_below(double edge) const {
+  if (!values_.empty())
+    return static_cast<std::uint64_t>(
+        std::ranges::count_if(values_, [edge](double value) { return value < edge; }));
+  if (count_ == 0) return 0;
+  if (edge > max_) return count_;
+  const int end = edge > 0 ? bucket_of(edge) : kBelow;
+  std::uint64_t below = 0;
+  for (const auto& [bucket, count] : buckets_)
+    if (bucket < end) below += count;
+  return below;
+}
+
 double Statistics::middle_of(int bucket) const {
   if (bucket == kBelow) return min_;
   if (bucket == kAbove) return max_;

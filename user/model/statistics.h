@@ -36,6 +36,9 @@ class Statistics {
   std::optional<double> standard_deviation() const;
   // share: above 0, at most 1.
   std::optional<double> quantile(double share) const;
+  // Values that are less. Exact also in buckets for edges between them: (64 + n) / 64, n from 0 to
+  // 63, times a power of two.
+  std::uint64_t count_below(double edge) const;
 
  private:
   std::optional<double> known(double value) const {

@@ -32,6 +32,8 @@ std::string human_number(double value, Unit unit) {
       return value == 0 ? "0" : value < 10 ? fmt::format("{:.1f}", value) : short_count(value);
     case Unit::Count:
     case Unit::Segments: return value < 100'000 ? fmt::format("{:.0f}", value) : short_count(value);
+    case Unit::MegabitsPerSecond:
+      return fmt::format("{:.{}f}", value, value < 10 ? 2 : value < 100 ? 1 : 0);
     case Unit::None: return fmt::format("{:.0f}", value);
   }
   return {};
@@ -56,6 +58,7 @@ std::string_view unit_name(Unit unit) {
     case Unit::Seconds: return "s";
     case Unit::Percent: return "percent";
     case Unit::Segments: return "segments";
+    case Unit::MegabitsPerSecond: return "Mbit/s";
   }
   return "";
 }

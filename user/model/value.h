@@ -35,6 +35,7 @@ enum class Unit : std::uint8_t {
   Seconds,
   Percent,
   Segments,
+  MegabitsPerSecond,
 };
 
 // "bytes/s", "us", ...; empty for none.

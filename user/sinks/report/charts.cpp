@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "user/base/json.h"
 #include "user/base/text.h"
@@ -199,6 +200,29 @@ std::string lanes_html(const Report& report) {
   return lanes;
 }
 
+// In the middle of what its name stands below.
+double step_x(std::size_t step, const ReportCurve& curve) {
+  return kWide * (static_cast<double>(step) + 0.5) / static_cast<double>(curve.steps.size());
+}
+
+std::string curve_paths(const ReportCurve& curve, std::size_t index, double top) {
+  const ReportCurve::Line& line = curve.lines[index];
+  std::string path, dots;
+  bool open = false;
+  for (std::size_t i = 0; i < line.values.size(); ++i) {
+    if (!line.values[i]) {
+      open = false;
+      continue;
+    }
+    const double x = step_x(i, curve), y = kHigh * (1 - *line.values[i] / top);
+    path += fmt::format("{}{:.1f} {:.1f}", std::exchange(open, true) ? "L" : "M", x, y);
+    dots += fmt::format(
+        "<path class=\"dot l{}\" d=\"M{:.1f} {:.1f}h0\"><title>{}: {} {}</title></path>", index, x,
+        y, html(curve.steps[i]), html(line.title), html(quantity(*line.values[i], curve.unit)));
+  }
+  return fmt::format("<path class=\"l{}\" d=\"{}\"/>{}", index, path, dots);
+}
+
 std::string value_text(const Range& range, const TimelineBin& bin, Unit unit) {
   if (!range.mean) return "-";
   std::string mean = quantity(*range.mean, unit);
@@ -256,6 +280,29 @@ std::string chart_data(const Report& report) {
   for (std::size_t found = 0; (found = data.find('<', found)) != std::string::npos;)
     data.replace(found, 1, "\\u003c");
   return data;
+}
+
+std::string curve_html(const ReportCurve& curve) {
+  double most = 0;
+  for (const ReportCurve::Line& line : curve.lines)
+    for (const auto& value : line.values) most = std::max(most, value.value_or(0));
+  const double top = round_up(most, curve.unit);
+  std::string keys, paths, steps;
+  if (curve.marked)
+    paths = fmt::format("<path class=\"mark\" d=\"M{0:.1f} 0V{1}\"><title>{2}</title></path>",
+                        step_x(*curve.marked, curve), kHigh, html(curve.mark));
+  for (std::size_t i = 0; i < curve.lines.size(); ++i) {
+    keys += fmt::format("<span class=\"key k{}\">{}</span>", i, html(curve.lines[i].title));
+    paths += curve_paths(curve, i, top);
+  }
+  for (const std::string& step : curve.steps) steps += "<span>" + html(step) + "</span>";
+  return fmt::format(
+      "<figure class=\"chart\"><figcaption><h3>{}</h3>{}</figcaption><div class=\"plot curve\">"
+      "<span class=\"top\">{}</span><span class=\"middle\">{}</span>"
+      "<svg viewBox=\"0 0 {} {}\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{}</svg>"
+      "</div><div class=\"axis steps\" aria-hidden=\"true\">{}</div></figure>\n",
+      html(curve.title), keys, html(quantity(top, curve.unit)), html(quantity(top / 2, curve.unit)),
+      kWide, kHigh, paths, steps);
 }
 
 std::string histogram_html(const ReportHistogram& histogram) {

@@ -15,6 +15,7 @@ std::string html(std::string_view untrusted);
 std::string charts_html(const Report& report);
 // What the script tells of them: JSON that ends no script element.
 std::string chart_data(const Report& report);
+std::string curve_html(const ReportCurve& curve);
 std::string histogram_html(const ReportHistogram& histogram);
 
 }  // namespace netsonde

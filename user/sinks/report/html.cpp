@@ -176,8 +176,10 @@ std::string histograms_html(const Report& report) {
 }
 
 std::string unknown_html(const Report& report) {
-  std::vector<std::string> words = {
-      "Lost events: " + (report.losses_text.empty() ? "none" : report.losses_text) + "."};
+  std::vector<std::string> words;
+  if (report.of_events())
+    words.push_back("Lost events: " + (report.losses_text.empty() ? "none" : report.losses_text) +
+                    ".");
   words.insert(words.end(), report.unknown.begin(), report.unknown.end());
   if (!report.not_checked.empty())
     words.push_back("Not looked for: " + listed(report.not_checked) +
@@ -198,6 +200,9 @@ void add_sections(Page& page, const Report& report) {
   page.section("timeline", "Timeline", timeline_html(report));
   for (const ReportSection& section : report.sections) {
     std::string body = list_html(section.words);
+    std::string curves;
+    for (const ReportCurve& curve : section.curves) curves += curve_html(curve);
+    if (!curves.empty()) body += "<div class=\"charts\">\n" + curves + "</div>\n";
     for (const ReportTable& table : section.tables)
       if (!table.rows.empty()) body += table_html(table);
     page.section(section.id, section.title, body);
@@ -229,15 +234,15 @@ std::string to_html(const Report& report) {
   return head_html(report) +
          fmt::format(
              "<body><a class=\"skip\" href=\"#main\">To the findings</a>\n"
-             "<header><div><p class=\"brand\">netsonde report, {}</p><h1>{}</h1>"
+             "<header><div><p class=\"brand\">netsonde {}, {}</p><h1>{}</h1>"
              "<div class=\"verdict {}\"><p>{}</p>{}</div></div>\n"
              "<nav aria-label=\"Parts of the report\"><ul>{}</ul></nav></header>\n"
              "<main id=\"main\">{}{}</main>\n"
              "<footer>{}. Everything on this page is in this file.</footer>\n"
              "<script type=\"application/json\" id=\"data\">{}</script>\n<script>{}</script>\n"
              "</body></html>\n",
-             html(period_text(report)), html(report.host),
-             report.findings.empty() ? "good" : name_of(report.severity), html(report.verdict),
+             report.kind, html(period_text(report)), html(report.host),
+             report.has_trouble() ? name_of(report.severity) : "good", html(report.verdict),
              list_html(report.summary), page.nav(), figures_html(report), page.body(),
              html(report.origin.program), chart_data(report), kReportScript);
 }

@@ -156,7 +156,7 @@ Json to_json(const Report& report) {
             {"begin", rfc3339(report.begin_ns)},
             {"end", rfc3339(report.end_ns)},
             {"verdict", report.verdict},
-            {"severity", report.findings.empty() ? Json(nullptr) : Json(name_of(report.severity))},
+            {"severity", report.has_trouble() ? Json(name_of(report.severity)) : Json(nullptr)},
             {"summary", report.summary},
             {"totals", std::move(figures)},
             {"findings", std::move(findings)},

@@ -109,8 +109,10 @@ std::string section_text(const ReportSection& section) {
 }
 
 std::string unknown_text(const Report& report) {
-  std::string text = "\n## What was lost or is unknown\n\n- Lost events: " +
-                     (report.losses_text.empty() ? "none" : report.losses_text) + ".\n";
+  if (!report.of_events() && report.unknown.empty()) return {};
+  std::string text = "\n## What was lost or is unknown\n\n";
+  if (report.of_events())
+    text += "- Lost events: " + (report.losses_text.empty() ? "none" : report.losses_text) + ".\n";
   for (const std::string& words : report.unknown) text += "- " + escaped(words) + "\n";
   if (!report.not_checked.empty())
     text += "- Not looked for: " + listed(report.not_checked) + ".\n";
@@ -120,8 +122,8 @@ std::string unknown_text(const Report& report) {
 }  // namespace
 
 std::string to_markdown(const Report& report) {
-  std::string text = fmt::format("# netsonde report: {}\n\n{}\n\n**{}**\n\n", code(report.host),
-                                 period_text(report), escaped(report.verdict));
+  std::string text = fmt::format("# netsonde {}: {}\n\n{}\n\n**{}**\n\n", report.kind,
+                                 code(report.host), period_text(report), escaped(report.verdict));
   for (const std::string& words : report.summary) text += "- " + escaped(words) + "\n";
   if (!report.findings.empty()) text += "\n## Findings\n";
   for (std::size_t i = 0; i < report.findings.size(); ++i) text += finding_text(report, i);

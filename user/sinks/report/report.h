@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -120,12 +121,28 @@ struct ReportHistogram {
   std::optional<double> p50{}, p90{}, p99{};
 };
 
+// How values go with what was chosen (so many at once, ...), in equal steps. For those who look;
+// the figures are in a table, too.
+struct ReportCurve {
+  struct Line {
+    std::string_view title;
+    std::vector<std::optional<double>> values{};  // of each step
+  };
+  std::string_view title;
+  Unit unit = Unit::None;
+  std::vector<std::string> steps{};
+  std::vector<Line> lines{};
+  std::optional<std::size_t> marked{};  // a step that matters
+  std::string mark{};                   // why
+};
+
 // A part of the report that not every observation has: probes, experiments, changes.
 struct ReportSection {
   std::string_view id;
   std::string_view title;
   std::vector<std::string> words{};
   std::vector<ReportTable> tables{};
+  std::vector<ReportCurve> curves{};
 };
 
 // How it was measured, as far as the events do not tell.
@@ -140,8 +157,10 @@ struct ReportOrigin {
 struct Report {
   static constexpr int kSchema = 1;
 
+  // "report", or the command that asked the network: then there are no events and no looks.
+  std::string_view kind = "report";
   ReportOrigin origin{};
-  std::string host{};
+  std::string host{};  // or what was asked
   std::int64_t begin_ns = 0, end_ns = 0;
   std::uint64_t ticks = 0;
   Nanos interval{0};  // between two ticks, on average
@@ -167,6 +186,12 @@ struct Report {
   Json losses{};              // by cause
   std::string losses_text{};  // empty: none
   std::vector<std::string> unknown{};
+  // How it was measured, beside what all reports tell.
+  std::vector<std::pair<std::string_view, std::string>> measured{};
+
+  bool of_events() const { return kind == "report"; }
+  // Whether there is something that its severity is of.
+  bool has_trouble() const { return !findings.empty() || severity != Severity::Info; }
 };
 
 }  // namespace netsonde

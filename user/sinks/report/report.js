@@ -63,7 +63,7 @@ openTarget();
 
 // --- charts ---
 
-const plots = [...document.querySelectorAll(".plot")];
+const plots = [...document.querySelectorAll(".plot[data-series]")];
 let at = -1;
 
 const binAt = (part) => {

@@ -125,7 +125,16 @@ constexpr std::array kShown = {ShownSeries{.id = "tx_bytes_per_s", .title = "sen
                                ShownSeries{.id = "resets_sent_per_s", .title = "rst out"},
                                ShownSeries{.id = "resets_received_per_s", .title = "rst in"},
                                ShownSeries{.id = "opened_per_s", .title = "open/s"},
-                               ShownSeries{.id = "lost_events_per_s", .title = "lost/s"}};
+                               ShownSeries{.id = "lost_events_per_s", .title = "lost/s"},
+                               ShownSeries{.id = "answered_per_s", .title = "answ/s"},
+                               ShownSeries{.id = "failed_per_s", .title = "fail/s"},
+                               ShownSeries{.id = "latency_us", .title = "slowest"},
+                               ShownSeries{.id = "received_bytes_per_s", .title = "rcvd/s"}};
+
+const TimelineSeries* series_of(const Timeline& timeline, std::string_view id) {
+  const auto found = std::ranges::find(timeline.series, id, &TimelineSeries::id);
+  return found == timeline.series.end() ? nullptr : &*found;
+}
 
 void add_timeline(TextPage& page, const Report& report) {
   constexpr int kClock = 15, kCell = 8;
@@ -133,7 +142,9 @@ void add_timeline(TextPage& page, const Report& report) {
   const std::size_t bins = timeline.bins.size();
   if (!bins) return;
   const auto room = static_cast<std::size_t>(std::max(page.width() - kClock, 0) / kCell);
-  const std::span shown = std::span(kShown).first(std::min(kShown.size(), room));
+  std::vector<ShownSeries> shown;
+  for (const ShownSeries& one : kShown)
+    if (series_of(timeline, one.id) && shown.size() < room) shown.push_back(one);
   page.heading("Timeline (the greatest of each row)");
   std::string head = fit("from", kClock);
   for (const ShownSeries& one : shown) head += fit(one.title, kCell, true);
@@ -142,10 +153,8 @@ void add_timeline(TextPage& page, const Report& report) {
   for (std::size_t row = 0; row < rows; ++row) {
     const std::size_t from = row * bins / rows, to = (row + 1) * bins / rows;
     std::string line = fit(bin_text(timeline.bins[from], report), kClock);
-    for (const ShownSeries& one : shown) {
-      const auto series = std::ranges::find(timeline.series, one.id, &TimelineSeries::id);
-      line += fit(most_of(*series, from, to), kCell, true);
-    }
+    for (const ShownSeries& one : shown)
+      line += fit(most_of(*series_of(timeline, one.id), from, to), kCell, true);
     page.line(line);
   }
   for (const TimelineMark& mark : timeline.marks)
@@ -167,8 +176,10 @@ void add_histogram(TextPage& page, const ReportHistogram& histogram) {
 }
 
 void add_unknown(TextPage& page, const Report& report) {
+  if (!report.of_events() && report.unknown.empty()) return;
   page.heading("What was lost or is unknown");
-  page.words("Lost events: " + (report.losses_text.empty() ? "none" : report.losses_text) + ".");
+  if (report.of_events())
+    page.words("Lost events: " + (report.losses_text.empty() ? "none" : report.losses_text) + ".");
   for (const std::string& words : report.unknown) page.words(words);
   if (!report.not_checked.empty())
     page.words("Not looked for: " + listed(report.not_checked) + " (netsonde doctor says why).");
@@ -183,7 +194,8 @@ void add_measured(TextPage& page, const Report& report) {
 
 std::string to_text(const Report& report, int width) {
   TextPage page(width);
-  page.line(fmt::format("netsonde report: {}, {}", printable(report.host), period_text(report)));
+  page.line(
+      fmt::format("netsonde {}: {}, {}", report.kind, printable(report.host), period_text(report)));
   page.line("");
   page.words(report.verdict);
   page.line("");

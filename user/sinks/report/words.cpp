@@ -126,6 +126,7 @@ std::string quantity(double value, Unit unit) {
     case Unit::BytesPerSecond: return text + "B/s";
     case Unit::PerSecond: return text + "/s";
     case Unit::Percent: return text + "%";
+    case Unit::MegabitsPerSecond: return text + " Mbit/s";
     default: return text;
   }
 }
@@ -200,21 +201,23 @@ std::string when_text(const ReportFinding& found, const Report& report) {
 
 std::vector<std::pair<std::string_view, std::string>> measured_words(const Report& report) {
   const ReportOrigin& origin = report.origin;
-  std::string events;
-  for (const auto& [kind, count] : report.events)
-    events += fmt::format("{}{} {}", events.empty() ? "" : ", ", count, kind);
   std::vector<std::pair<std::string_view, std::string>> words = {
       {"By", origin.program + ", report schema " + std::to_string(Report::kSchema)},
       {"Source", origin.source},
       {"Host", report.host},
       {"Kernel", origin.kernel.empty() ? "unknown" : origin.kernel},
       {"From", rfc3339(report.begin_ns)},
-      {"To", rfc3339(report.end_ns)},
-      {"Looks",
-       fmt::format("{}, every {} on average", report.ticks, short_duration(report.interval))},
-      {"Findings", fmt::format("{} rules, on {} at a time", report.checked.size(),
-                               short_duration(report.window))},
-      {"Events", events.empty() ? "none" : events}};
+      {"To", rfc3339(report.end_ns)}};
+  words.insert(words.end(), report.measured.begin(), report.measured.end());
+  if (!report.of_events()) return words;
+  std::string events;
+  for (const auto& [kind, count] : report.events)
+    events += fmt::format("{}{} {}", events.empty() ? "" : ", ", count, kind);
+  words.emplace_back("Looks", fmt::format("{}, every {} on average", report.ticks,
+                                          short_duration(report.interval)));
+  words.emplace_back("Findings", fmt::format("{} rules, on {} at a time", report.checked.size(),
+                                             short_duration(report.window)));
+  words.emplace_back("Events", events.empty() ? "none" : events);
   if (!origin.filter.empty())
     words.emplace_back("Filter", origin.filter +
                                      " (findings, connections, processes, remote ends, "
