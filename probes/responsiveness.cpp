@@ -89,6 +89,7 @@ Responsiveness::Responsiveness(Loop& loop, ResponsivenessSettings settings)
   settings_.probe.http.fresh = true;
   result_.multiplexed = settings_.multiplexed;
   result_.interval = settings_.interval;
+  result_.address = to_text(settings_.address);
   if (!settings_.icmp) result_.without_first_hop = "no ICMP here";
 }
 
@@ -106,6 +107,7 @@ Result<> Responsiveness::start(std::function<void()> on_end) {
 }
 
 std::uint64_t Responsiveness::received_bytes() const {
+  if (state_ == State::Done) return result_.bytes;
   std::uint64_t bytes = foreign_->received_bytes() + (warm_ ? warm_->received_bytes() : 0);
   for (const auto& connection : loads_) bytes += connection->received_bytes();
   return bytes;

@@ -72,6 +72,7 @@ Result<> TestPlan::start(std::function<void()> on_progress, std::function<void()
   results_.began = kernel_now();
   results_.bin_length = std::max(settings_.budget.duration / kBins, kShortestBin);
   requests_ = settings_.requests_before;
+  received_ = settings_.bytes_before;
   TRY(loop_.set_interval(samples_, results_.bin_length));
   if (wants_short()) return find_short(false);
   return next_stage();
@@ -136,13 +137,17 @@ Result<> TestPlan::find_short(bool head) {
   return {};
 }
 
+std::string TestPlan::answer_text() const {
+  return fmt::format("An answer has {}{}", settings_.answer_is_longer ? "more than " : "",
+                     bytes_text(settings_.answer_bytes));
+}
+
 // The whole answer where the share allows as many as that, or else a short one.
 std::optional<TestPlan::Asked> TestPlan::asked(const TestBudget& share, std::uint64_t fewest) {
-  if (settings_.answer_bytes * fewest <= share.bytes)
+  if (!settings_.answer_is_longer && settings_.answer_bytes * fewest <= share.bytes)
     return Asked{.request = settings_.request, .answer_bytes = settings_.answer_bytes};
   if (short_)
-    results_.stages.back().note = fmt::format("An answer has {}: {} was asked for.",
-                                              bytes_text(settings_.answer_bytes), short_text_);
+    results_.stages.back().note = fmt::format("{}: {} was asked for.", answer_text(), short_text_);
   return short_;
 }
 
@@ -178,6 +183,11 @@ Result<> TestPlan::skip(std::string why) {
   results_.stages.back().why_not = std::move(why);
   end_stage_later();
   return {};
+}
+
+Result<> TestPlan::skip_long(const TestBudget& share) {
+  return skip(fmt::format("{}: too much for its share of {}, and the server gives no part of it.",
+                          answer_text(), bytes_text(share.bytes)));
 }
 
 void TestPlan::end_stage_later() {
@@ -240,9 +250,7 @@ Nanos TestPlan::grace() const {
 
 Result<> TestPlan::begin_latency(TestStage stage, const TestBudget& share) {
   auto wanted = asked(share, kFewLatencies);
-  if (!wanted)
-    return skip(fmt::format("An answer has {}, too much for its share of {}.",
-                            bytes_text(settings_.answer_bytes), bytes_text(share.bytes)));
+  if (!wanted) return skip_long(share);
   const bool cold = stage == TestStage::Cold;
   (cold ? results_.cold : results_.warm).emplace();
   wanted->request.http.fresh = cold;
@@ -262,8 +270,7 @@ Result<> TestPlan::begin_latency(TestStage stage, const TestBudget& share) {
 Result<> TestPlan::begin_bandwidth(TestStage stage, const TestBudget& share) {
   const bool up = stage == TestStage::Upload;
   if (!up && settings_.answer_bytes < kLong)
-    return skip(fmt::format("An answer has {}: too short to tell; name something longer.",
-                            bytes_text(settings_.answer_bytes)));
+    return skip(answer_text() + ": too short to tell; name something longer.");
   const ProbeRequest& request = up ? *settings_.upload : settings_.request;
   const BandwidthSettings with{.request = request,
                                .address = *request.pinned,
@@ -277,10 +284,7 @@ Result<> TestPlan::begin_bandwidth(TestStage stage, const TestBudget& share) {
 
 Result<> TestPlan::begin_sweep(const TestBudget& share) {
   auto wanted = asked(share, 4 * settings_.concurrency);
-  if (!wanted)
-    return skip(fmt::format("{} answers of {} are too much for its share of {}.",
-                            4 * settings_.concurrency, bytes_text(settings_.answer_bytes),
-                            bytes_text(share.bytes)));
+  if (!wanted) return skip_long(share);
   wanted->request.http.fresh = false;
   wanted->request.lean = true;
   sweep_ = TRY(Sweep::open(loop_, sender(wanted->request),
@@ -310,9 +314,7 @@ double TestPlan::rate_for(const TestBudget& share, std::uint64_t answer_bytes) c
 
 Result<> TestPlan::begin_open_loop(const TestBudget& share) {
   auto wanted = asked(share, kFewOfRate);
-  if (!wanted)
-    return skip(fmt::format("An answer has {}, too much for its share of {}.",
-                            bytes_text(settings_.answer_bytes), bytes_text(share.bytes)));
+  if (!wanted) return skip_long(share);
   wanted->request.http.fresh = false;
   wanted->request.lean = true;
   const double rate = rate_for(share, wanted->answer_bytes);
@@ -343,8 +345,7 @@ Nanos TestPlan::look_every(const TestBudget& share) const {
 
 Result<> TestPlan::begin_responsiveness(const TestBudget& share) {
   if (settings_.answer_bytes < kLong)
-    return skip(fmt::format("An answer has {}: too short to fill a path; name something longer.",
-                            bytes_text(settings_.answer_bytes)));
+    return skip(answer_text() + ": too short to fill a path; name something longer.");
   if (!short_) return skip("The server gives neither a part of its answer nor its head alone.");
   responsiveness_ = TRY(Responsiveness::open(loop_, {.load = settings_.request,
                                                      .probe = short_->request,

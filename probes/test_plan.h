@@ -19,10 +19,12 @@ namespace netsonde {
 struct TestSettings {
   ProbeRequest request{};  // pinned to its address; its limits are those of one request
   std::optional<ProbeRequest> upload{};  // likewise
-  std::uint64_t answer_bytes = 0;        // of one body, at least
-  std::uint64_t requests_before = 0;     // that are part of the budget, too
-  Nanos first_took{};                    // one of them
-  bool multiplexed = false;              // HTTP/2
+  std::uint64_t answer_bytes = 0;        // of one body
+  bool answer_is_longer = false;         // than that, nobody knows how much
+  // What is part of the budget, too.
+  std::uint64_t requests_before = 0, bytes_before = 0;
+  Nanos first_took{};        // one of them
+  bool multiplexed = false;  // HTTP/2
   std::size_t concurrency = 64;
   std::optional<double> per_second{};  // of the open loop; half of the best of the sweep
   TestBudget budget{};
@@ -75,6 +77,8 @@ class TestPlan {
   Result<> begin_open_loop(const TestBudget& share);
   Result<> begin_responsiveness(const TestBudget& share);
   Result<> skip(std::string why);
+  Result<> skip_long(const TestBudget& share);
+  std::string answer_text() const;
   void end_stage_later();
   Result<> end_stage();
   // What the stage that runs has come to by now.

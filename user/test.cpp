@@ -22,7 +22,8 @@ namespace netsonde {
 
 namespace {
 
-constexpr std::uint64_t kFirstBytes = 20;  // of the budget, a part of so many, for the first answer
+constexpr std::uint64_t kFirstBytes = 1'000'000;  // of the first answer
+constexpr std::uint64_t kFirstPart = 20;          // of the budget, at most one of so many parts
 
 int refuse(const Error& error) {
   std::fprintf(stderr, "netsonde: %s\n", error.message().c_str());
@@ -34,7 +35,10 @@ std::string bytes_text(std::uint64_t bytes) {
 }
 
 std::string url_of(const Target& target) {
-  return fmt::format("{}://{}{}", name_of(target.scheme), target.authority(), target.path);
+  std::string authority = target.authority();
+  const std::string_view usual = target.scheme == Scheme::Http ? ":80" : ":443";
+  if (authority.ends_with(usual)) authority.erase(authority.size() - usual.size());
+  return fmt::format("{}://{}{}", name_of(target.scheme), authority, target.path);
 }
 
 // What the arguments mean.
@@ -93,6 +97,18 @@ Result<Wanted> understand_test(const Options& options) {
   return wanted;
 }
 
+// More was to come than we wanted to wait for.
+bool is_longer(const Attempt& attempt) {
+  return attempt.failure && (attempt.failure->kind == FailureKind::TooLarge ||
+                             (attempt.failure->kind == FailureKind::HttpTimeout &&
+                              attempt.failure->phase == ProbePhase::Transfer));
+}
+
+// Whatever its status.
+bool is_answered(const Attempt& attempt) {
+  return !attempt.failure || attempt.failure->kind == FailureKind::HttpStatus || is_longer(attempt);
+}
+
 class TestCommand {
  public:
   TestCommand(const Options& options, Wanted wanted, Probing& probing)
@@ -145,7 +161,7 @@ void TestCommand::announce() const {
 // Redirects are followed once; what they lead to is what is tested.
 Result<> TestCommand::ask_first() {
   ProbeRequest request = wanted_.request;
-  request.limits.body_bytes = std::max<std::uint64_t>(wanted_.budget.bytes / kFirstBytes, 1);
+  request.limits.body_bytes = std::min(kFirstBytes, wanted_.budget.bytes / kFirstPart + 1);
   probing_.prober_of(request.target.scheme).start(request, [this](Attempt attempt) {
     take_first(std::move(attempt));
   });
@@ -154,9 +170,7 @@ Result<> TestCommand::ask_first() {
 
 void TestCommand::take_first(Attempt attempt) {
   first_ = std::move(attempt);
-  const bool answered = !first_.failure || first_.failure->kind == FailureKind::HttpStatus ||
-                        first_.failure->kind == FailureKind::TooLarge;
-  if (!answered || !first_.address) {
+  if (!is_answered(first_)) {
     outcome_ = Error(fmt::format("{}: {}: {}", printable(url_of(wanted_.request.target)),
                                  name_of(first_.failure->kind), printable(first_.failure->detail)));
     return probing_.stop();
@@ -200,7 +214,9 @@ Result<> TestCommand::start_plan() {
       probing_.loop(), {.request = wanted_.request,
                         .upload = wanted_.upload,
                         .answer_bytes = http.wire_bytes,
+                        .answer_is_longer = is_longer(first_),
                         .requests_before = 1 + first_.hops.size(),
+                        .bytes_before = http.wire_bytes,
                         .first_took = first_.times.total,
                         .multiplexed = http.version == "2",
                         .concurrency = options_.test.concurrency,

@@ -100,6 +100,7 @@ struct ResponsivenessResult {
   std::optional<Confidence> confidence{};  // in the round trips: Low, Medium or High as the draft's
   bool multiplexed = false;                // HTTP/2: probes on connections that bear load
   FailureCounts probe_failures{};
+  std::string address{};             // of the server
   std::string first_hop{};           // its address; empty: unknown
   std::string without_first_hop{};   // why it is
   std::string own_queue{};           // the device that waited longest; empty: none waited

@@ -26,10 +26,6 @@ std::string us_text(const std::optional<double>& us) {
   return us ? quantity(*us, Unit::Microseconds) : "-";
 }
 
-std::string rate_text(double per_second) {
-  return quantity(per_second, Unit::PerSecond);
-}
-
 std::string mbps_text(double mbps) {
   return quantity(mbps, Unit::MegabitsPerSecond);
 }
@@ -176,7 +172,7 @@ void add_verdict(Report& report, const TestResults& results) {
     parts.push_back(fmt::format("an answer takes {} (p99 {})", us_text(warm),
                                 us_text(quantile_of(results.warm, 0.99))));
   if (const SweepLevel* best = best_level(results))
-    parts.push_back(fmt::format("up to {}", rate_text(*best->load.per_second)));
+    parts.push_back(fmt::format("up to {} answers/s", short_count(*best->load.per_second)));
   if (const auto down = mbps_of(results.download))
     parts.push_back(fmt::format("{} down", mbps_text(*down)));
   if (const auto rpm = rpm_of(results))

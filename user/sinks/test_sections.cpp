@@ -152,10 +152,13 @@ ReportCurve curve_of(const TestResults& results, std::string_view title, Unit un
   return curve;
 }
 
-ReportSection sweep_section(const TestResults& results) {
+ReportSection sweep_section(const TestResults& results, bool multiplexed) {
   ReportSection section{.id = "concurrency", .title = "Concurrency"};
   if (std::string words = knee_words(results); !words.empty())
     section.words.push_back(std::move(words));
+  if (multiplexed)
+    section.words.emplace_back(
+        "Over HTTP/2 they are streams of as few connections as the server allows.");
   add_stage_words(section, results, TestStage::Sweep);
   section.tables.push_back(sweep_table(results));
   if (results.sweep.size() < 2) return section;
@@ -193,7 +196,7 @@ ReportSection reliability_section(const TestResults& results, std::int64_t to_ep
 }
 
 ReportSection responsiveness_section(const TestResults& results) {
-  ReportSection section{.id = "responsiveness", .title = "Responsiveness under load"};
+  ReportSection section{.id = "responsiveness", .title = "Responsiveness"};
   add_stage_words(section, results, TestStage::Responsiveness);
   if (!results.responsiveness) return section;
   const ResponsivenessResult& result = *results.responsiveness;
@@ -270,6 +273,7 @@ ReportSection stages_section(const TestResults& results) {
 }  // namespace
 
 std::vector<ReportSection> test_sections(const TestResults& results, const TestSubject& subject) {
+  const bool multiplexed = subject.first.http && subject.first.http->version == "2";
   std::vector<ReportSection> sections;
   const auto add = [&](std::initializer_list<TestStage> stages, ReportSection section) {
     for (const TestStage stage : stages)
@@ -277,7 +281,7 @@ std::vector<ReportSection> test_sections(const TestResults& results, const TestS
   };
   add({TestStage::Cold, TestStage::Warm}, latency_section(results));
   add({TestStage::Download, TestStage::Upload}, bandwidth_section(results));
-  add({TestStage::Sweep}, sweep_section(results));
+  add({TestStage::Sweep}, sweep_section(results, multiplexed));
   add({TestStage::OpenLoop}, open_loop_section(results));
   add({TestStage::Responsiveness}, responsiveness_section(results));
   add({TestStage::Cold, TestStage::Warm, TestStage::Sweep, TestStage::OpenLoop},

@@ -10,6 +10,7 @@
 
 #include "user/base/text.h"
 #include "user/model/attempt_summary.h"
+#include "user/model/diagnosis/group.h"
 #include "user/model/inference.h"
 
 namespace netsonde {
@@ -135,6 +136,13 @@ std::optional<double> difference(const std::optional<double>& a, const std::opti
   return *a - *b;
 }
 
+// Absent where the part seems longer than the whole: they are measured apart.
+std::optional<double> beyond(const std::optional<double>& whole,
+                             const std::optional<double>& part) {
+  const auto rest = difference(whole, part);
+  return rest && *rest >= 0 ? rest : std::nullopt;
+}
+
 }  // namespace
 
 ReportTable latency_table(const TestResults& results) {
@@ -197,7 +205,7 @@ ReportTable sweep_table(const TestResults& results) {
 }
 
 ReportTable open_loop_table(const OpenLoopResult& result) {
-  ReportTable table{.id = "open_loop", .title = "Open loop"};
+  ReportTable table{.id = "open_loop", .title = "At a given rate"};
   table.columns = {text_column("from", "Counted from", "Where the time of a request begins.")};
   add_time_columns(table);
   table.rows = {with_times({"intended start"}, result.load.latency_us),
@@ -206,7 +214,7 @@ ReportTable open_loop_table(const OpenLoopResult& result) {
 }
 
 ReportTable reliability_table(const TestResults& results) {
-  ReportTable table{.id = "reliability", .title = "Reliability"};
+  ReportTable table{.id = "reliability", .title = "By stage"};
   table.columns = {text_column("stage", "Stage", "A part of the test.")};
   add_share_columns(table);
   for (const auto& [name, load] : loads_of(results))
@@ -215,7 +223,7 @@ ReportTable reliability_table(const TestResults& results) {
 }
 
 ReportTable over_time_table(const TestResults& results, std::int64_t to_epoch_ns) {
-  ReportTable table{.id = "over_time", .title = "Reliability over time"};
+  ReportTable table{.id = "over_time", .title = "Over the time"};
   table.columns = {text_column("from", "From", "When it begins (UTC).")};
   add_share_columns(table);
   const std::size_t step =
@@ -329,11 +337,12 @@ ReportTable bloat_table(const ResponsivenessResult& result) {
       idle.own_queue_us, full.own_queue_us);
   add("first hop" + (result.first_hop.empty() ? "" : ", " + result.first_hop), idle.first_hop_us,
       full.first_hop_us);
-  add("beyond it", difference(idle.tcp_us, idle.first_hop_us),
-      difference(full.tcp_us, full.first_hop_us));
+  if (result.first_hop != result.address)
+    add("beyond it", beyond(idle.tcp_us, idle.first_hop_us),
+        beyond(full.tcp_us, full.first_hop_us));
   add("whole path (SYN)", idle.tcp_us, full.tcp_us);
-  add("beyond the path (HTTP)", difference(idle.http_us, idle.tcp_us),
-      difference(full.http_us, full.tcp_us));
+  add("beyond the path (HTTP)", beyond(idle.http_us, idle.tcp_us),
+      beyond(full.http_us, full.tcp_us));
   return table;
 }
 
@@ -345,6 +354,7 @@ ReportHistogram histogram_of(const Statistics& values_us, std::string_view id,
   histogram.p50 = values_us.quantile(0.5);
   histogram.p90 = values_us.quantile(0.9);
   histogram.p99 = values_us.quantile(0.99);
+  histogram.note = "of " + counted(histogram.total, "request");
   const double least = std::max(*values_us.min(), std::ldexp(1.0, -10));
   const double most = std::max(*values_us.max(), least);
   for (const int per_octave : kBucketsPerOctave) {

@@ -251,7 +251,7 @@ std::string html(std::string_view untrusted) {
 std::string charts_html(const Report& report) {
   std::string page = lanes_html(report);
   for (const TimelineMark& mark : report.timeline.marks)
-    page += fmt::format("<p class=\"note\">{} {}: {}</p>\n", clock_text(mark.to_ns, report),
+    page += fmt::format("<p class=\"note mark\">{} {}: {}</p>\n", clock_text(mark.to_ns, report),
                         html(mark.kind), html(mark.text));
   page += "<div class=\"charts\">\n";
   for (const SeriesOfChart& chart : charts_of(report.timeline)) page += chart_html(report, chart);

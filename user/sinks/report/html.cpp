@@ -203,8 +203,11 @@ void add_sections(Page& page, const Report& report) {
     std::string curves;
     for (const ReportCurve& curve : section.curves) curves += curve_html(curve);
     if (!curves.empty()) body += "<div class=\"charts\">\n" + curves + "</div>\n";
-    for (const ReportTable& table : section.tables)
-      if (!table.rows.empty()) body += table_html(table);
+    for (const ReportTable& table : section.tables) {
+      if (table.rows.empty()) continue;
+      if (section.is_titled(table)) body += "<h3>" + html(table.title) + "</h3>\n";
+      body += table_html(table);
+    }
     page.section(section.id, section.title, body);
   }
   for (const ReportTable& table : report.tables) add_table(page, table);

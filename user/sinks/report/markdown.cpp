@@ -103,8 +103,11 @@ ReportTable histogram_table(const ReportHistogram& histogram) {
 std::string section_text(const ReportSection& section) {
   std::string text = fmt::format("\n## {}\n\n", section.title);
   for (const std::string& words : section.words) text += escaped(words) + "\n\n";
-  for (const ReportTable& table : section.tables)
-    if (!table.rows.empty()) text += table_text(table) + "\n";
+  for (const ReportTable& table : section.tables) {
+    if (table.rows.empty()) continue;
+    if (section.is_titled(table)) text += fmt::format("### {}\n\n", table.title);
+    text += table_text(table) + "\n";
+  }
   return text;
 }
 

@@ -143,6 +143,9 @@ struct ReportSection {
   std::vector<std::string> words{};
   std::vector<ReportTable> tables{};
   std::vector<ReportCurve> curves{};
+
+  // Whether the table needs a title of its own: it has another one than the section.
+  bool is_titled(const ReportTable& table) const { return table.title != title; }
 };
 
 // How it was measured, as far as the events do not tell.

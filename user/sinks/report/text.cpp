@@ -205,8 +205,11 @@ std::string to_text(const Report& report, int width) {
   for (const ReportSection& section : report.sections) {
     page.heading(section.title);
     for (const std::string& words : section.words) page.words(words);
-    for (const ReportTable& table : section.tables)
-      if (!table.rows.empty()) page.table(table);
+    for (const ReportTable& table : section.tables) {
+      if (table.rows.empty()) continue;
+      if (section.is_titled(table)) page.line("\n" + std::string(table.title) + ":");
+      page.table(table);
+    }
   }
   for (const ReportTable& table : report.tables) {
     if (table.rows.empty()) continue;
