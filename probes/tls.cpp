@@ -108,6 +108,7 @@ void prepare_tls(SSL_CTX* context, TlsWishes wishes) {
   SSL_CTX_set_ex_data(context, wishes_index(), new TlsWishes(std::move(wishes)));
   SSL_CTX_set_verify(context, SSL_CTX_get_verify_mode(context), on_verified);
   if (!resumes) return;
+  SSL_CTX_clear_options(context, SSL_OP_NO_TICKET);  // libcurl's; TLS 1.2 often has nothing else
   SSL_CTX_sess_set_new_cb(context, on_session);
   SSL_CTX_set_info_callback(context, on_progress);
 }

@@ -118,6 +118,13 @@ def sessions_and_versions_and_streams_are_read_back():
 
 
 @fact
+def a_server_that_keeps_no_sessions_resumes_by_tickets_before_tls_1_3_too():
+    home = web.nginx()
+    rows, _ = experiment(f"https://localhost:{web.TICKETS}/small", "--ca", f"{home}/cert.pem", "--compare", "tls", *FEW)
+    expect((row(rows, "resumed")["blocks"], row(rows, "resumed")["not_in_force"]), (6, 0), "resumed")
+
+
+@fact
 def every_congestion_control_of_this_host_is_compared():
     web.nginx()
     rows, _ = experiment(f"{HTTP}/put", "--compare", "congestion", "--method", "PUT", "--send", "300KiB", *FEW)
@@ -311,7 +318,8 @@ daemon off; pid {home}/slow.pid; error_log {home}/slow.errors;
 events {{ worker_connections 64; }}
 http {{
   access_log off; root {home}/html; keepalive_requests 100000;
-  server {{ listen 10.9.0.1:{port} ssl; ssl_certificate {home}/cert.pem; ssl_certificate_key {home}/key.pem; }}
+  server {{ listen 10.9.0.1:{port} ssl; ssl_certificate {home}/cert.pem; ssl_certificate_key {home}/key.pem;
+    ssl_protocols TLSv1.3; }}
 }}
 """
 

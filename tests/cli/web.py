@@ -11,7 +11,7 @@ import threading
 
 from harness import die_with_parent, eventually
 
-HTTP, HTTPS, EXPIRED = 8080, 8443, 8444
+HTTP, HTTPS, EXPIRED, TICKETS = 8080, 8443, 8444, 8445
 NGINX = """
 daemon off; worker_processes 1; pid {home}/pid; error_log {home}/errors;
 events {{ worker_connections 1024; }}
@@ -36,6 +36,7 @@ http {{
   }}
   server {{ listen 127.0.0.1:8081; client_max_body_size 0; location / {{ return 200 taken; }} }}
   server {{ listen 127.0.0.1:{EXPIRED} ssl; ssl_certificate {home}/expired.pem; }}
+  server {{ listen 127.0.0.1:{TICKETS} ssl; ssl_certificate {home}/cert.pem; ssl_protocols TLSv1.2; ssl_session_cache none; }}
 }}
 """
 
@@ -75,7 +76,7 @@ def nginx():
     with open(f"{home}/html/huge", "wb") as file:
         file.write(os.urandom(3_000_000))
     with open(f"{home}/nginx.conf", "w", encoding="ascii") as file:
-        file.write(NGINX.format(home=home, HTTP=HTTP, HTTPS=HTTPS, EXPIRED=EXPIRED))
+        file.write(NGINX.format(home=home, HTTP=HTTP, HTTPS=HTTPS, EXPIRED=EXPIRED, TICKETS=TICKETS))
     subprocess.Popen(["nginx", "-p", home, "-c", f"{home}/nginx.conf"], stderr=subprocess.DEVNULL,
                      preexec_fn=die_with_parent)
     eventually(lambda: answers(HTTP), "nginx answers")
