@@ -22,7 +22,7 @@ ReadBack kernel_says(const char* what, T wanted,
 }
 
 // The kernel's own way first, then each value; set: brings one about, and how to see it.
-std::vector<Arm> numeric(const FactorSettings& settings, std::vector<std::uint64_t> usual,
+std::vector<Arm> numeric(const FactorSettings& settings, const std::vector<std::uint64_t>& usual,
                          std::string advice_default, const std::function<void(Arm&, int)>& set) {
   Arm untouched = arm_of(settings, "default", std::move(advice_default));
   std::vector<Arm> arms = {untouched};
