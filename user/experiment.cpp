@@ -79,10 +79,11 @@ Result<Plan> plan_of(const Options& options) {
             .seed = wanted.seed ? *wanted.seed : seed_by_chance()};
   (void)TRY(http_target(options.words[0]));
   const std::vector<ProbeRequest> requests = TRY(probe_requests(options));
+  std::vector<std::uint64_t> values = TRY(values_of(wanted));
   plan.settings = {.request = requests[0],
                    .requests = wanted.requests,
                    .servers = options.servers,
-                   .values = TRY(values_of(wanted)),
+                   .values = std::move(values),
                    .congestion_controls = congestion_choices()};
   plan.settings.request.http.most_redirects = 0;
   if (!wanted.batch.empty()) plan.settings.batch = TRY(http_target(wanted.batch));
@@ -157,8 +158,9 @@ Result<> Run::begin_experiment(const Attempt& first) {
         probing_.loop(), lookup_,
         [this](Scheme scheme) -> Prober& { return probing_.prober_of(scheme); }, arm);
   };
+  std::vector<Factor> factors = TRY(factors_of(plan_));
   experiment_ = TRY(Experiment::open(probing_.loop(), open_prober,
-                                     {.factors = TRY(factors_of(plan_)),
+                                     {.factors = std::move(factors),
                                       .blocks = plan_.blocks,
                                       .units = plan_.units,
                                       .seed = plan_.seed}));

@@ -96,6 +96,17 @@ TEST_F(Compare, ABaselineThatDiffersFromItselfForbidsEveryClaim) {
       << found[1].refused;
 }
 
+TEST_F(Compare, ADifferenceFromItselfThatMakesNoneIsNoNoise) {
+  FactorFigures precise = halved();
+  Medians& again = precise.baseline_again->medians[Metric::Total];
+  again = precise.arms[0].medians[Metric::Total];
+  for (auto& median : again) *median *= 1.01;
+  const auto found = compare({precise}, 1);
+  EXPECT_LT(*found[0].adjusted_p, 0.05);
+  EXPECT_EQ(verdict_of(found[0]), "same");
+  EXPECT_EQ(verdict_of(found[1]), "better");
+}
+
 TEST_F(Compare, TheNoiseOfOneFactorForbidsNoClaimAboutAnother) {
   FactorFigures noisy = halved(), quiet = halved();
   noisy.baseline_again = arm("new", 120, 20, random_);

@@ -113,9 +113,15 @@ std::string refusal_of(const ArmComparison& comparison, const std::vector<ArmCom
   return noise_known ? "" : "the noise is unknown: no figures of the baseline once more";
 }
 
+// Judged as an arm is that was changed.
+bool differs_from_itself(const ArmComparison& comparison) {
+  if (!comparison.again || !comparison.effect) return false;
+  const Verdict verdict = judge(*comparison.effect, *comparison.adjusted_p, {}).verdict;
+  return verdict == Verdict::Better || verdict == Verdict::Worse;
+}
+
 void refuse_noise(std::vector<ArmComparison>& comparisons) {
-  for (ArmComparison& comparison : comparisons)
-    comparison.alarm = comparison.again && comparison.effect && *comparison.adjusted_p < kAlpha;
+  for (ArmComparison& comparison : comparisons) comparison.alarm = differs_from_itself(comparison);
   for (ArmComparison& comparison : comparisons)
     if (!comparison.again && comparison.effect)
       comparison.refused = refusal_of(comparison, comparisons);

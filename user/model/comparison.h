@@ -66,8 +66,7 @@ struct ArmComparison {
   Verdict verdict = Verdict::Inconclusive;
   std::optional<std::size_t> more_blocks{};  // about so many would tell; of Inconclusive
   std::string refused{};                     // why there is no verdict; empty: there is
-  // Of an A/A comparison: the baseline differs from itself. That many comparisons are judged
-  // together and one of them alarms by chance has a chance of 5%.
+  // Of an A/A comparison: the baseline differs from itself, by more than makes a difference.
   bool alarm = false;
 };
 
