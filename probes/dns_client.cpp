@@ -117,7 +117,7 @@ Result<std::unique_ptr<DnsClient>> DnsClient::open(Loop& loop, const std::string
   std::unique_ptr<DnsClient> client(new DnsClient(loop, server));
   client->udp_ = TRY(client->open_channel(false, timeout));
   client->tcp_ = TRY(client->open_channel(true, timeout));
-  client->timer_ = TRY(loop.every(kCheckTimeouts, [self = client.get()]() -> Result<> {
+  client->timer_ = TRY(loop.every(Nanos(0), [self = client.get()]() -> Result<> {
     self->process(ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     return {};
   }));
@@ -145,6 +145,7 @@ void DnsClient::on_answer(void* waiting, int status, int, unsigned char* bytes, 
   const Nanos took = kernel_now() - answered->asked;
   const OnReply on_reply = std::move(answered->on_reply);
   self->waiting_.remove_if([answered](const Waiting& w) { return &w == answered; });
+  if (self->waiting_.empty()) (void)self->loop_.set_interval(self->timer_, Nanos(0));
   if (status == ARES_EDESTRUCTION) return;
   DnsReply reply = status == ARES_SUCCESS
                        ? reply_of(std::as_bytes(std::span(bytes, static_cast<std::size_t>(size))))
@@ -161,6 +162,7 @@ void DnsClient::ask(const DnsQuestion& question, OnReply on_reply) {
                         random_id(), 1, &query, &size, question.edns ? kEdnsBytes : 0);
   if (status != ARES_SUCCESS) return on_reply(failed(failure_of(status), ares_strerror(status)));
   const std::unique_ptr<unsigned char, void (*)(void*)> owner(query, ares_free_string);
+  if (waiting_.empty()) (void)loop_.set_interval(timer_, kCheckTimeouts);
   Waiting& waiting = waiting_.emplace_back(
       Waiting{.client = this, .on_reply = std::move(on_reply), .asked = kernel_now()});
   ares_send(question.tcp ? tcp_.get() : udp_.get(), query, size, on_answer, &waiting);

@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint16_t kNoError = 0, kServfail = 2, kNxdomain = 3;
 // Our own limit ends the waiting; c-ares looks at its own more rarely.
 constexpr Nanos kBeyondTheLimit = std::chrono::seconds(1);
+constexpr std::size_t kMostServers = 64;  // that are remembered while nobody asks them
 
 Failure failure_of(FailureKind kind, std::string detail) {
   return {.phase = ProbePhase::Dns, .kind = kind, .detail = std::move(detail)};
@@ -55,58 +56,74 @@ std::optional<Failure> failure_in(const DnsMessage& answer, DnsType type, std::s
 void DnsProber::start(const ProbeRequest& request, OnAttempt on_attempt) {
   const std::uint64_t id = ++last_id_;
   const auto on_end = [this, id, on_attempt = std::move(on_attempt)](Attempt attempt) {
-    runs_.erase(id);
+    const auto ended = runs_.find(id);
+    if (ended->second.server) --ended->second.server->runs;
+    runs_.erase(ended);
     on_attempt(std::move(attempt));
   };
   Run& run = runs_.try_emplace(id, loop_, request, on_end).first->second;
   const auto exists = [this, id] { return runs_.contains(id); };
   run.common.find_address(lookup_, exists,
-                          [this, &run](const Address& address) { ask_at(run, address); });
+                          [this, id, &run](const Address& address) { ask_at(id, run, address); });
   if (exists()) run.common.started();
 }
 
+Result<DnsProber::Server*> DnsProber::server_at(const Address& address,
+                                                const ProbeRequest& request) {
+  const ServerKey key = {endpoint_text(address, request.target.port), request.limits.dns};
+  if (const auto known = servers_.find(key); known != servers_.end()) return &known->second;
+  auto client = TRY(DnsClient::open(loop_, key.first, key.second + kBeyondTheLimit));
+  if (servers_.size() >= kMostServers)
+    std::erase_if(servers_, [](const auto& server) { return server.second.runs == 0; });
+  return &servers_.emplace(key, Server{.client = std::move(client), .runs = 0}).first->second;
+}
+
 // The address may come from within c-ares: what is finished here is finished later.
-void DnsProber::ask_at(Run& run, const Address& address) {
+void DnsProber::ask_at(std::uint64_t id, Run& run, const Address& address) {
   const ProbeRequest& request = run.common.request();
   Attempt& attempt = run.common.attempt();
   attempt.address = address;
   attempt.lookup.reset();  // of the server's own name
   attempt.times.dns.reset();
-  auto client = DnsClient::open(loop_, endpoint_text(address, request.target.port),
-                                request.limits.dns + kBeyondTheLimit);
-  if (!client)
-    return run.common.finish_later(failure_of(FailureKind::ConnectLocal, client.error().message()));
-  run.client = std::move(client).value();
+  const auto server = server_at(address, request);
+  if (!server)
+    return run.common.finish_later(failure_of(FailureKind::ConnectLocal, server.error().message()));
+  run.server = server.value();
+  ++run.server->runs;
   const auto limited = run.common.within(request.limits.dns, [&run] { give_up(run); });
   if (!limited)
     return run.common.finish_later(
         failure_of(FailureKind::ConnectLocal, limited.error().message()));
   run.asked = kernel_now();
-  ask(run, false);
+  ask(id, run, false);
 }
 
 void DnsProber::give_up(Run& run) {
-  run.common.finish(failure_of(FailureKind::DnsTimeout,
-                               fmt::format("no answer from {} within {}", run.client->server(),
-                                           short_duration(kernel_now() - run.asked))));
+  run.common.finish(
+      failure_of(FailureKind::DnsTimeout,
+                 fmt::format("no answer from {} within {}", run.server->client->server(),
+                             short_duration(kernel_now() - run.asked))));
 }
 
-void DnsProber::ask(Run& run, bool tcp) {
+void DnsProber::ask(std::uint64_t id, Run& run, bool tcp) {
   const Target& target = run.common.request().target;
-  run.client->ask({.name = target.dns_name, .type = target.dns_type, .tcp = tcp},
-                  [this, &run, tcp](const DnsReply& reply) { take(run, reply, tcp); });
+  run.server->client->ask({.name = target.dns_name, .type = target.dns_type, .tcp = tcp},
+                          [this, id, tcp](const DnsReply& reply) { take(id, reply, tcp); });
 }
 
-// Called by the client, which must not end within the call.
-void DnsProber::take(Run& run, const DnsReply& reply, bool tcp) {
+// Called by the client, which must not end within the call; perhaps too late.
+void DnsProber::take(std::uint64_t id, const DnsReply& reply, bool tcp) {
+  const auto found = runs_.find(id);
+  if (found == runs_.end()) return;
+  Run& run = found->second;
   const Nanos took = tcp ? kernel_now() - run.asked : reply.took;
   const Target& target = run.common.request().target;
-  const std::string& server = run.client->server();
+  const std::string& server = run.server->client->server();
   if (!reply.message)
     return run.common.finish_later(failure_of(
         parse_failure_kind(reply.failure).value_or(FailureKind::DnsMalformed),
         fmt::format("{}{}: {}", server, tcp ? " over TCP" : "", printable(reply.detail))));
-  if (reply.message->truncated && !tcp) return ask(run, true);
+  if (reply.message->truncated && !tcp) return ask(id, run, true);
   Attempt& attempt = run.common.attempt();
   attempt.times.dns = took;
   attempt.lookup = facts_of(*reply.message, server, tcp);

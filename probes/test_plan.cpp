@@ -108,6 +108,10 @@ TestBudget TestPlan::left() const {
 }
 
 bool TestPlan::wants_short() const {
+  const auto moves_bytes = [](TestStage stage) {
+    return stage == TestStage::Download || stage == TestStage::Upload;
+  };
+  if (std::ranges::all_of(settings_.stages, moves_bytes)) return false;
   const bool probes =
       std::ranges::find(settings_.stages, TestStage::Responsiveness) != settings_.stages.end();
   return settings_.answer_bytes > (probes ? kLong : settings_.budget.bytes / kManyAnswers);

@@ -8,7 +8,8 @@ logs=$build/logs
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
 
-section() { printf '\n== %s\n' "$*"; }
+started=$(date +%s)
+section() { printf '\n== %s (after %s s)\n' "$*" $(($(date +%s) - started)); }
 
 # One check that either holds or does not.
 check() {
@@ -35,14 +36,24 @@ count() {
     passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
 }
 
-# suite NAME COMMAND...   Shows failures and skips as they come, keeps everything in a log.
-suite() {
+# run NAME COMMAND...   Keeps what it prints, and its status, in a log.
+run() {
     log=$logs/$1.log
     shift
     { "$@" 2>&1; echo "exit status $?"; } >"$log"
+}
+
+# show NAME   Failures, skips and the result of a log; counts them.
+show() {
+    log=$logs/$1.log
     status=$(sed -n 's/^exit status //p' "$log" | tail -n 1)
     grep -E '^not ok|^skip |\[  FAILED  \]|\[  SKIPPED \]|Skipped|: Failure|^  ?(Expected|Actual|Which is)|passed, |^passed only when run again|\[  PASSED  \]' "$log"
     count "$log" "$status"
+}
+
+suite() {
+    run "$@"
+    show "$1"
 }
 
 section build
@@ -58,9 +69,15 @@ section BPF tests on this kernel
 suite bpf tests/twice.sh "$build/bpf-tests"
 section command line
 suite cli tests/cli/run.sh "$build/netsonde"
-for kernel in $(sed 's/#.*//' tests/kernels); do
+# An emulated machine takes one processor.
+kernels=$(sed 's/#.*//' tests/kernels)
+for kernel in $kernels; do
+    run "vm-$kernel" tests/vm.sh "$build" "$kernel" &
+done
+wait
+for kernel in $kernels; do
     section "BPF tests on $kernel"
-    suite "vm-$kernel" tests/vm.sh "$build" "$kernel"
+    show "vm-$kernel"
 done
 
 echo

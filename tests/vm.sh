@@ -9,10 +9,11 @@ build=$1
 shift
 [ $# -gt 0 ] || set -- $(sed 's/#.*//' tests/kernels)
 export EXTRA_FILES="$(command -v ip) $(command -v tc) $(command -v nft) $(command -v ss)"
+no_servers='Http3*' # they need servers that the guest does not have
 export TIME_LIMIT="${TIME_LIMIT:-1200}"
 
 status=0
 for kernel; do
-    tests/twice.sh scripts/vm.sh "$kernel" "$build/bpf-tests" || status=$?
+    tests/twice.sh scripts/vm.sh "$kernel" "$build/bpf-tests" "--gtest_filter=-$no_servers" || status=$?
 done
 exit $status

@@ -4,7 +4,7 @@ people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in n
 own.
 
 Parts: work (programs on and off, nanoseconds per run), peers, scale, diagnosis, start, events,
-recording, probes; only when named: aa (experiments in which nothing differs).
+recording, probes, loads; only when named: aa (experiments in which nothing differs).
 QUICK=1: fewer pairs, shorter spans.
 """
 import json
@@ -17,6 +17,7 @@ import time
 
 import aa
 import peers
+import loads
 import probing
 import recordings
 import report
@@ -31,7 +32,7 @@ class Bench:
         self.netsonde = os.path.abspath(f"{build}/netsonde")
         self.tools = os.path.abspath(f"{build}/tests/bench")
         parts = ("ratios", "costs", "readers", "peers", "scale", "diagnosis", "start", "events",
-                 "recording", "probes")
+                 "recording", "probes", "loads")
         self.results = {part: [] for part in parts}
 
     def work(self):
@@ -132,6 +133,9 @@ class Bench:
     def probes(self):
         self.results["probes"] = probing.measure(self.netsonde, QUICK)
 
+    def loads(self):
+        self.results["loads"] = loads.measure(self.netsonde, QUICK)
+
     def aa(self):
         self.results["aa"] = aa.measure(self.netsonde, QUICK)
         aa.print_summary(self.results["aa"])
@@ -185,7 +189,7 @@ class Bench:
 
 def main():
     build, parts = sys.argv[1], sys.argv[2:] or ["work", "peers", "scale", "diagnosis", "start",
-                                              "events", "recording", "probes"]
+                                              "events", "recording", "probes", "loads"]
     bench = Bench(build)
     bench.results["machine"] = {"kernel": os.uname().release, "cores": os.cpu_count(),
                                 "load_before": os.getloadavg()[0]}

@@ -18,7 +18,7 @@ PARALLEL = 64
 NGINX = """
 daemon off; pid {home}/pid; error_log {home}/errors; worker_processes 1; worker_rlimit_nofile 65536;
 events {{ worker_connections 16384; }}
-http {{ access_log off; client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;
+http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;
   uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;
   server {{ listen 0.0.0.0:80 backlog=4096; listen 0.0.0.0:443 ssl http2 backlog=4096; ssl_certificate {home}/cert.pem;
     ssl_certificate_key {home}/key.pem; location / {{ return 200 "hello, world\\n"; }} }} }}
@@ -55,13 +55,22 @@ def server():
             process.wait()
 
 
-def wait_for(url, limit=10):
+def wait_until(holds, what, limit=10):
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
+        if holds():
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"bench: no answer from {what}")
+
+
+def wait_for(url):
+    def answers():
         with contextlib.suppress(OSError):
             return urllib.request.urlopen(url, timeout=1).read()
-        time.sleep(0.05)
-    raise SystemExit(f"bench: nobody answers at {url}")
+        return False
+
+    wait_until(answers, url)
 
 
 def timed(command, **options):

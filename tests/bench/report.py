@@ -194,17 +194,32 @@ def probe_goals(rows):
         yield "1000 at once, path / kernel's min RTT", f"{ratio:.2f}", "<= 2", ratio <= 2
 
 
+def print_loads(rows):
+    for key, what in (("http", "a request on a kept connection, 64 at once"), ("dns", "a DNS query, 64 at once (dig: one)")):
+        table(f"CPU of {what} (medians; lowest..highest run)", ["", "us", ""],
+              [[row["tool"], f"{row['cpu_us']:.1f}", f"{row['low']:.1f}..{row['high']:.1f}"] for row in rows[key]])
+
+
+def load_goals(rows):
+    if not rows:
+        return
+    ours, wrk = (find(rows["http"], tool=tool)["cpu_us"] for tool in ("netsonde test", "wrk"))
+    yield "kept connection, CPU of wrk's", f"{ours / wrk:.2f}", "<= 2", ours / wrk <= 2
+    query = find(rows["dns"], tool="netsonde probe")["cpu_us"]
+    yield "DNS query, CPU", f"{query:.1f} us", "<= 7 us", query <= 7
+
+
 def print_all(results):
     for part, show in [("ratios", print_ratios), ("costs", print_costs), ("peers", print_peers),
                        ("scale", print_scale), ("diagnosis", print_diagnosis),
                        ("start", print_start), ("events", print_events),
-                       ("recording", print_recording), ("probes", print_probes)]:
+                       ("recording", print_recording), ("probes", print_probes), ("loads", print_loads)]:
         if results.get(part):
             show(results[part])
     goals = [*work_goals(results["ratios"]), *recording_goals(results["recording"]),
              *scale_goals(results["scale"]),
              *diagnosis_goals(results["diagnosis"]), *start_goals(results["start"]),
-             *probe_goals(results["probes"])]
+             *probe_goals(results["probes"]), *load_goals(results["loads"])]
     if goals:
         table("Goals", ["", "measured", "goal", ""],
               [[what, value, goal, "met" if met else "MISSED"] for what, value, goal, met in goals])

@@ -70,7 +70,7 @@ def it_says_what_it_may_use_before_it_begins_and_uses_no_more():
     requests = report["totals"]["requests"]
     assert 100 < requests <= 300, requests
     eventually(lambda: len(logged("/small")) - before == requests, f"{requests} requests in the log of nginx")
-    expect(report["totals"]["body_bytes"], 6 * requests - 6, "bytes after the first answer")
+    expect(report["totals"]["body_bytes"], 6 * requests, "bytes")
 
 
 @fact
@@ -211,9 +211,9 @@ def what_could_never_begin_is_counted():
 def an_interrupt_reports_what_there_is():
     web.nginx()
     before = len(logged("/small"))
-    testing = start("test", f"{HTTP}/small", "--json", "--duration", "60s", "--requests", "100000", "--rate", "50",
+    testing = start("test", f"{HTTP}/small", "--json", "--duration", "60s", "--requests", "2000", "--rate", "50",
                     "--only", "cold,open-loop")
-    eventually(lambda: len(logged("/small")) > before + 1010, "some requests of both stages")
+    eventually(lambda: len(logged("/small")) > before + 150, "some requests of both stages")
     testing.send_signal(signal.SIGINT)
     ended = finish(testing)
     expect(ended.status, 0, ended.err)

@@ -13,7 +13,7 @@ from harness import die_with_parent, eventually
 
 HTTP, HTTPS, EXPIRED, TICKETS = 8080, 8443, 8444, 8445
 NGINX = """
-daemon off; worker_processes 1; pid {home}/pid; error_log {home}/errors;
+daemon off; master_process off; pid {home}/pid; error_log {home}/errors;
 events {{ worker_connections 1024; }}
 http {{
   access_log {home}/access; keepalive_requests 100000; gzip on; gzip_types *; gzip_min_length 100; limit_rate_after 0;

@@ -52,7 +52,7 @@ TEST_F(BandwidthTest, ADownloadIsRepeatedUntilItsRequestsAreUsedUp) {
   const BandwidthResult result = down(server, 3, 100 << 20);
   EXPECT_EQ(result.requests, 3U);
   EXPECT_EQ(server.accepted, 1U) << "connections";
-  EXPECT_GT(result.bytes, 1U << 20);
+  EXPECT_GT(result.bytes, 0U) << "what was there with the first byte does not count";
   EXPECT_LE(result.bytes, 3U << 20);
   EXPECT_GT(result.mbps().value(), 0);
   EXPECT_TRUE(result.min_rtt);

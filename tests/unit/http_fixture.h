@@ -61,7 +61,7 @@ class HttpServer {
  private:
   struct Connection {
     UniqueFd fd;
-    std::string in, out;
+    std::string in{}, out{};
     std::uint64_t body_left = 0;
   };
 

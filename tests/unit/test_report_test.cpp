@@ -62,7 +62,7 @@ Cell figure(const Report& report, std::string_view id) {
 TEST(TestReport, SaysInOneSentenceHowItWent) {
   const Report report = report_of(whole_test());
   EXPECT_THAT(report.verdict,
-              HasSubstr("All of 270 requests were answered; an answer takes 2.0ms (p99 2.0ms)"));
+              HasSubstr("All of 270 requests were answered; an answer takes 2.00ms (p99 2.00ms)"));
   EXPECT_FALSE(report.has_trouble());
 }
 
@@ -117,7 +117,7 @@ TEST(TestReport, HasNoWordOfEventsInAnyForm) {
     EXPECT_THAT(form, Not(HasSubstr("Lost events")));
     EXPECT_THAT(form, Not(HasSubstr("rules, on")));
     EXPECT_THAT(form, HasSubstr("netsonde test"));
-    EXPECT_THAT(form, HasSubstr("2000 requests, 100MB, 30.0s"));
+    EXPECT_THAT(form, HasSubstr("2000 requests, 100MB, 30s"));
   }
 }
 

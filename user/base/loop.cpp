@@ -3,18 +3,22 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <limits>
 
 namespace netsonde {
 
 namespace {
+
+constexpr int kFirstTimer = 1 << 30;  // beyond any descriptor
 
 timespec to_timespec(Nanos span) {
   const auto whole = std::chrono::duration_cast<std::chrono::seconds>(span);
@@ -68,6 +72,7 @@ Result<Loop> Loop::open() {
   Loop loop;
   loop.epoll_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
   if (!loop.epoll_) return Error::from_errno("create event loop");
+  prctl(PR_SET_TIMERSLACK, 1);  // else the kernel makes timers 50 us late
   return loop;
 }
 
@@ -79,32 +84,38 @@ Result<> Loop::watch(int fd, Handler handler, std::uint32_t events) {
   if (epoll_ctl(epoll_.get(), operation, fd, &event)) return Error::from_errno("watch descriptor");
   std::unique_ptr<Watched>& watched = watched_[fd];
   if (watched) forgotten_.push_back(std::move(watched));
-  watched =
-      std::make_unique<Watched>(Watched{.handler = std::move(handler), .owned = {}, .once = false});
+  watched = std::make_unique<Watched>(Watched{.handler = std::move(handler), .owned = {}});
   return {};
 }
 
-void Loop::forget(int fd) {
-  const auto found = watched_.find(fd);
+void Loop::forget(int id) {
+  if (const auto timer = timers_.find(id); timer != timers_.end()) {
+    due_.erase({timer->second->due, id});
+    forgotten_timers_.push_back(std::move(timer->second));
+    timers_.erase(timer);
+    return;
+  }
+  const auto found = watched_.find(id);
   if (found == watched_.end()) return;
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, id, nullptr);
   forgotten_.push_back(std::move(found->second));
   watched_.erase(found);
 }
 
-Result<int> Loop::add_timer(Nanos first, Nanos interval, Handler handler) {
-  UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer) return Error::from_errno("create timer");
-  const itimerspec when = {.it_interval = to_timespec(interval), .it_value = to_timespec(first)};
-  if (timerfd_settime(timer.get(), 0, &when, nullptr)) return Error::from_errno("set timer");
-  const int fd = timer.get();
-  TRY(watch(fd, [fd, handler = std::move(handler)]() -> Result<> {
-    std::uint64_t expired = 0;
-    if (read(fd, &expired, sizeof(expired)) != sizeof(expired)) return {};
-    return handler();
-  }));
-  watched_[fd]->owned = std::move(timer);
-  return fd;
+void Loop::set_due(int timer, Nanos delay) {
+  Timer& set = *timers_.at(timer);
+  due_.erase({set.due, timer});
+  set.due = kernel_now() + delay;
+  due_.insert({set.due, timer});
+}
+
+int Loop::add_timer(Nanos first, Nanos interval, Handler handler) {
+  const int timer = kFirstTimer + last_timer_;
+  last_timer_ = (last_timer_ + 1) % (std::numeric_limits<int>::max() - kFirstTimer);
+  timers_[timer] = std::make_unique<Timer>(
+      Timer{.handler = std::move(handler), .due = {}, .interval = interval});
+  if (first > Nanos(0)) set_due(timer, first);
+  return timer;
 }
 
 Result<int> Loop::every(Nanos interval, Handler handler) {
@@ -112,14 +123,18 @@ Result<int> Loop::every(Nanos interval, Handler handler) {
 }
 
 Result<> Loop::set_interval(int timer, Nanos interval) {
-  const itimerspec when = {.it_interval = to_timespec(interval), .it_value = to_timespec(interval)};
-  if (timerfd_settime(timer, 0, &when, nullptr)) return Error::from_errno("set timer");
+  const auto found = timers_.find(timer);
+  if (found == timers_.end()) return Error("set timer: it is gone");
+  found->second->interval = interval;
+  if (interval > Nanos(0))
+    set_due(timer, interval);
+  else
+    due_.erase({found->second->due, timer});
   return {};
 }
 
 Result<> Loop::after(Nanos delay, Handler handler) {
-  const int fd = TRY(add_timer(std::max(delay, Nanos(1)), Nanos(0), std::move(handler)));
-  watched_[fd]->once = true;
+  add_timer(std::max(delay, Nanos(1)), Nanos(0), std::move(handler));
   return {};
 }
 
@@ -147,20 +162,48 @@ Result<> Loop::take_signals(Handler on_stop, Handler on_resize) {
   return {};
 }
 
+// Until the next timer at the latest.
+Result<int> Loop::wait(std::span<epoll_event> ready) const {
+  timespec left = {};
+  if (!due_.empty()) left = to_timespec(std::max(due_.begin()->first - kernel_now(), Nanos(0)));
+  const int count = epoll_pwait2(epoll_.get(), ready.data(), static_cast<int>(ready.size()),
+                                 due_.empty() ? nullptr : &left, nullptr);
+  if (count < 0 && errno != EINTR) return Error::from_errno("wait for events");
+  return count;
+}
+
+// What the handlers set is due in the next round, after the descriptors had their turn.
+Result<> Loop::call_due() {
+  if (due_.empty()) return {};
+  const Time now = kernel_now();
+  while (running_ && !due_.empty() && due_.begin()->first <= now) {
+    const int id = due_.begin()->second;
+    due_.erase(due_.begin());
+    Timer& timer = *timers_.at(id);
+    if (timer.interval > Nanos(0)) {
+      timer.due += timer.interval * ((now - timer.due) / timer.interval + 1);
+      due_.insert({timer.due, id});
+    } else {
+      forget(id);
+    }
+    TRY(timer.handler());
+  }
+  return {};
+}
+
 Result<> Loop::run() {
   running_ = true;
   std::array<epoll_event, 32> ready;
   while (running_) {
-    const int count = epoll_wait(epoll_.get(), ready.data(), ready.size(), -1);
-    if (count < 0 && errno != EINTR) return Error::from_errno("wait for events");
+    const int count = TRY(wait(ready));
     for (int i = 0; i < count && running_; ++i) {
       const auto found = watched_.find(ready[i].data.fd);
       if (found == watched_.end()) continue;  // forgotten by an earlier handler of this round
-      Watched& watched = *found->second;
-      if (watched.once) forget(ready[i].data.fd);
-      TRY(watched.handler());
+      TRY(found->second->handler());
     }
+    TRY(call_due());
     forgotten_.clear();
+    forgotten_timers_.clear();
   }
   return {};
 }

@@ -5,11 +5,16 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "user/base/fd.h"
 #include "user/base/result.h"
 #include "user/base/units.h"
+
+struct epoll_event;
 
 namespace netsonde {
 
@@ -23,10 +28,13 @@ class Loop {
 
   // Calls back whenever fd is readable (events: EPOLLIN by default), until forget(fd).
   Result<> watch(int fd, Handler handler, std::uint32_t events = 1 /* EPOLLIN */);
-  void forget(int fd);
+  // A descriptor or a timer.
+  void forget(int id);
 
-  // Calls back every interval; missed ticks are not made up for. Returns the id for set_interval.
+  // Calls back every interval (0: not now) until forget(); missed ticks are not made up for.
+  // Returns the timer, which is no descriptor.
   Result<int> every(Nanos interval, Handler handler);
+  // From now on.
   Result<> set_interval(int timer, Nanos interval);
   // Calls back once after the delay.
   Result<> after(Nanos delay, Handler handler);
@@ -42,17 +50,29 @@ class Loop {
  private:
   struct Watched {
     Handler handler;
-    UniqueFd owned;  // timers and signals; others stay with their owner
-    bool once = false;
+    UniqueFd owned;  // of signals; others stay with their owner
   };
+  struct Timer {
+    Handler handler;
+    Time due{};
+    Nanos interval{};  // 0: once, or not now
+  };
+  using Due = std::set<std::pair<Time, int>>;
 
-  Result<int> add_timer(Nanos first, Nanos interval, Handler handler);
+  int add_timer(Nanos first, Nanos interval, Handler handler);
+  void set_due(int timer, Nanos delay);
+  Result<int> wait(std::span<epoll_event> ready) const;
+  Result<> call_due();
 
   UniqueFd epoll_;
   UniqueFd signal_writer_;
   std::map<int, std::unique_ptr<Watched>> watched_;
-  std::vector<std::unique_ptr<Watched>>
-      forgotten_;  // kept until no handler of theirs can be running
+  std::map<int, std::unique_ptr<Timer>> timers_;
+  Due due_;
+  int last_timer_ = 0;
+  // Kept until no handler of theirs can be running.
+  std::vector<std::unique_ptr<Watched>> forgotten_;
+  std::vector<std::unique_ptr<Timer>> forgotten_timers_;
   bool running_ = false;
 };
 
