@@ -97,9 +97,10 @@ fuzz: $(FUZZERS) ## build the fuzzers and run each for FUZZ_SECONDS (60)
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.cpp $(wildcard user/base/text.cpp user/model/*.cpp)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
-	$(Q)clang++ -I. -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined $^ -lfmt -lmnl -lz -lzstd -o $@
+	$(Q)clang++ -I. -DNETSONDE_VERSION='""' -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined $^ -lfmt -lmnl -lz -lzstd -lcrypto -o $@
 $(BUILD)/tests/fuzz/recording_fuzz $(BUILD)/tests/fuzz/records_fuzz: $(wildcard user/model/recording/*.cpp)
 $(BUILD)/tests/fuzz/dns_fuzz: probes/dns_message.cpp probes/dns_svcb.cpp probes/dns_cache.cpp
+$(BUILD)/tests/fuzz/websocket_fuzz: $(patsubst %,probes/%.cpp,websocket target dns_message dns_svcb)
 $(BUILD)/tests/fuzz/netlink_fuzz: $(patsubst %,user/capture/%.cpp,netlink route time_wait value_list xdp)
 
 bench: ## measure cost and speed beside the peers; prints a table, writes build/bench.json

@@ -62,7 +62,8 @@ std::uint16_t random_id() {
 
 // The sockets of UDP as c-ares would have them, but for one thing: what this host refuses, it
 // refuses at once, and the next question would be told so instead of being sent. Sent again it
-// meets its own refusal, for which c-ares reads, and which ends all that wait.
+// meets its own refusal, for which c-ares reads, and which ends all that wait. And each datagram is
+// kept: of answers above 512 bytes c-ares hands over no more than that.
 constexpr ares_socket_functions kDatagrams = {
     .asocket = [](int family, int type, int protocol, void*) noexcept -> ares_socket_t {
       return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
@@ -71,8 +72,11 @@ constexpr ares_socket_functions kDatagrams = {
     .aconnect = [](ares_socket_t socket, const sockaddr* address, ares_socklen_t size,
                    void*) noexcept { return connect(socket, address, size); },
     .arecvfrom = [](ares_socket_t socket, void* bytes, std::size_t size, int flags, sockaddr* from,
-                    ares_socklen_t* from_size, void*) noexcept -> ares_ssize_t {
-      return recvfrom(socket, bytes, size, flags, from, from_size);
+                    ares_socklen_t* from_size, void* kept) noexcept -> ares_ssize_t {
+      const ssize_t received = recvfrom(socket, bytes, size, flags, from, from_size);
+      const auto* begin = static_cast<const std::byte*>(bytes);
+      if (received > 0) static_cast<DnsClient::Datagram*>(kept)->assign(begin, begin + received);
+      return received;
     },
     .asendv = [](ares_socket_t socket, const iovec* parts, int count,
                  void*) noexcept -> ares_ssize_t {
@@ -108,7 +112,7 @@ Result<DnsClient::Channel> DnsClient::open_channel(bool tcp, Nanos timeout) {
   if (ares_set_servers_ports_csv(raw, server_.c_str()) != ARES_SUCCESS)
     return Error(fmt::format("'{}' is no DNS server; give its address, or ADDRESS:PORT",
                              printable(server_)));
-  if (!tcp) ares_set_socket_functions(raw, &kDatagrams, nullptr);
+  if (!tcp) ares_set_socket_functions(raw, &kDatagrams, &datagram_);
   return channel;
 }
 
@@ -139,6 +143,13 @@ void DnsClient::on_socket(void* client, ares_socket_t socket, int readable, int 
                 [self](ares_socket_t in, ares_socket_t out) { self->process(in, out); });
 }
 
+// The datagram of which these are the first bytes; else these.
+std::span<const std::byte> DnsClient::whole(std::span<const std::byte> bytes) const {
+  const bool is_begin =
+      datagram_.size() > bytes.size() && std::equal(bytes.begin(), bytes.end(), datagram_.begin());
+  return is_begin ? std::span(datagram_) : bytes;
+}
+
 void DnsClient::on_answer(void* waiting, int status, int, unsigned char* bytes, int size) noexcept {
   auto* answered = static_cast<Waiting*>(waiting);
   DnsClient* self = answered->client;
@@ -147,9 +158,10 @@ void DnsClient::on_answer(void* waiting, int status, int, unsigned char* bytes, 
   self->waiting_.remove_if([answered](const Waiting& w) { return &w == answered; });
   if (self->waiting_.empty()) (void)self->loop_.set_interval(self->timer_, Nanos(0));
   if (status == ARES_EDESTRUCTION) return;
-  DnsReply reply = status == ARES_SUCCESS
-                       ? reply_of(std::as_bytes(std::span(bytes, static_cast<std::size_t>(size))))
-                       : failed(failure_of(status), ares_strerror(status));
+  DnsReply reply =
+      status == ARES_SUCCESS
+          ? reply_of(self->whole(std::as_bytes(std::span(bytes, static_cast<std::size_t>(size)))))
+          : failed(failure_of(status), ares_strerror(status));
   reply.took = took;
   on_reply(std::move(reply));
 }

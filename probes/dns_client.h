@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct DnsReply {
 class DnsClient {
  public:
   using OnReply = std::function<void(DnsReply)>;
+  using Datagram = std::vector<std::byte>;
 
   // server: an address, or "ADDRESS:PORT", "[ADDRESS]:PORT".
   static Result<std::unique_ptr<DnsClient>> open(Loop& loop, const std::string& server,
@@ -63,6 +65,7 @@ class DnsClient {
   DnsClient(Loop& loop, std::string server) : loop_(loop), server_(std::move(server)) {}
   Result<Channel> open_channel(bool tcp, Nanos timeout);
   void process(ares_socket_t readable, ares_socket_t writable);
+  std::span<const std::byte> whole(std::span<const std::byte> bytes) const;
   static void on_socket(void* client, ares_socket_t socket, int readable, int writable) noexcept;
   static void on_answer(void* waiting, int status, int timeouts, unsigned char* bytes,
                         int size) noexcept;
@@ -71,6 +74,7 @@ class DnsClient {
   std::string server_;
   int timer_ = -1;
   std::list<Waiting> waiting_;
+  Datagram datagram_;  // the last that came
   Channel udp_, tcp_;  // last: their end still answers what waits
 };
 

@@ -22,25 +22,21 @@ Failure failure_of(FailureKind kind, std::string detail) {
   return {.phase = ProbePhase::Dns, .kind = kind, .detail = std::move(detail)};
 }
 
-LookupFacts facts_of(const DnsMessage& answer, const std::string& server, bool tcp) {
+LookupFacts facts_of(const DnsMessage& answer, const Target& target, const std::string& server,
+                     bool tcp) {
   LookupFacts facts{.server = server, .tcp = tcp, .rcode = rcode_text(answer.rcode)};
-  for (const DnsRecord& record : answer.answers) {
-    facts.ttl_s = std::min(facts.ttl_s.value_or(record.ttl_s), record.ttl_s);
-    if (record.type == DnsType::CNAME) facts.cnames.push_back(record.data);
-    if (record.address) facts.addresses.push_back(*record.address);
-  }
+  follow_aliases(answer, target.dns_name, target.dns_type, facts);
   if (answer.answers.empty()) facts.ttl_s = answer.negative_ttl_s;
   return facts;
 }
 
 // An answer that is none of what was asked for.
-std::optional<Failure> failure_in(const DnsMessage& answer, DnsType type, std::string_view what) {
+std::optional<Failure> failure_in(const DnsMessage& answer, const LookupFacts& facts, DnsType type,
+                                  std::string_view what) {
   const bool address = type == DnsType::A || type == DnsType::AAAA;
-  const bool found =
-      std::ranges::find(answer.answers, type, &DnsRecord::type) != answer.answers.end();
   switch (answer.rcode) {
     case kNoError:
-      if (!address || found) return std::nullopt;
+      if (!address || !facts.addresses.empty()) return std::nullopt;
       return failure_of(FailureKind::DnsNoAddress,
                         fmt::format("no {} record {}", to_text(type), what));
     case kNxdomain: return failure_of(FailureKind::DnsNxdomain, fmt::format("NXDOMAIN {}", what));
@@ -126,9 +122,9 @@ void DnsProber::take(std::uint64_t id, const DnsReply& reply, bool tcp) {
   if (reply.message->truncated && !tcp) return ask(id, run, true);
   Attempt& attempt = run.common.attempt();
   attempt.times.dns = took;
-  attempt.lookup = facts_of(*reply.message, server, tcp);
+  attempt.lookup = facts_of(*reply.message, target, server, tcp);
   const std::string what = fmt::format("from {} for {}", server, printable(target.dns_name));
-  run.common.finish_later(failure_in(*reply.message, target.dns_type, what));
+  run.common.finish_later(failure_in(*reply.message, *attempt.lookup, target.dns_type, what));
 }
 
 }  // namespace netsonde

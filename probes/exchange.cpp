@@ -18,6 +18,8 @@ namespace netsonde {
 
 namespace {
 
+constexpr std::uint64_t kMostHeaders = 1 << 20;
+
 using Body = std::array<char, 65536>;
 
 // What we send: no network and no server makes it smaller.
@@ -67,6 +69,12 @@ void set(const EasyHandle& easy, CURLoption option, Value value) {
 
 std::uint64_t bytes_of(const EasyHandle& easy, CURLINFO what) {
   return static_cast<std::uint64_t>(std::max<curl_off_t>(asked<curl_off_t>(easy.get(), what), 0));
+}
+
+// "HTTP/1.1 103 Early Hints".
+bool is_interim(std::string_view status_line) {
+  const std::size_t space = status_line.find(' ');
+  return space != std::string_view::npos && status_line.substr(space + 1).starts_with('1');
 }
 
 // In the socket's receive buffer.
@@ -157,9 +165,9 @@ void Exchange::prepare_method() {
 
 void Exchange::prepare_tls() {
   const HttpOptions& http = request.http;
-  // With a directory of certificates beside the file, each handshake parses them all.
+  // What is trusted is ours, read once: libcurl would parse it within a handshake.
   set(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
-  if (!http.ca_file.empty()) set(easy, CURLOPT_CAINFO, http.ca_file.c_str());
+  set(easy, CURLOPT_CAINFO, static_cast<const char*>(nullptr));
   set(easy, CURLOPT_SSL_VERIFYPEER, http.verify ? 1L : 0L);
   set(easy, CURLOPT_SSL_VERIFYHOST, http.verify ? 2L : 0L);
   set(easy, CURLOPT_SSL_SESSIONID_CACHE, http.resume_tls ? 1L : 0L);
@@ -232,18 +240,19 @@ void Exchange::fill_http() {
 std::optional<Failure> Exchange::failure(CURLcode code, Time now) const {
   if (code != CURLE_OK) {
     const auto error = static_cast<int>(asked<long>(easy.get(), CURLINFO_OS_ERRNO));
-    return transfer_failure({.code = code,
-                             .phase = phase,
-                             .connect = {.error = late ? ETIMEDOUT : error,
-                                         .address = address,
-                                         .port = request.target.port,
-                                         .after = now - opened_at.value_or(since),
-                                         .counters = counters},
-                             .words = words_[0] ? words_.data() : curl_easy_strerror(code),
-                             .problem = problem,
-                             .too_large = too_large,
-                             .limit_bytes = request.limits.body_bytes,
-                             .waited = now - since});
+    return transfer_failure(
+        {.code = code,
+         .phase = phase,
+         .connect = {.error = late ? ETIMEDOUT : error,
+                     .address = address,
+                     .port = request.target.port,
+                     .after = now - opened_at.value_or(since),
+                     .counters = counters},
+         .words = words_[0] ? words_.data() : curl_easy_strerror(code),
+         .problem = problem,
+         .too_large = too_large,
+         .limit_bytes = header_bytes > kMostHeaders ? kMostHeaders : request.limits.body_bytes,
+         .waited = now - since});
   }
   const auto failed = [](FailureKind kind, std::string detail) {
     return Failure{.phase = ProbePhase::Response, .kind = kind, .detail = std::move(detail)};
@@ -261,8 +270,14 @@ std::optional<Failure> Exchange::failure(CURLcode code, Time now) const {
 std::size_t Exchange::on_header(char* line, std::size_t size, std::size_t count,
                                 void* exchange) noexcept {
   auto* self = static_cast<Exchange*>(exchange);
+  const std::string_view text(line, size * count);
+  self->header_bytes += text.size();
+  self->too_large = self->header_bytes > kMostHeaders;
+  if (self->too_large) return 0;
   const bool brief = self->is_brief();
-  if (brief && self->first_at) return size * count;
+  if (brief && self->first_at) return text.size();
+  if (text.starts_with("HTTP/")) self->interim = is_interim(text);
+  if (self->interim) return text.size();  // the answer is still to come
   const Time now = kernel_now();
   if (!self->first_at) {
     self->first_at = now;
@@ -270,16 +285,16 @@ std::size_t Exchange::on_header(char* line, std::size_t size, std::size_t count,
     self->enter(ProbePhase::Transfer, now);
   }
   self->last_at = now;
-  if (!brief) self->answer.take(std::string_view(line, size * count));
-  return size * count;
+  if (!brief) self->answer.take(text);
+  return text.size();
 }
 
 std::size_t Exchange::on_body(char*, std::size_t size, std::size_t count, void* exchange) noexcept {
   auto* self = static_cast<Exchange*>(exchange);
   self->last_at = kernel_now();
   self->body_bytes += size * count;
-  self->owner->note_received(size * count);
-  self->too_large = self->body_bytes > self->request.limits.body_bytes;
+  const bool allowed = self->owner->note_received(size * count);
+  self->too_large = !allowed || self->body_bytes > self->request.limits.body_bytes;
   if (self->too_large) return 0;
   if (std::exchange(self->first_body, false))
     self->first_wire += bytes_of(self->easy, CURLINFO_SIZE_DOWNLOAD_T);

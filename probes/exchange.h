@@ -55,6 +55,8 @@ struct ExchangeRun {
 
   AnswerHeaders answer{};
   bool too_large = false;
+  std::uint64_t header_bytes = 0;
+  bool interim = false;  // the headers that come are of an answer 1xx
   std::optional<Time> connected_at{};
   std::optional<KernelFacts> kernel{};       // as we left the connection
   std::optional<SocketCounters> counters{};  // likewise

@@ -2,6 +2,7 @@
 #include "probes/http_prober.h"
 
 #include <fmt/format.h>
+#include <strings.h>
 
 namespace netsonde {
 
@@ -30,6 +31,10 @@ void turn_to_get(HttpOptions& http, int status) {
   http.send_bytes = 0;
 }
 
+bool same_origin(const Target& a, const Target& b) {
+  return a.scheme == b.scheme && a.host == b.host && a.port == b.port;
+}
+
 Failure bad_redirect(std::string detail) {
   return {.phase = ProbePhase::Response,
           .kind = FailureKind::HttpRedirects,
@@ -37,6 +42,15 @@ Failure bad_redirect(std::string detail) {
 }
 
 }  // namespace
+
+void drop_credentials(HttpOptions& http) {
+  std::erase_if(http.headers, [](const auto& header) {
+    const auto is = [&header](const char* name) {
+      return strcasecmp(header.first.c_str(), name) == 0;
+    };
+    return is("Authorization") || is("Proxy-Authorization") || is("Cookie");
+  });
+}
 
 void HttpProber::start(const ProbeRequest& request, OnAttempt on_attempt) {
   const Id id = next_++;
@@ -109,13 +123,16 @@ bool HttpProber::follow(Trip& trip, const Transferred& transferred) {
   const bool is_http =
       next && (next.value().scheme == Scheme::Http || next.value().scheme == Scheme::Https);
   if (!is_http) {
-    all.failure = bad_redirect(
-        fmt::format("redirected to '{}', which is neither http nor https", transferred.location));
+    all.failure =
+        bad_redirect(next ? fmt::format("redirected to '{}', which is neither http nor https",
+                                        transferred.location)
+                          : "redirected to what is no target: " + next.error().message());
     return false;
   }
   all.hops.push_back(hop_of(trip.request, transferred.attempt, transferred.location));
   turn_to_get(http, *transferred.attempt.http->status);
   if (next.value().host != trip.request.target.host) trip.request.pinned.reset();
+  if (!same_origin(next.value(), trip.request.target)) drop_credentials(http);
   trip.request.target = std::move(next).value();
   all.times = {};
   all.lookup.reset();

@@ -42,4 +42,7 @@ class HttpProber : public Prober {
   std::map<Id, Trip> trips_;
 };
 
+// What is told to one server alone: for requests to another.
+void drop_credentials(HttpOptions& http);
+
 }  // namespace netsonde

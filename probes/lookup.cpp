@@ -84,6 +84,32 @@ Failure failed(FailureKind kind, std::string detail) {
 
 }  // namespace
 
+std::string follow_aliases(const DnsMessage& answer, std::string name, DnsType type,
+                           LookupFacts& facts) {
+  const auto note_ttl = [&](const DnsRecord& record) {
+    facts.ttl_s = std::min(facts.ttl_s.value_or(record.ttl_s), record.ttl_s);
+  };
+  const auto is_alias = [&](const DnsRecord& record) {
+    return record.type == DnsType::CNAME && same_name(record.name, name);
+  };
+  while (facts.cnames.size() < kMostCnames) {
+    const auto alias = std::ranges::find_if(answer.answers, is_alias);
+    if (alias == answer.answers.end()) break;
+    note_ttl(*alias);
+    name = alias->data;
+    facts.cnames.push_back(name);
+  }
+  for (const DnsRecord& record : answer.answers) {
+    if (record.type != type || !same_name(record.name, name)) continue;
+    note_ttl(record);
+    if (record.address)
+      facts.addresses.push_back(*record.address);
+    else
+      facts.records.push_back(fmt::format("{} {}", to_text(type), record.data));
+  }
+  return name;
+}
+
 // What becomes of one of A and AAAA.
 struct Lookup::Half {
   DnsType type = DnsType::A;
@@ -137,30 +163,6 @@ Failure failure_of(const DnsReply& reply, const std::string& server, const std::
     default: break;
   }
   return failed(kind, said("nonsense", server, name) + ": " + printable(reply.detail));
-}
-
-// Takes over into the facts the CNAMEs of the name and the addresses to which they lead; no other
-// record of an answer counts, whatever it is of. Returns where they lead.
-std::string follow(const DnsMessage& answer, std::string name, DnsType type, LookupFacts& facts) {
-  const auto note_ttl = [&](const DnsRecord& record) {
-    facts.ttl_s = std::min(facts.ttl_s.value_or(record.ttl_s), record.ttl_s);
-  };
-  const auto is_alias = [&](const DnsRecord& record) {
-    return record.type == DnsType::CNAME && same_name(record.name, name);
-  };
-  while (facts.cnames.size() < kMostCnames) {
-    const auto alias = std::ranges::find_if(answer.answers, is_alias);
-    if (alias == answer.answers.end()) break;
-    note_ttl(*alias);
-    name = alias->data;
-    facts.cnames.push_back(name);
-  }
-  for (const DnsRecord& record : answer.answers) {
-    if (record.type != type || !record.address || !same_name(record.name, name)) continue;
-    note_ttl(record);
-    facts.addresses.push_back(*record.address);
-  }
-  return name;
 }
 
 // The facts of both halves as those of one lookup: of the first that has addresses, and what the
@@ -300,7 +302,7 @@ void Lookup::ask_next_server(Search& search, Half& half, Failure failure) {
 void Lookup::take_answer(Search& search, Half& half, const DnsMessage& answer,
                          const std::string& server) {
   half.facts.rcode = rcode_text(answer.rcode);
-  std::string end = follow(answer, half.name, half.type, half.facts);
+  std::string end = follow_aliases(answer, half.name, half.type, half.facts);
   if (answer.rcode == kNxdomain) {
     half.facts.addresses.clear();
     return end_half(search, half, failed(FailureKind::DnsNxdomain, said("NXDOMAIN", server, end)));

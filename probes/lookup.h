@@ -78,4 +78,9 @@ class Lookup {
   std::unique_ptr<DnsServers> servers_;              // last: their end still answers
 };
 
+// Takes over into the facts the CNAMEs of the name and the records to which they lead; no other
+// record of an answer counts, whatever it is of. Returns where they lead.
+std::string follow_aliases(const DnsMessage& answer, std::string name, DnsType type,
+                           LookupFacts& facts);
+
 }  // namespace netsonde

@@ -17,6 +17,7 @@ constexpr double kTrimmed = 0.05;    // of the slowest
 constexpr double kTolerance = 0.05;  // the draft's SDT
 constexpr unsigned kIdleProbes = 10;
 constexpr std::size_t kMostRunning = 100;
+constexpr std::uint64_t kMostRead = 65536;  // of a body, at once
 constexpr unsigned kMostSilentHops = 3;
 constexpr double kMostPairs = 50;     // a second: together the draft's MPS of 100
 constexpr double kProbeShare = 0.05;  // of the capacity, the draft's PTC
@@ -130,10 +131,10 @@ Result<> Responsiveness::on_tick() {
 }
 
 std::string Responsiveness::used_up(Time now) const {
-  if (result_.failure) return "a connection that bore load failed";
-  if (received_bytes() >= settings_.bytes)
+  if (bytes_used_up_)
     return fmt::format("its share of the budget, {}B, was used up",
                        short_count(static_cast<double>(settings_.bytes)));
+  if (result_.failure) return "a connection that bore load failed";
   if (result_.requests >= settings_.requests)
     return fmt::format("its share of the budget, {} requests, was used up", settings_.requests);
   if (now - began_ >= settings_.duration)
@@ -272,7 +273,12 @@ void Responsiveness::take_echo(const Attempt& attempt) {
 }
 
 Result<> Responsiveness::add_connection() {
-  loads_.push_back(TRY(Transfers::open(loop_, {.connections = 1, .connections_per_host = 1})));
+  loads_.push_back(TRY(Transfers::open(
+      loop_, {.connections = 1, .connections_per_host = 1, .allows = [this](std::uint64_t) {
+                // Each of the others may read once more before it is told.
+                bytes_used_up_ |= received_bytes() + loads_.size() * kMostRead > settings_.bytes;
+                return !bytes_used_up_;
+              }})));
   load(*loads_.back());
   return {};
 }
@@ -285,7 +291,7 @@ void Responsiveness::load(Transfers& connection) {
   request.limits.total = settings_.duration + request.limits.response;
   request.limits.body_bytes = ~0ULL;
   connection.start(request, settings_.address, [this, &connection](const Transferred& transferred) {
-    if (state_ == State::Done || result_.failure) return;
+    if (state_ == State::Done || result_.failure || bytes_used_up_) return;
     result_.failure = transferred.attempt.failure;
     if (!result_.failure) load(connection);
   });

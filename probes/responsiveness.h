@@ -120,6 +120,7 @@ class Responsiveness {
   std::size_t looks_ = 0;                        // since the goodput was stable
   std::vector<DeviceQueue> queues_;              // at the last look
   ResponsivenessResult result_;
+  bool bytes_used_up_ = false;
   std::mt19937_64 random_{std::random_device()()};
 };
 

@@ -113,18 +113,24 @@ void ProbeRun::take(std::size_t index, Attempt attempt) {
   attempt.attempt = course.attempt;
   const bool tried = !attempt.failure || attempt.failure->kind != FailureKind::CircuitOpen;
   if (tried) course.breaker.note(!is_unwell(attempt), now);
+  const auto wait = tried ? wait_to_retry(course, request, attempt) : std::nullopt;
+  attempt.retried = wait.has_value();
   on_attempt_(request, attempt);
-  if (tried && course.attempt <= settings_.retries && may_retry(attempt, request.http.method)) {
-    const auto asked_for = attempt.http ? attempt.http->retry_after_s : std::nullopt;
-    const double random = std::uniform_real_distribution<double>(0, 1)(random_);
-    const auto wait = wait_before_retry(settings_.backoff, course.attempt, asked_for, random);
-    if (wait && course.budget.take_retry()) {
-      ++course.attempt;
-      waiting_.emplace(now + *wait, index);
-      return fill();
-    }
-  }
-  next_round(index);
+  if (!wait) return next_round(index);
+  ++course.attempt;
+  waiting_.emplace(now + *wait, index);
+  fill();
+}
+
+// Absent: it is not tried again. Else a retry is taken from its budget.
+std::optional<Nanos> ProbeRun::wait_to_retry(Course& course, const ProbeRequest& request,
+                                             const Attempt& attempt) {
+  if (course.attempt > settings_.retries || !may_retry(attempt, request.http.method)) return {};
+  const auto asked_for = attempt.http ? attempt.http->retry_after_s : std::nullopt;
+  const double random = std::uniform_real_distribution<double>(0, 1)(random_);
+  auto wait = wait_before_retry(settings_.backoff, course.attempt, asked_for, random);
+  if (wait && !course.budget.take_retry()) wait.reset();
+  return wait;
 }
 
 void ProbeRun::next_round(std::size_t index) {

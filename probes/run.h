@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -63,6 +64,8 @@ class ProbeRun {
   void fill();
   void begin(std::size_t index);
   void take(std::size_t index, Attempt attempt);
+  std::optional<Nanos> wait_to_retry(Course& course, const ProbeRequest& request,
+                                     const Attempt& attempt);
   void next_round(std::size_t index);
 
   Loop& loop_;

@@ -18,6 +18,9 @@ namespace netsonde {
 
 namespace {
 
+constexpr std::uint8_t kSynSent =
+    2;  // TCP_SYN_SENT, for <netinet/tcp.h> is not to be had beside the kernel's
+
 constexpr std::uint32_t kNoMinRtt = ~0U;  // what the kernel starts with
 
 template <typename T>
@@ -160,6 +163,7 @@ KernelFacts facts_of(int fd, const SocketCounters& now,
   facts.srtt = now.srtt;
   // The kernel's counters have 32 bits: so do their differences.
   const SocketCounters base = before.value_or(SocketCounters{});
+  facts.answered = now.state != kSynSent;
   if (now.segments_out) facts.segments_sent = *now.segments_out - base.segments_out.value_or(0);
   facts.retransmitted_segments = now.total_retrans - base.total_retrans;
   facts.congestion_control = congestion_of(fd);

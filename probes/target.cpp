@@ -15,6 +15,8 @@ namespace netsonde {
 
 namespace {
 
+constexpr std::size_t kLongest = 16384;
+
 constexpr std::size_t kLongestLabel = 63, kLongestName = 253;  // RFC 1035 2.3.4, as text
 
 struct SchemeRow {
@@ -194,6 +196,8 @@ std::string_view name_of(Scheme scheme) {
 }
 
 Result<Target> Target::parse(std::string_view text) {
+  if (text.size() > kLongest)
+    return Error(fmt::format("a target of {} bytes; at most {} are taken", text.size(), kLongest));
   const Parts parts = split(text);
   if (parts.authority.find('@') != std::string_view::npos)
     return with_credentials(text, parts.authority);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "probes/tls.h"
 
+#include <curl/curl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/x509.h>
 
 #include <ctime>
 #include <memory>
 #include <optional>
+
+#include "user/base/text.h"
 
 namespace netsonde {
 
@@ -89,7 +93,11 @@ void on_progress(const SSL* connection, int where, int) noexcept {
   const TlsWishes* wishes = wishes_of(connection);
   SSL_SESSION* session =
       wishes && wishes->sessions ? wishes->sessions->find(wishes->server) : nullptr;
-  if (session) SSL_set_session(const_cast<SSL*>(connection), session);
+  if (!session) return;
+  // A copy again: that connection's end must not spoil what the next one resumes.
+  SSL_SESSION* copy = SSL_SESSION_dup(session);
+  SSL_set_session(const_cast<SSL*>(connection), copy);
+  SSL_SESSION_free(copy);
 }
 
 }  // namespace
@@ -103,7 +111,23 @@ void TlsSessions::keep(const std::string& server, SSL_SESSION* session) {
   sessions_[server].reset(session);
 }
 
+Result<TrustedCertificates> read_certificates(const std::string& file) {
+  const char* system = curl_version_info(CURLVERSION_NOW)->cainfo;
+  const std::string from = !file.empty() ? file
+                           : system      ? system
+                                         : "/etc/ssl/certs/ca-certificates.crt";
+  TrustedCertificates store(X509_STORE_new());
+  if (!store || X509_STORE_load_file(store.get(), from.c_str()) != 1) {
+    ERR_clear_error();
+    return Error(fmt::format("read trusted certificates: {}: no certificate in PEM could be read",
+                             printable(from)));
+  }
+  X509_STORE_set_flags(store.get(), X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+  return store;
+}
+
 void prepare_tls(SSL_CTX* context, TlsWishes wishes) {
+  if (wishes.trusted) SSL_CTX_set1_cert_store(context, wishes.trusted);
   const bool resumes = wishes.sessions != nullptr;
   SSL_CTX_set_ex_data(context, wishes_index(), new TlsWishes(std::move(wishes)));
   SSL_CTX_set_verify(context, SSL_CTX_get_verify_mode(context), on_verified);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "user/base/result.h"
 #include "user/model/attempt.h"
 
 namespace netsonde {
@@ -26,8 +27,16 @@ class TlsSessions {
   std::map<std::string, std::unique_ptr<SSL_SESSION, End>> sessions_;
 };
 
+struct EndStore {
+  void operator()(X509_STORE* store) const { X509_STORE_free(store); }
+};
+using TrustedCertificates = std::unique_ptr<X509_STORE, EndStore>;
+// Of a file in PEM; empty: the system's. Fails where there is none in it.
+Result<TrustedCertificates> read_certificates(const std::string& file);
+
 // What the handshakes of a context are to do.
 struct TlsWishes {
+  X509_STORE* trusted = nullptr;    // outlives the context; nullptr: whatever the context has
   TlsSessions* sessions = nullptr;  // outlives the context; nullptr: nothing is resumed
   std::string server{};             // under which they are kept
   // Where a certificate that is not accepted is described, in one line; until forget_problem().

@@ -40,6 +40,7 @@ Result<std::unique_ptr<Transfers>> Transfers::open(Loop& loop, const TransferSet
 }
 
 Result<> Transfers::set_up(const TransferSettings& settings) {
+  allows_ = settings.allows;
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return Error("set up libcurl: no memory");
   multi_.reset(curl_multi_init());
   if (!multi_) return Error("set up libcurl: no memory");
@@ -269,6 +270,11 @@ Result<> Transfers::on_ring() {
 curl_socket_t Transfers::on_open(void* opened, curlsocktype, curl_sockaddr* where) noexcept {
   auto* exchange = static_cast<Exchange*>(opened);
   Transfers* self = exchange->owner;
+  // A request that a new connection did not take is not sent again unseen.
+  if (exchange->opened_at && exchange->ready_at) {
+    exchange->problem = "the server refused the request on a new connection";
+    return CURL_SOCKET_BAD;
+  }
   self->leave_socket(*exchange);  // of a kept connection that turned out to be dead
   UniqueFd fd(
       socket(where->family, where->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, where->protocol));
@@ -316,13 +322,31 @@ void Transfers::note_connected(curl_socket_t socket, CurlConnection& connection,
   connection.noticed = noticed;
 }
 
+Result<> Transfers::trust(const HttpOptions& http) {
+  (void)TRY(trusted_by(http));
+  return {};
+}
+
+Result<X509_STORE*> Transfers::trusted_by(const HttpOptions& http) {
+  if (!http.verify) return nullptr;
+  TrustedCertificates& trusted = trusted_[http.ca_file];
+  if (!trusted) trusted = TRY(read_certificates(http.ca_file));
+  return trusted.get();
+}
+
 CURLcode Transfers::on_tls(CURL*, void* context, void* shaking) noexcept {
   auto* exchange = static_cast<Exchange*>(shaking);
   exchange->owner->note_connected(exchange->socket, false);
   exchange->enter(ProbePhase::Tls, kernel_now());
+  const auto trusted = exchange->owner->trusted_by(exchange->request.http);
+  if (!trusted) {
+    exchange->problem = trusted.error().message();
+    return CURLE_SSL_CACERT_BADFILE;
+  }
   prepare_tls(
       static_cast<SSL_CTX*>(context),
-      {.sessions = exchange->request.http.resume_tls ? &exchange->owner->sessions_ : nullptr,
+      {.trusted = trusted.value(),
+       .sessions = exchange->request.http.resume_tls ? &exchange->owner->sessions_ : nullptr,
        .server = server_of(*exchange),
        .problem = &exchange->problem});
   return CURLE_OK;

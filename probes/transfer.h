@@ -18,6 +18,8 @@ struct TransferSettings {
   // Open at once, and kept for later requests; what exceeds them waits.
   std::size_t connections = 1000;
   std::size_t connections_per_host = 100;
+  // Whether so much more of bodies may be read; else its request ends as too large. Empty: yes.
+  std::function<bool(std::uint64_t)> allows{};
 };
 
 // HTTP requests over libcurl on our loop. All times are ours, taken as the loop sees a socket
@@ -32,6 +34,10 @@ class Transfers {
   Transfers& operator=(const Transfers&) = delete;
   ~Transfers();
 
+  // Reads the certificates that such requests trust, which takes tens of milliseconds and would
+  // else be done within the first handshake. Fails where there are none.
+  Result<> trust(const HttpOptions& http);
+
   // To the address, whatever the target's name says; to one of ws and wss a new connection alone.
   // Calls back once, later, unless we end before.
   void start(const ProbeRequest& request, const Address& address, OnEnd on_end);
@@ -39,7 +45,11 @@ class Transfers {
   // Of bodies, of all requests so far, those that run included.
   std::uint64_t received_bytes() const { return received_; }
   std::uint64_t sent_bytes() const { return sent_; }
-  void note_received(std::uint64_t bytes) { received_ += bytes; }
+  // Whether it may go on.
+  bool note_received(std::uint64_t bytes) {
+    received_ += bytes;
+    return !allows_ || allows_(bytes);
+  }
   void note_sent(std::uint64_t bytes) { sent_ += bytes; }
   // What the kernel says now of each connection that is open.
   std::vector<SocketCounters> connections() const;
@@ -75,13 +85,17 @@ class Transfers {
   static int on_ready(void* exchange, char*, char*, int, int local_port) noexcept;
   static CURLcode on_tls(CURL* easy, void* context, void* exchange) noexcept;
 
+  Result<X509_STORE*> trusted_by(const HttpOptions& http);
+
   Loop& loop_;
   int timer_ = -1, sweeper_ = -1;
   std::optional<Time> act_at_{};    // when libcurl wants to
   std::optional<Time> rings_at_{};  // the timer, which may be earlier
   bool acting_ = false, due_ = false;
+  std::function<bool(std::uint64_t)> allows_;
   std::uint64_t received_ = 0, sent_ = 0;
   std::map<curl_socket_t, CurlConnection> sockets_;
+  std::map<std::string, TrustedCertificates> trusted_;  // by file
   TlsSessions sessions_;
   std::map<CURL*, std::unique_ptr<Exchange>> exchanges_;
   std::vector<std::unique_ptr<Exchange>> spare_;

@@ -2,6 +2,7 @@
 #include "probes/transfer_failure.h"
 
 #include <fmt/format.h>
+#include <netinet/tcp.h>
 
 #include <cerrno>
 
@@ -24,6 +25,12 @@ std::string_view after_what(ProbePhase phase) {
 bool is_reset(const FailedTransfer& failed) {
   return failed.connect.error == ECONNRESET || failed.connect.error == EPIPE ||
          failed.words.find("reset by peer") != std::string::npos;
+}
+
+// Else it was libcurl that ended the connection, which it did not like.
+bool is_closed(const FailedTransfer& failed) {
+  const auto& counters = failed.connect.counters;
+  return !counters || counters->state == TCP_CLOSE_WAIT || counters->state == TCP_CLOSE;
 }
 
 Failure late(const FailedTransfer& failed) {
@@ -77,9 +84,15 @@ Failure transfer_failure(const FailedTransfer& failed) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_CACERT_BADFILE: return of_certificate(failed);
+    case CURLE_OUT_OF_MEMORY:
+      return {failed.phase, FailureKind::TooLarge, "a header is longer than 100 KiB"};
     case CURLE_GOT_NOTHING:
+      return failed.phase == ProbePhase::Tls ? of_tls(failed) : closed(failed);
     case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR: return failed.phase == ProbePhase::Tls ? of_tls(failed) : closed(failed);
+    case CURLE_SEND_ERROR:
+      if (failed.phase == ProbePhase::Tls) return of_tls(failed);
+      if (is_reset(failed) || is_closed(failed)) return closed(failed);
+      break;
     case CURLE_PARTIAL_FILE: return {failed.phase, FailureKind::HttpTruncated, failed.words};
     default: break;
   }

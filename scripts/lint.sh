@@ -14,6 +14,12 @@ for file in $sources $(git ls-files '*.sh' Makefile); do
     head -n 3 "$file" | grep -q SPDX-License-Identifier || { echo "$file: no SPDX line"; status=1; }
 done
 
+# Two types of one name, each in another header, are undefined behaviour that no tool tells of.
+# shellcheck disable=SC2046
+twice=$(grep -hoE '^(struct|class|enum class) [A-Za-z0-9]+ (: |final |\{)' $(git ls-files 'user/*.h' 'tuner/*.h' 'probes/*.h') |
+    sed -E 's/^(enum )?[a-z]+ ([A-Za-z0-9]+) .*/\2/' | sort | uniq -d)
+[ -z "$twice" ] || { echo "defined in two headers:" $twice; status=1; }
+
 # The system's own headers are not ours to judge: only files below user, tuner, probes and tests are.
 flags="-std=c++20 -I. -I$build -DNETSONDE_VERSION=\\\"\\\" $([ -z "$(scripts/has-http3.sh)" ] || echo -DNETSONDE_HTTP3)"
 # shellcheck disable=SC2086

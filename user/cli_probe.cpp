@@ -10,6 +10,8 @@ namespace netsonde {
 
 namespace {
 
+constexpr std::uint64_t kMostAtOnce = 65536;
+
 // Absent unless given.
 CLI::Validator optional_into(std::optional<int>& target, int low, int high) {
   return CLI::Validator(
@@ -66,8 +68,12 @@ void ProbeArguments::add_pacing(CLI::App* sub, Options& options) {
   sub->add_option("--interval", text(), "From one measurement of a target to the next (1s)")
       ->option_text("TIME")
       ->check(duration_into(options.interval));
-  count("--parallel", "At most so many attempts at once (64)", probe.parallel);
-  count("--per-host", "Of these, to one host (16)", probe.per_host);
+  sub->add_option("--parallel", text(), "At most so many attempts at once (64)")
+      ->option_text("N")
+      ->check(count_between(probe.parallel, 1, kMostAtOnce));
+  sub->add_option("--per-host", text(), "Of these, to one host (16)")
+      ->option_text("N")
+      ->check(count_between(probe.per_host, 1, kMostAtOnce));
   count("--pool", "Connections that are kept open, of all hosts (1000)", probe.pool);
   count("--retries", "Try again what failed and may go well (0)", probe.retries);
   sub->add_option("--backoff", text(), "Wait up to so long before the first retry (200ms)")
@@ -136,7 +142,10 @@ void ProbeArguments::add_probe(CLI::App* sub, Options& options) {
   sub->add_flag("--all-addresses", probe.all_addresses, "Every address of each name, ranked");
   sub->add_option("--expect", probe.expect,
                   "Exit with 4 unless that holds: 'ttfb_p95 < 200ms and failures = 0'")
-      ->option_text("EXPR");
+      ->option_text("EXPR")
+      ->check([](const std::string& text) {
+        return std::string(text.empty() ? "it expects nothing" : "");
+      });
   sub->add_flag("--no-bpf", probe.no_bpf, "Do without what our BPF programs would see");
   sub->add_flag("--json", options.json, "JSON instead of text, one object per attempt");
   add_pacing(sub, options);
@@ -161,7 +170,9 @@ void ProbeArguments::add_experiment(CLI::App* sub, Options& options) {
   };
   count("--blocks", "Measure every way in so many blocks (30)", experiment.blocks, 6, 10'000);
   count("--units", "So often in each block (5)", experiment.units, 3, 1000);
-  sub->add_option("--seed", experiment.seed, "Of the order (by chance)")->option_text("N");
+  sub->add_option("--seed", text(), "Of the order (by chance)")
+      ->option_text("N")
+      ->check(count_between(experiment.seed, 0, ~0ULL));
   count("--requests", "multiplex, batch: so many requests (10)", experiment.requests, 2, 100);
   sub->add_option("--batch", experiment.batch, "batch: one request for what these give together")
       ->option_text("URL");

@@ -146,7 +146,8 @@ std::string factor_text(const FactorFigures& factor,
     text += advice;
     text += omissions_text(*factor.baseline_again, true);
   } else {
-    text += "  nothing to compare\n";
+    text += factor.arms.size() < 2 ? "  nothing to compare: there is only one\n"
+                                   : "  nothing to compare\n";
   }
   for (const ArmFigures& arm : factor.arms) {
     text += omissions_text(arm, false);

@@ -17,8 +17,8 @@ using namespace netsonde;
 static Result<int> run_to_end(const Options& options) {
   try {
     return run(options);
-  } catch (const std::system_error&) {
-    return Error::from_errno("write to standard output");
+  } catch (const std::system_error& error) {
+    return Error("write to standard output: " + error.code().message());
   }
 }
 

@@ -15,11 +15,14 @@ namespace {
 
 constexpr std::size_t kLongestLine = 1 << 20;
 
-// Absent where the key is missing or holds something else.
+constexpr double kGreatest = 1e15;  // nothing that we measure is more
+
+// Absent where the key is missing or holds something else, or what nobody can have measured.
 std::optional<double> number_at(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_number()) return std::nullopt;
-  return found->get<double>();
+  const double value = found->get<double>();
+  return value >= 0 && value <= kGreatest ? std::optional(value) : std::nullopt;
 }
 
 std::string text_at(const Json& object, const char* key) {
@@ -34,7 +37,7 @@ const Json& object_at(const Json& object, const char* key) {
 }
 
 std::size_t count_at(const Json& object, const char* key) {
-  return static_cast<std::size_t>(std::max(number_at(object, key).value_or(0), 0.0));
+  return static_cast<std::size_t>(number_at(object, key).value_or(0));
 }
 
 Verdict verdict_named(std::string_view name) {
@@ -62,15 +65,16 @@ class Reader {
   Result<> read(const std::string& path) {
     std::ifstream file(path);
     if (!file) return Error::from_errno("read " + printable(path));
-    std::string line;
-    for (int number = 1; std::getline(file, line); ++number) {
-      if (line.empty()) continue;
-      const Json row = line.size() <= kLongestLine ? Json::parse(line, nullptr, false)
-                                                   : Json(Json::value_t::discarded);
-      if (!row.is_object() || !take(row))
-        return Error(fmt::format("{}:{}: is no line of probe --json or experiment --json",
-                                 printable(path), number));
+    std::vector<char> line(kLongestLine);
+    int number = 1;
+    for (; file.getline(line.data(), static_cast<std::streamsize>(line.size())); ++number) {
+      const std::string_view text(line.data());
+      if (text.empty()) continue;
+      const Json row = Json::parse(text, nullptr, false);
+      if (!row.is_object() || !take(row)) return no_line(path, number);
     }
+    if (file.bad()) return Error::from_errno("read " + printable(path));
+    if (!file.eof()) return no_line(path, number);
     arms_.clear();  // of an experiment that was cut off: of what target, nobody knows
     return {};
   }
@@ -84,6 +88,11 @@ class Reader {
   }
 
  private:
+  static Error no_line(const std::string& path, int number) {
+    return Error(fmt::format("{}:{}: is no line of probe --json or experiment --json",
+                             printable(path), number));
+  }
+
   struct OfAddress {
     ProbedAddress probed{};
     Statistics syn_rtt_us{}, tls_us{}, ttfb_us{}, total_us{};
@@ -101,8 +110,9 @@ class Reader {
       return true;
     }
     if (row.contains("factor")) {
-      const bool compares = row.contains("ratio") && !row.value("aa", false);
-      if (compares) arms_.push_back(arm_of(row));
+      const auto again = row.find("aa");
+      const bool is_again = again != row.end() && again->is_boolean() && again->get<bool>();
+      if (row.contains("ratio") && !is_again) arms_.push_back(arm_of(row));
       return true;
     }
     if (text_at(row, "target").empty() || !row.contains("failure")) return false;
@@ -142,7 +152,7 @@ class Reader {
     gathered.failing = failed ? gathered.failing + 1 : 0;
     probed.longest_failing = std::max(probed.longest_failing, gathered.failing);
     if (failed) ++probed.failures_by_kind[text_at(failure, "kind")];
-    if (const auto port = number_at(row, "port"); port && probed.port == 0)
+    if (const auto port = number_at(row, "port"); port && *port <= 65535 && probed.port == 0)
       probed.port = static_cast<std::uint16_t>(*port);
     if (!failed) {
       gathered.endpoint.total_us.add(number_at(row, "total_us"));
@@ -159,8 +169,9 @@ class Reader {
     ++of.probed.attempts;
     of.probed.failures += failed ? 1 : 0;
     const Json& kernel = object_at(row, "kernel");
-    of.sent += number_at(kernel, "segments_sent").value_or(0);
-    of.retransmitted += number_at(kernel, "retransmitted_segments").value_or(0);
+    const double sent = number_at(kernel, "segments_sent").value_or(0);
+    of.sent += sent;
+    of.retransmitted += std::min(number_at(kernel, "retransmitted_segments").value_or(0), sent);
     if (failed) return;
     of.syn_rtt_us.add(number_at(kernel, "syn_rtt_us"));
     of.tls_us.add(number_at(row, "tls_us"));

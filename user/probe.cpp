@@ -48,8 +48,8 @@ class ProbeCommand {
     }));
     TRY(outcome_);
     finish();
-    if (wanted_.expectation) return wanted_.expectation->holds(all_) ? 0 : 4;
-    return all_.failures() == 0 ? 0 : 1;
+    if (wanted_.expectation) return is_as_expected() ? 0 : 4;
+    return failed_ || all_.attempts() == 0 ? 1 : 0;
   }
 
  private:
@@ -98,6 +98,7 @@ class ProbeCommand {
   void take(const ProbeRequest& request, Attempt& attempt) {
     if (outcome_) outcome_ = probing_.add_witness(attempt);
     all_.add(attempt);
+    failed_ |= attempt.failure && !attempt.retried;
     summary_of(request.target.text).add(attempt);
     if (request.pinned) ranked_of(request, *request.pinned).summary.add(attempt);
     const std::int64_t offset = realtime_offset_ns();
@@ -140,6 +141,12 @@ class ProbeCommand {
     }
   }
 
+  // Of nothing, nothing is as expected.
+  bool is_as_expected() const { return all_.attempts() != 0 && wanted_.expectation->holds(all_); }
+
+  // When it was interrupted.
+  std::size_t under_way() const { return run_ && probing_.interrupted() ? run_->running() : 0; }
+
   void finish() {
     finish_ranking();
     const Expectation* expectation = wanted_.expectation ? &*wanted_.expectation : nullptr;
@@ -149,13 +156,16 @@ class ProbeCommand {
     if (!probing_.without_bpf().empty())
       fmt::print("not seen: what BPF programs would tell of the connections ({})\n",
                  probing_.without_bpf());
+    if (under_way() != 0) fmt::print("interrupted: {} under way, not counted\n", under_way());
     if (expectation)
-      fmt::print("{}: {} ({})\n", expectation->holds(all_) ? "as expected" : "NOT AS EXPECTED",
+      fmt::print("{}: {} ({})\n", is_as_expected() ? "as expected" : "NOT AS EXPECTED",
                  expectation->text(), expectation->found(all_));
   }
 
   void finish_json(const Expectation* expectation) {
     Json last = to_json(all_, expectation, probing_.interrupted());
+    if (expectation) last["summary"]["expectation"]["holds"] = is_as_expected();
+    last["summary"]["under_way"] = under_way();
     Json addresses = Json::array();
     for (const auto& [target, ranked] : ranked_)
       for (Json& address : to_json(ranked)) addresses.push_back(std::move(address));
@@ -171,6 +181,7 @@ class ProbeCommand {
   std::size_t asked_ = 0;
   std::vector<ProbeRequest> pinned_;
   std::unique_ptr<ProbeRun> run_;
+  bool failed_ = false;  // some target, in spite of retries
   bool single_ = false;  // one attempt, told at length
   AttemptColumns columns_;
   AttemptSummary all_;
@@ -185,6 +196,8 @@ Result<int> run_probe(const Options& options) {
   auto wanted = understand_probe(options);
   if (!wanted) return refuse(wanted.error());
   const auto probing = TRY(Probing::open(probing_settings(options)));
+  if (const auto ready = probing->prepare(wanted.value().requests); !ready)
+    return refuse(ready.error());
   return ProbeCommand(options, std::move(wanted).value(), *probing).run();
 }
 

@@ -46,6 +46,9 @@ Result<HttpOptions> http_options(const ProbeOptions& probe) {
 
 Result<Target> target_of(const std::string& text, const ProbeOptions& probe) {
   Target target = TRY(Target::parse(text));
+  if (target.scheme == Scheme::Http3 && !probe.http_version.empty() && probe.http_version != "3")
+    return Error(fmt::format("--http {} is not for '{}', which is HTTP/3", probe.http_version,
+                             printable(text)));
   if (probe.http_version != "3") return target;
   if (target.scheme != Scheme::Https && target.scheme != Scheme::Http3)
     return Error(fmt::format("--http 3 is for https, not for '{}'", printable(text)));
@@ -111,7 +114,7 @@ ProbeRunSettings run_settings(const Options& options, std::vector<ProbeRequest> 
   return {.requests = std::move(requests),
           .rounds = options.count,
           .interval = options.interval,
-          .parallel = std::max<std::size_t>(probe.parallel, 1),
+          .parallel = probe.parallel,
           .per_host = std::max<std::size_t>(probe.per_host, 1),
           .retries = probe.retries,
           .backoff = {.base = probe.backoff},

@@ -29,8 +29,9 @@ Result<> Probing::open_session(const ProbingSettings& settings) {
     const auto missing = missing_capabilities();
     if (missing.empty()) {
       if (!settings.everybody) filter_ = TRY(Filter::parse(fmt::format("pid = {}", getpid())));
-      auto opened =
-          Session::open({.opens = true, .sample_connections = settings.everybody}, filter_);
+      auto opened = Session::open(
+          {.opens = true, .symbols_first = true, .sample_connections = settings.everybody},
+          filter_);
       if (opened) {
         session_.emplace(std::move(opened).value());
         session_->add_sink(witness_);
@@ -69,6 +70,14 @@ Prober& Probing::prober_of(Scheme scheme) {
     case Scheme::Icmp: prober = std::make_unique<IcmpProber>(loop(), *lookup_); break;
   }
   return *prober;
+}
+
+Result<> Probing::prepare(std::span<const ProbeRequest> requests) {
+  for (const ProbeRequest& request : requests) {
+    const Scheme scheme = request.target.scheme;
+    if (scheme == Scheme::Https || scheme == Scheme::Wss) TRY(transfers_->trust(request.http));
+  }
+  return {};
 }
 
 Result<> Probing::add_witness(Attempt& attempt) {

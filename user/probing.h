@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "probes/lookup.h"
@@ -34,6 +35,10 @@ class Probing {
   Lookup& lookup() { return *lookup_; }
   Transfers& transfers() { return *transfers_; }
   Prober& prober_of(Scheme scheme);
+
+  // What such requests need and takes long to read: so that no measurement waits for it. Fails
+  // where it cannot be read.
+  Result<> prepare(std::span<const ProbeRequest> requests);
 
   // What our BPF programs saw of the attempt's connection by now.
   Result<> add_witness(Attempt& attempt);

@@ -179,8 +179,10 @@ Result<Session> Session::open(const SessionSettings& settings, const Filter& fil
   state->feed.names().host = host_name();
   state->loop = TRY(Loop::open());
   TRY(state->take_signals());
-  LiveSettings live{
-      .ring_bytes = settings.ring_bytes, .opens = settings.opens, .deep = settings.deep != nullptr};
+  LiveSettings live{.ring_bytes = settings.ring_bytes,
+                    .opens = settings.opens,
+                    .symbols_first = settings.symbols_first,
+                    .deep = settings.deep != nullptr};
   const auto cgroups = CgroupRoot::open();
   live.filter = filter.kernel_part(
       [&cgroups](std::string_view path) { return cgroups ? cgroups.value().id_of(path) : 0; });

@@ -19,6 +19,7 @@ struct SessionSettings {
   std::uint32_t ring_bytes = 4 << 20;
   Nanos interval = std::chrono::seconds(1);  // between two passes over all sockets
   bool opens = false;                        // connect, accept, ... as events
+  bool symbols_first = false;                // read the kernel's before anything is timed
   bool sample_connections = true;            // else the passes visit listeners alone
   bool measure_cost = false;                 // of our BPF programs, a tenth of a second in ten
   Nanos read_host_every{0};                  // the host's own counters, on a tick; 0: never

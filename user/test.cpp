@@ -2,12 +2,14 @@
 #include "user/test.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
+#include "probes/http_prober.h"
 #include "probes/icmp_prober.h"
 #include "probes/test_plan.h"
 #include "user/base/new_file.h"
@@ -22,6 +24,7 @@ namespace netsonde {
 
 namespace {
 
+constexpr std::size_t kOwnFiles = 64;
 constexpr std::uint64_t kFirstBytes = 1'000'000;  // of the first answer
 constexpr std::uint64_t kFirstPart = 20;          // of the budget, at most one of so many parts
 
@@ -84,11 +87,20 @@ Result<std::vector<TestStage>> stages_of(const Options& options) {
   return stages;
 }
 
+// What this process may not open is no fault of the endpoint's.
+Result<> check_open_files(std::size_t concurrency) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= concurrency + kOwnFiles) return {};
+  return Error(fmt::format("--concurrency {} needs {} open files; ulimit -n allows {}", concurrency,
+                           concurrency + kOwnFiles, limit.rlim_cur));
+}
+
 Result<Wanted> understand_test(const Options& options) {
   const TestOptions& test = options.test;
   if (test.concurrency == 0 || test.concurrency > TestOptions::kMostConcurrency)
     return Error(fmt::format("--concurrency is from 1 to {}", TestOptions::kMostConcurrency));
   if (test.requests == 0) return Error("--requests is from 1 on");
+  TRY(check_open_files(test.concurrency));
   Wanted wanted{
       .request = TRY(http_request(options, options.words.front())),
       .budget = {.requests = test.requests, .bytes = test.bytes, .duration = *options.duration},
@@ -177,7 +189,11 @@ void TestCommand::take_first(Attempt attempt) {
   }
   if (!first_.hops.empty()) {
     auto target = Target::parse(first_.hops.back().location);
-    if (target) wanted_.request.target = std::move(target).value();
+    if (target) {
+      if (target.value().authority() != wanted_.request.target.authority())
+        drop_credentials(wanted_.request.http);
+      wanted_.request.target = std::move(target).value();
+    }
   }
   wanted_.request.pinned = first_.address;
   if (wanted_.upload) return find_upload();
@@ -259,6 +275,8 @@ Result<int> run_test(const Options& options) {
   ProbingSettings settings = probing_settings(with);
   settings.bpf = false;  // it would cost what is measured
   const auto probing = TRY(Probing::open(settings));
+  if (const auto ready = probing->prepare({&wanted.value().request, 1}); !ready)
+    return refuse(ready.error());
   TestCommand command(with, std::move(wanted).value(), *probing);
   const bool measured = TRY(command.run());
   TRY(write_report(command.report(), with));

@@ -53,7 +53,7 @@ def asked_by_netsonde(netsonde, home):
     targets = f"{home}/targets"
     with open(targets, "w", encoding="utf-8") as file:
         file.writelines(f"dns://127.0.0.1:5300/{name}?type=A\n" for name in names())
-    _, cpu, _, output = probing.timed([netsonde, "probe", "--file", targets, "--count", str(TIMES), "--interval", "1ms",
+    _, cpu, _, output = probing.timed([netsonde, "probe", "--file", targets, "--count", str(TIMES), "--interval", "10ms",
                                        "--parallel", str(CONNECTIONS), "--per-host", str(CONNECTIONS), "--no-bpf", "--json"])
     summary = json.loads(output.splitlines()[-1])["summary"]
     return cpu, summary["attempts"] - summary["failures"]

@@ -156,6 +156,21 @@ def the_configuration_gives_defaults_that_arguments_replace():
 
 
 @fact
+def every_setting_of_a_probe_stands_in_the_configuration_too():
+    bad = {"count": "some", "interval": "soon", "parallel": "0", "per-host": "0", "pool": "-1", "retries": "many", "backoff": "x",
+           "breaker": "x", "dns-cache": "x", "timeout": "x", "dns-timeout": "x", "connect-timeout": "x", "tls-timeout": "x",
+           "response-timeout": "x", "max-body": "x", "http": "4", "redirects": "x", "send": "x", "ca": "/nosuch",
+           "receive-buffer": "x", "dscp": "64"}
+    for key, value in bad.items():
+        path = config(f"[probe]\n{key} = \"{value}\"\n")
+        names(refused("--config", path, "probe", "tcp://127.0.0.1:9"), f"{path}:2:", key)
+    path = config("[probe]\ncount = 3\ninterval = \"10ms\"\njson = true\nno-bpf = true\n")
+    for words, attempts in ((), 3), (("--count", "1"), 1):
+        lines = run("--config", path, "probe", "tcp://127.0.0.1:9", *words).out.splitlines()
+        expect(len(lines), attempts + 1, f"attempts and the summary with {words}")
+
+
+@fact
 def a_configuration_that_is_no_file_is_refused():
     names(refused("--config", "/dev/zero", "top", "--once"), "/dev/zero", "regular file")
 

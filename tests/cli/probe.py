@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
+import threading
 import time
 
 import web
@@ -124,6 +126,24 @@ def each_redirect_is_a_hop():
     expect((attempt["status"], attempt["body_bytes"]), (200, 6), "at the end")
     assert attempt["hops"][0]["total_us"] < attempt["total_us"], attempt
     expect(one(f"{HTTP}/redirect", "--redirects", "0")["status"], 302, "not followed")
+
+
+@fact
+def what_is_told_to_one_server_is_not_told_to_another():
+    seen = []
+    secrets = ("--header", "Authorization: secret", "--header", "cookie: secret", "--header", "X-Mine: yes")
+
+    def serve(client):
+        seen.append(web.read_request(client).decode())
+        follow = f"302 Found\r\nLocation: {target}" if len(seen) == 1 else "200 OK"
+        client.sendall(f"HTTP/1.1 {follow}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+
+    with web.server(serve) as port, web.server(serve) as other:
+        for target, told in ((f"http://127.0.0.1:{port}/again", True), (f"http://127.0.0.1:{other}/", False)):
+            seen.clear()
+            one(f"http://127.0.0.1:{port}/", *secrets)
+            expect(["secret" in request for request in seen], [True, told], f"what the servers were told, on to {target}")
+            expect(["X-Mine: yes" in request for request in seen], [True, True], "what is no secret")
 
 
 @fact
@@ -331,6 +351,20 @@ def retries_wait_as_long_as_the_server_asks():
 
 
 @fact
+def a_retry_that_succeeds_is_a_success():
+    answers = [b"503 Busy", b"200 OK"]
+
+    def serve(client):
+        web.read_request(client)
+        client.sendall(b"HTTP/1.1 " + answers.pop(0) + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    with web.server(serve) as port:
+        attempts, summary = probe(f"http://127.0.0.1:{port}/", "--retries", "1", "--backoff", "10ms")
+    expect([(attempt["status"], attempt["retried"]) for attempt in attempts], [(503, True), (200, False)], "attempts")
+    expect(summary["failures"], 1, "failed attempts")
+
+
+@fact
 def what_is_not_idempotent_is_not_tried_again():
     web.nginx()
     attempts, _ = probe(f"{HTTP}/busy", "--retries", "3", "--method", "POST", "--send", "10", status=1)
@@ -374,6 +408,38 @@ def expectations_decide_the_exit_status():
     ended = run("probe", f"{HTTP}/small", "--expect", "ttfb_p59 < 1s")
     expect((ended.status, ended.out), (2, ""), "what it does not know")
     assert "'ttfb_p59', did you mean" in ended.err, ended.err
+    expect(run("probe", f"{HTTP}/small", "--expect", "").status, 2, "an empty one")
+
+
+@fact
+def nothing_measured_is_not_as_expected():
+    waiting = threading.Event()
+
+    def serve(client):
+        web.read_request(client)
+        waiting.set()
+        client.recv(1)
+
+    with web.server(serve) as port:
+        probing = start("probe", f"http://127.0.0.1:{port}/", "--expect", "failures = 0", "--json")
+        assert waiting.wait(10), "a request"
+        probing.send_signal(signal.SIGINT)
+        ended = finish(probing)
+    summary = json.loads(ended.lines[-1])["summary"]
+    expect((ended.status, summary["expectation"]["holds"], summary["under_way"]), (4, False, 1), "in the middle of the first")
+
+
+@fact
+def what_a_report_is_given_is_not_trusted():
+    for line in ('{"factor":"x","ratio":1,"aa":"yes"}', '{"factor":"x","ratio":1,"aa":null,"arm":7}',
+                 '{"target":"tcp://127.0.0.1:9","failure":null,"port":1e99,"ttfb_us":-1,"kernel":{"segments_sent":1,"retransmitted_segments":9}}'):
+        with tempfile.NamedTemporaryFile("w", suffix=".json", dir="/run") as file:
+            file.write(line + "\n")
+            file.flush()
+            expect(run("report", "--duration", "100ms", "--with", file.name).status, 0, line)
+    for path in ("/proc", "/dev/zero"):
+        message = one_error(run("report", "--duration", "100ms", "--with", path), status=1)
+        assert path in message, message
 
 
 @fact

@@ -26,6 +26,7 @@ http {{
     ssl_certificate {home}/cert.pem;
     location /slow/ {{ limit_rate 1000k; alias {home}/html/; }}
     location /redirect {{ return 302 /small; }}
+    location /elsewhere {{ return 302 http://127.0.0.2:{HTTP}/small; }}
     location /loop {{ return 302 /loop; }}
     location /away {{ return 302 ftp://127.0.0.1/; }}
     location /missing {{ return 404; }}
@@ -36,7 +37,7 @@ http {{
   }}
   server {{ listen 127.0.0.1:8081; client_max_body_size 0; location / {{ return 200 taken; }} }}
   server {{ listen 127.0.0.1:{EXPIRED} ssl; ssl_certificate {home}/expired.pem; }}
-  server {{ listen 127.0.0.1:{TICKETS} ssl; ssl_certificate {home}/cert.pem; ssl_protocols TLSv1.2; ssl_session_cache none; }}
+  server {{ listen 127.0.0.1:{TICKETS} ssl http2; ssl_certificate {home}/cert.pem; ssl_protocols TLSv1.2; ssl_session_cache none; }}
 }}
 """
 

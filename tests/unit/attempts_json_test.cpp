@@ -20,12 +20,12 @@ Keys keys_of(const Json& json) {
   return keys;
 }
 
-const Keys kAttemptKeys = {"time",    "target",      "address",    "port",       "attempt",
-                           "reused",  "dns_us",      "dns_cached", "connect_us", "tls_us",
-                           "ttfb_us", "transfer_us", "total_us",   "hops",       "http_version",
-                           "status",  "encoding",    "wire_bytes", "body_bytes", "bandwidth_mbps",
-                           "tls",     "kernel",      "failure",    "round",      "request_us",
-                           "echo_us", "lookup",      "http",       "witness"};
+const Keys kAttemptKeys = {
+    "time",       "target",         "address",      "port",   "attempt",  "reused",
+    "dns_us",     "dns_cached",     "connect_us",   "tls_us", "ttfb_us",  "transfer_us",
+    "total_us",   "hops",           "http_version", "status", "encoding", "wire_bytes",
+    "body_bytes", "bandwidth_mbps", "tls",          "kernel", "failure",  "round",
+    "retried",    "request_us",     "echo_us",      "lookup", "http",     "witness"};
 
 TEST(AttemptsJson, HasExactlyItsKeysInOrder) {
   const Json json = to_json(filled_attempt(), kOffset);
@@ -42,7 +42,7 @@ TEST(AttemptsJson, HasExactlyItsKeysInOrder) {
                   "delivery_bytes_per_s", "prober_delay_us", "syn_retransmits",
                   "receive_buffer_bytes", "dscp"}));
   EXPECT_EQ(keys_of(json["lookup"]),
-            (Keys{"server", "tcp", "rcode", "ttl_s", "cnames", "addresses"}));
+            (Keys{"server", "tcp", "rcode", "ttl_s", "cnames", "addresses", "records"}));
   EXPECT_EQ(keys_of(json["http"]),
             (Keys{"content_type", "header_bytes", "sent_bytes", "age_s", "via", "cache", "server",
                   "cache_control", "retry_after_s"}));
@@ -74,9 +74,9 @@ TEST(AttemptsJson, HasWhatWasMeasured) {
                "congestion_control": "cubic", "cwnd_segments": 10,
                "delivery_bytes_per_s": 3200000, "prober_delay_us": 42.0, "syn_retransmits": 0,
                "receive_buffer_bytes": 131072, "dscp": 46},
-    "failure": null, "round": 1, "request_us": 42.0, "echo_us": 7.001,
+    "failure": null, "round": 1, "retried": false, "request_us": 42.0, "echo_us": 7.001,
     "lookup": {"server": "192.0.2.53:53", "tcp": false, "rcode": "NOERROR", "ttl_s": 300,
-               "cnames": ["cdn.example.test"], "addresses": ["192.0.2.1", "2001:db8::2"]},
+               "cnames": ["cdn.example.test"], "addresses": ["192.0.2.1", "2001:db8::2"], "records": []},
     "http": {"content_type": "text/html", "header_bytes": 310, "sent_bytes": 2048, "age_s": 30,
              "via": "1.1 varnish", "cache": "HIT", "server": "nginx",
              "cache_control": "max-age=60", "retry_after_s": 7},
@@ -88,7 +88,8 @@ TEST(AttemptsJson, HasWhatWasMeasured) {
 TEST(AttemptsJson, WhatWasNotMeasuredIsNull) {
   const Json json = to_json(Attempt{}, 0);
   EXPECT_EQ(keys_of(json), kAttemptKeys);
-  const Keys known = {"time", "target", "attempt", "reused", "total_us", "hops", "round"};
+  const Keys known = {"time",     "target", "attempt", "reused",
+                      "total_us", "hops",   "round",   "retried"};
   for (const auto& [key, value] : json.items())
     EXPECT_EQ(value.is_null(), std::ranges::find(known, key) == known.end()) << key;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "probes/dns_prober.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -79,6 +80,27 @@ TEST_F(DnsProberTest, WhatIsCutIsAskedForOverTcp) {
   EXPECT_TRUE(attempt.lookup.value().tcp);
   EXPECT_THAT(attempt.lookup->addresses, ElementsAre(*parse_address("192.0.2.7")));
   EXPECT_THAT(server_.asked(), ElementsAre("www.example.test A", "www.example.test A over TCP"));
+}
+
+TEST_F(DnsProberTest, AnAnswerAbove512BytesIsReadWhole) {
+  DnsSays says;
+  for (int i = 0; i < 60; ++i) says.records.push_back(a_record(fmt::format("192.0.2.{}", i + 1)));
+  const Attempt attempt = measure(says);
+  EXPECT_FALSE(attempt.failure);
+  EXPECT_FALSE(attempt.lookup.value().tcp);
+  EXPECT_EQ(attempt.lookup->addresses.size(), 60U);
+}
+
+TEST_F(DnsProberTest, RecordsOfOtherNamesDoNotCount) {
+  const Attempt attempt = measure(DnsSays{.records = {a_record("192.0.2.1", 60, "evil.test")}});
+  EXPECT_EQ(kind_of(attempt), FailureKind::DnsNoAddress);
+  EXPECT_TRUE(attempt.lookup.value().addresses.empty());
+}
+
+TEST_F(DnsProberTest, QuestionsToOneServerShareASocket) {
+  for (int i = 0; i < 3; ++i)
+    EXPECT_FALSE(measure(DnsSays{.records = {a_record("192.0.2.1")}}).failure);
+  EXPECT_EQ(server_.ports().size(), 1U);
 }
 
 TEST_F(DnsProberTest, NoSuchNameIsAFailureThatNamesTheServer) {

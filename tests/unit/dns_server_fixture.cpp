@@ -159,6 +159,7 @@ Result<> DnsServerFixture::on_datagram() {
   const auto got = recvfrom(udp_.get(), query.data(), query.size(), 0,
                             reinterpret_cast<sockaddr*>(&from), &size);
   if (got <= 0) return {};
+  ports_.insert(ntohs(from.sin_port));
   const std::string reply = reply_to({query.data(), static_cast<std::size_t>(got)}, false);
   if (!reply.empty())
     (void)sendto(udp_.get(), reply.data(), reply.size(), 0,

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,8 @@ class DnsServerFixture {
   std::string server() const;  // "127.0.0.1:PORT"
   // "www.example.test A", "www.example.test AAAA over TCP": in their order.
   const std::vector<std::string>& asked() const { return asked_; }
+  // From which they came over UDP.
+  const std::set<std::uint16_t>& ports() const { return ports_; }
 
  private:
   std::string reply_to(const std::string& query, bool tcp);
@@ -66,6 +69,7 @@ class DnsServerFixture {
   UniqueFd udp_, tcp_;
   std::map<int, UniqueFd> streams_;
   std::vector<std::string> asked_;
+  std::set<std::uint16_t> ports_;
 };
 
 }  // namespace netsonde

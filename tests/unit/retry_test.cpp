@@ -40,8 +40,7 @@ TEST(MayRetry, WhatStaysAsItIsIsNot) {
        {FailureKind::DnsNxdomain, FailureKind::DnsRefused, FailureKind::DnsNoAddress,
         FailureKind::DnsName, FailureKind::ConnectLocal, FailureKind::TlsCertificate,
         FailureKind::TlsProtocol, FailureKind::HttpTimeout, FailureKind::HttpTruncated,
-        FailureKind::TooLarge, FailureKind::CircuitOpen, FailureKind::Interrupted,
-        FailureKind::Unsupported})
+        FailureKind::TooLarge, FailureKind::CircuitOpen, FailureKind::Unsupported})
     EXPECT_FALSE(may_retry(failed(kind), "GET")) << name_of(kind);
 }
 

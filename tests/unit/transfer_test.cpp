@@ -93,6 +93,42 @@ TEST_F(TransferTest, LimitsAreThoseOfTheRequestItself) {
   EXPECT_FALSE(ask(kept()).failure);
 }
 
+TEST_F(TransferTest, AnInterimAnswerIsNotTheAnswer) {
+  HttpServer hinting(loop, [](std::string_view) {
+    return "HTTP/1.1 103 Early Hints\r\nServer: hint\r\n\r\n" +
+           http_answer("200 OK", "bye", "Retry-After: 7\r\n");
+  });
+  const Attempt attempt = ask(hinting.request());
+  EXPECT_FALSE(attempt.failure);
+  EXPECT_EQ(attempt.http.value().status, 200);
+  EXPECT_EQ(attempt.http->server, "");
+  EXPECT_EQ(attempt.http->retry_after_s, 7U);
+}
+
+TEST_F(TransferTest, HeadersWithoutEndAreTooLarge) {
+  HttpServer talking(loop, [](std::string_view) {
+    std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n";
+    for (int i = 0; i < 30'000; ++i) answer += "X-Trailer: " + std::string(80, 'y') + "\r\n";
+    return answer;
+  });
+  const Attempt attempt = ask(talking.request());
+  EXPECT_EQ(attempt.failure.value().kind, FailureKind::TooLarge);
+  EXPECT_THAT(attempt.failure->detail, HasSubstr("1.0MiB"));
+}
+
+TEST_F(TransferTest, ABudgetEndsWhatExceedsIt) {
+  std::uint64_t left = 2500;
+  transfers = Transfers::open(loop, {.allows =
+                                         [&left](std::uint64_t bytes) {
+                                           return std::exchange(
+                                                      left, left - std::min(left, bytes)) >= bytes;
+                                         }})
+                  .value();
+  EXPECT_FALSE(ask(kept()).failure);
+  EXPECT_FALSE(ask(kept()).failure);
+  EXPECT_EQ(ask(kept()).failure.value().kind, FailureKind::TooLarge);
+}
+
 TEST_F(TransferTest, AConnectionThatTheServerClosedIsReplaced) {
   HttpServer closing(
       loop, [](std::string_view) { return http_answer("200 OK", "bye", "Connection: close\r\n"); });

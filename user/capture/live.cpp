@@ -73,6 +73,7 @@ Result<std::unique_ptr<Live>> Live::open(const LiveSettings& settings, Names& na
   for (const auto& [number, name] : features.drop_reasons)
     if (always_benign(name) && number < std::size(live->object_->rodata->reason_is_benign))
       live->benign_reasons_.push_back(number);
+  if (settings.symbols_first) live->symbols_ = Symbols::read();
   live->ring_ = TRY(RingBuffer::open(bpf_map__fd(live->object_->maps.events),
                                      [live = live.get()](auto bytes) { live->on_bytes(bytes); }));
   return live;

@@ -22,9 +22,10 @@ struct LiveSettings {
   // once whose an accepted connection is; else that is known when its owner closes it, or when a
   // look at all open files finds it.
   bool opens = false;
-  bool losses = true;     // retransmissions, drops, resets, ... as events
-  bool deep = false;      // load the program that deep mode needs
-  bool thorough = false;  // try every program alone first
+  bool symbols_first = false;  // read the kernel's now; else with the first drop, 0.1 s at once
+  bool losses = true;          // retransmissions, drops, resets, ... as events
+  bool deep = false;           // load the program that deep mode needs
+  bool thorough = false;       // try every program alone first
   std::uint32_t drop_events_per_second = 1000;
   KernelFilter filter{};
 };

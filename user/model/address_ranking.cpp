@@ -27,11 +27,13 @@ std::optional<double> median(const AttemptSummary& summary, Measure measure) {
 }
 
 // Less is better; what was not measured is worst.
-std::tuple<double, double, double> worth(const RankedAddress& ranked) {
+std::tuple<double, double, double, double> worth(const RankedAddress& ranked) {
   constexpr double kWorst = 1e300;
   const AttemptSummary& s = ranked.summary;
-  return {100 - s.success_percent().value_or(0), median(s, Measure::Ttfb).value_or(kWorst),
-          median(s, Measure::Connect).value_or(kWorst)};
+  const auto answer = median(s, Measure::Ttfb);
+  const auto echo = answer ? answer : median(s, Measure::Echo);
+  return {100 - s.success_percent().value_or(0), echo.value_or(kWorst),
+          median(s, Measure::Connect).value_or(kWorst), median(s, Measure::Total).value_or(kWorst)};
 }
 
 }  // namespace

@@ -31,8 +31,8 @@ struct RankedAddress {
 };
 
 // The addresses of one target, in the order in which a client would try them, become best first: by
-// the share that failed, then by time to the first byte or, without one, to be connected. Marks the
-// one chosen.
+// the share that failed, then by the time to the first byte or of an echo, without these to be
+// connected or, at last, of everything. Marks the one chosen.
 void rank(std::vector<RankedAddress>& addresses);
 
 // Which of the addresses, in their order, such a client ends up with: it takes families in turn,

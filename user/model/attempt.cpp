@@ -41,7 +41,6 @@ constexpr std::array kKinds = {
     KindName{.kind = FailureKind::TooLarge, .name = "too-large"},
     KindName{.kind = FailureKind::EchoTimeout, .name = "echo-timeout"},
     KindName{.kind = FailureKind::CircuitOpen, .name = "circuit-open"},
-    KindName{.kind = FailureKind::Interrupted, .name = "interrupted"},
     KindName{.kind = FailureKind::Unsupported, .name = "unsupported"},
 };
 
@@ -77,6 +76,8 @@ std::optional<FailureKind> parse_failure_kind(std::string_view text) {
 
 std::optional<double> KernelFacts::loss_percent() const {
   if (!segments_sent || !retransmitted_segments || *segments_sent == 0) return std::nullopt;
+  // What nobody ever answered was lost, or not: retransmissions alone do not tell.
+  if (!answered && *retransmitted_segments == 0) return std::nullopt;
   return 100.0 * static_cast<double>(*retransmitted_segments) / static_cast<double>(*segments_sent);
 }
 

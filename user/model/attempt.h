@@ -49,7 +49,6 @@ enum class FailureKind : std::uint8_t {
   TooLarge,       // beyond the limit on the response
   EchoTimeout,    // no echo
   CircuitOpen,    // not tried: the target failed too often
-  Interrupted,    // ended from here
   Unsupported,    // this build or host cannot
 };
 
@@ -74,6 +73,7 @@ struct LookupFacts {
   std::optional<std::uint32_t> ttl_s{};  // the smallest
   std::vector<std::string> cnames{};     // the chain, without the name itself
   std::vector<Address> addresses{};      // all, in the order in which they would be tried
+  std::vector<std::string> records{};    // of other types, where asked for: "MX 10 mail.test"
 };
 
 struct CertificateFacts {
@@ -98,6 +98,7 @@ struct KernelFacts {
   std::optional<Nanos> min_rtt{}, srtt{};
   std::optional<std::uint32_t> syn_retransmits{};
   std::optional<std::uint64_t> segments_sent{}, retransmitted_segments{};
+  bool answered = true;  // the other end ever acknowledged anything
   std::string congestion_control{};
   std::optional<std::uint32_t> cwnd_segments{};
   std::optional<std::uint64_t> delivery_bytes_per_s{};
@@ -165,6 +166,7 @@ struct Attempt {
   std::string target{};     // as given
   std::uint64_t round = 1;  // of --count
   unsigned attempt = 1;     // above 1: tried again
+  bool retried = false;     // another one follows
   std::optional<Address> address{};
   std::uint16_t port = 0;
   bool reused = false;  // the connection was there before

@@ -140,7 +140,7 @@ void AttemptSummary::add(const Attempt& attempt) {
   for (const MeasureRow& row : kRows)
     measures_[static_cast<std::size_t>(row.measure)].add(row.of(attempt));
   const auto& kernel = attempt.kernel;
-  if (!kernel || !kernel->segments_sent || !kernel->retransmitted_segments) return;
+  if (!kernel || !kernel->loss_percent()) return;
   segments_sent_ = segments_sent_.value_or(0) + *kernel->segments_sent;
   retransmitted_segments_ = retransmitted_segments_.value_or(0) + *kernel->retransmitted_segments;
 }

@@ -84,8 +84,12 @@ std::string head_text(const Attempt& attempt) {
 
 std::string addresses_text(const Attempt& attempt) {
   const std::vector<Address>& addresses = attempt.lookup->addresses;
+  if (!attempt.lookup->records.empty()) return cut(attempt.lookup->records.front());
   if (addresses.empty()) return "no address";
-  const Address& shown = attempt.address.value_or(addresses.front());
+  // Of a name server that was asked about another name, the address is none of these.
+  const bool among =
+      attempt.address && std::ranges::find(addresses, *attempt.address) != addresses.end();
+  const Address& shown = among ? *attempt.address : addresses.front();
   return fmt::format("{} {}{}", shown.is_ipv4() ? "A" : "AAAA", to_text(shown),
                      addresses.size() > 1 ? fmt::format(" (one of {})", addresses.size()) : "");
 }

@@ -98,7 +98,8 @@ Json lookup_to_json(const LookupFacts& lookup) {
   for (const Address& address : lookup.addresses) addresses.push_back(to_text(address));
   return {{"server", or_null(lookup.server)}, {"tcp", lookup.tcp},
           {"rcode", or_null(lookup.rcode)},   {"ttl_s", or_null(lookup.ttl_s)},
-          {"cnames", lookup.cnames},          {"addresses", std::move(addresses)}};
+          {"cnames", lookup.cnames},          {"addresses", std::move(addresses)},
+          {"records", lookup.records}};
 }
 
 Json http_to_json(const HttpFacts& http) {
@@ -181,6 +182,7 @@ Json to_json(const Attempt& attempt, std::int64_t realtime_offset_ns) {
   json["kernel"] = part(attempt.kernel, kernel_to_json);
   json["failure"] = part(attempt.failure, failure_to_json);
   json["round"] = attempt.round;
+  json["retried"] = attempt.retried;
   json["request_us"] = microseconds(times.request);
   json["echo_us"] = microseconds(attempt.echo);
   json["lookup"] = part(attempt.lookup, lookup_to_json);

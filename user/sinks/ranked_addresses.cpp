@@ -58,6 +58,7 @@ Json to_json(std::span<const RankedAddress> ranked) {
                     {"connect_us", or_null(median(r, Measure::Connect))},
                     {"tls_us", or_null(median(r, Measure::Tls))},
                     {"ttfb_us", or_null(median(r, Measure::Ttfb))},
+                    {"echo_us", or_null(median(r, Measure::Echo))},
                     {"total_us", or_null(median(r, Measure::Total))},
                     {"loss_percent", or_null(r.summary.loss_percent())},
                     {"would_choose", r.chosen},
@@ -69,21 +70,26 @@ std::string to_text(std::span<const RankedAddress> ranked) {
   int width = 7;
   for (const RankedAddress& r : ranked)
     width = std::max(width, static_cast<int>(to_text(r.address).size()));
+  const bool echoes = std::ranges::any_of(
+      ranked, [](const RankedAddress& r) { return !!median(r, Measure::Echo); });
+  const bool chosen = std::ranges::any_of(ranked, &RankedAddress::chosen);
   const bool used = std::ranges::any_of(ranked, [](const RankedAddress& r) { return !!r.use; });
   std::string text = fmt::format(
       "addresses of {}, best first (medians)\n  {} {:>5} {:>8} {:>8} {:>8} "
       "{:>8} {:>6}{}\n",
       printable(ranked.empty() ? "" : ranked.front().target), fit("ADDRESS", width), "OK",
-      "SYN RTT", "CONNECT", "TLS", "TTFB", "LOSS", used ? "  THIS HOST'S CONNECTIONS" : "");
+      "SYN RTT", "CONNECT", "TLS", echoes ? "ECHO" : "TTFB", "LOSS",
+      used ? "  THIS HOST'S CONNECTIONS" : "");
   for (const RankedAddress& r : ranked)
     text += fmt::format(
         "{} {} {:>5} {:>8} {:>8} {:>8} {:>8} {:>6}{}\n", r.chosen ? "*" : " ",
         fit(to_text(r.address), width),
         fmt::format("{}/{}", r.summary.successes(), r.summary.attempts()),
         time_or_dash(median(r, Measure::SynRtt)), time_or_dash(median(r, Measure::Connect)),
-        time_or_dash(median(r, Measure::Tls)), time_or_dash(median(r, Measure::Ttfb)),
+        time_or_dash(median(r, Measure::Tls)),
+        time_or_dash(median(r, echoes ? Measure::Echo : Measure::Ttfb)),
         percent_or_dash(r.summary.loss_percent()), r.use ? "  " + use_text(*r.use) : "");
-  text += "  * what a client takes that races addresses (RFC 8305), by these times\n";
+  if (chosen) text += "  * what a client takes that races addresses (RFC 8305), by these times\n";
   return text;
 }
 

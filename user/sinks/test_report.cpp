@@ -180,7 +180,7 @@ void add_verdict(Report& report, const TestResults& results) {
   const std::string found = fmt::format("{}", fmt::join(parts, ", "));
   if (outcome.failed)
     report.verdict =
-        fmt::format("{} of {} failed ({:.2g}%){}{}.", outcome.failed, counted(ended, "request"),
+        fmt::format("{} of {} failed ({:.3g}%){}{}.", outcome.failed, counted(ended, "request"),
                     100 * failed, found.empty() ? "" : "; otherwise ", found);
   else if (ended)
     report.verdict = fmt::format("All of {} were answered{}{}.", counted(ended, "request"),

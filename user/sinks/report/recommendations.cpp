@@ -37,7 +37,7 @@ ReportTable endpoint_table(const std::vector<EndpointFigures>& endpoints) {
       .columns = {text("target", "Target", "As it was given."),
                   number("attempts", "Attempts", "How often it was probed.", Unit::Count),
                   number("failures", "Failed", "Of these.", Unit::Count),
-                  number("mean_ttfb_us", "First byte", "Mean time from the request to it.",
+                  number("mean_ttfb_us", "First byte (mean)", "Mean time from the request to it.",
                          Unit::Microseconds),
                   number("mean_total_us", "Latency", "Mean time of an attempt that went well.",
                          Unit::Microseconds),
@@ -64,7 +64,7 @@ ReportTable address_table(const std::vector<EndpointFigures>& endpoints) {
           number("failures", "Failed", "Of these.", Unit::Count),
           number("syn_rtt_us", "SYN RTT", "Median, by the kernel.", Unit::Microseconds),
           number("tls_us", "TLS", "Median of its handshakes.", Unit::Microseconds),
-          number("ttfb_us", "First byte", "Median.", Unit::Microseconds),
+          number("ttfb_us", "First byte (median)", "Median.", Unit::Microseconds),
           number("loss_percent", "Lost", "Segments sent again, of those sent.", Unit::Percent)}};
   for (const EndpointFigures& e : endpoints)
     for (const ProbedAddress& a : e.probed.addresses)
@@ -87,7 +87,7 @@ ReportTable experiment_table(const std::vector<EndpointFigures>& endpoints) {
                   text("metric", "By", "What was measured of both, with its unit."),
                   number("baseline_median", "Before", "Median over the blocks."),
                   number("arm_median", "After", "Likewise."),
-                  number("ratio_percent", "Ratio", "After, in percent of before.", Unit::Percent),
+                  number("ratio_percent", "Ratio %", "After, in percent of before.", Unit::Percent),
                   number("ratio_low_percent", "from", "Of its interval.", Unit::Percent),
                   number("ratio_high_percent", "to", "Likewise.", Unit::Percent),
                   text("verdict", "Verdict", "What that allows to say.")}};
@@ -95,7 +95,7 @@ ReportTable experiment_table(const std::vector<EndpointFigures>& endpoints) {
     for (const MeasuredArm& m : e.probed.comparisons)
       table.rows.push_back({e.probed.target, m.factor, m.baseline, m.arm, m.metric,
                             m.baseline_value, m.arm_value, m.ratio * 100, m.interval.low * 100,
-                            m.interval.high, std::string(name_of(m.verdict))});
+                            m.interval.high * 100, std::string(name_of(m.verdict))});
   return table;
 }
 
