@@ -9,6 +9,7 @@ import tempfile
 import probing
 
 CONNECTIONS = 64
+LEVELS = (1, 2, 4, 8, 16, 32, 64)
 NAMES, TIMES = 1000, 20
 UNBOUND = """
 server:
@@ -25,24 +26,27 @@ server:
 """
 
 
-def kept_by_netsonde(netsonde, seconds):
-    """A sweep of 1 to 64 at once; only its CPU is of interest."""
+def kept_by_netsonde(netsonde):
+    """A sweep of 1 to 64 at once, a second each."""
     command = [netsonde, "test", "http://127.0.1.1/", "--only", "sweep", "--concurrency", str(CONNECTIONS),
-               "--requests", "10000000", "--bytes", "1T", "--duration", f"{seconds}s", "--json"]
+               "--requests", "10000000", "--bytes", "1000GB", "--duration", f"{len(LEVELS)}s", "--json"]
     _, cpu, _, output = probing.timed(command)
-    steps = json.loads(output)["test"]["sweep"]["steps"]
-    return cpu, sum(step["answered"] for step in steps)
+    return cpu, json.loads(output)["totals"]["requests"]
 
 
-def kept_by_wrk(_, seconds):
-    _, cpu, _, output = probing.timed(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "http://127.0.1.1/"])
-    return cpu, int(re.search(r"(\d+) requests in", output).group(1))
+def kept_at_levels(command_of, pattern):
+    """As long at each level as netsonde: few at once cost more each."""
+    costs = [probing.timed(command_of(level)) for level in LEVELS]
+    return sum(cost[1] for cost in costs), sum(int(re.search(pattern, cost[3]).group(1)) for cost in costs)
 
 
-def kept_by_h2load(_, seconds):
-    _, cpu, _, output = probing.timed(["h2load", "--h1", f"-c{CONNECTIONS}", "-m1", "-t1", "-D", str(seconds),
-                                       "http://127.0.1.1/"])
-    return cpu, int(re.search(r"(\d+) succeeded", output).group(1))
+def kept_by_wrk(_):
+    return kept_at_levels(lambda level: ["wrk", "-t1", f"-c{level}", "-d1s", "http://127.0.1.1/"], r"(\d+) requests in")
+
+
+def kept_by_h2load(_):
+    return kept_at_levels(lambda level: ["h2load", "--h1", f"-c{level}", "-m1", "-t1", "-D", "1", "http://127.0.1.1/"],
+                          r"(\d+) succeeded")
 
 
 def names():
@@ -91,11 +95,11 @@ def resolver(home):
 
 
 def measure(netsonde, quick):
-    rounds, seconds = (2, 2) if quick else (5, 5)
+    rounds = 2 if quick else 5
     with probing.server():
-        http = compare({"netsonde test": lambda: kept_by_netsonde(netsonde, seconds),
-                        "wrk": lambda: kept_by_wrk(netsonde, seconds),
-                        "h2load": lambda: kept_by_h2load(netsonde, seconds)}, rounds)
+        http = compare({"netsonde test": lambda: kept_by_netsonde(netsonde),
+                        "wrk": lambda: kept_by_wrk(netsonde),
+                        "h2load": lambda: kept_by_h2load(netsonde)}, rounds)
     with tempfile.TemporaryDirectory() as home:
         process = resolver(home)
         try:

@@ -28,7 +28,7 @@ modules:
   http:
     prober: http
     timeout: 10s
-    http: {{preferred_ip_protocol: ip4, tls_config: {{ca_file: {home}/cert.pem, server_name: bench.test}}}}
+    http: {{preferred_ip_protocol: ip4, tls_config: {{ca_file: {home}/cert.pem}}}}
 """
 
 
@@ -36,16 +36,23 @@ def addresses():
     return [f"127.0.{i // 250 + 1}.{i % 250 + 1}" for i in range(ENDPOINTS)]
 
 
+def hosts(scheme):
+    """A certificate goes by name."""
+    return [f"n{i}.bench.test" for i in range(ENDPOINTS)] if scheme == "https" else addresses()
+
+
 @contextlib.contextmanager
 def server():
     """nginx on every loopback address; yields its directory, with the certificate of all."""
     with tempfile.TemporaryDirectory() as home:
-        names = ",".join(f"IP:{address}" for address in addresses())
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                         "-keyout", f"{home}/key.pem", "-out", f"{home}/cert.pem", "-days", "30", "-subj", "/CN=bench.test",
-                        "-addext", f"subjectAltName=DNS:bench.test,{names}"], check=True, stderr=subprocess.DEVNULL)
+                        "-addext", "subjectAltName=DNS:*.bench.test,IP:127.0.1.1"], check=True, stderr=subprocess.DEVNULL)
         with open(f"{home}/nginx.conf", "w", encoding="utf-8") as file:
             file.write(NGINX.format(home=home))
+        with open(f"{home}/hosts", "w", encoding="utf-8") as file:
+            file.writelines(f"{address} {name}\n" for address, name in zip(addresses(), hosts("https")))
+        subprocess.run(["mount", "--bind", f"{home}/hosts", "/etc/hosts"], check=True)
         process = subprocess.Popen(["nginx", "-p", home, "-c", f"{home}/nginx.conf"], stderr=subprocess.DEVNULL)
         wait_for("http://127.0.1.1/")
         try:
@@ -53,6 +60,7 @@ def server():
         finally:
             process.terminate()
             process.wait()
+            subprocess.run(["umount", "/etc/hosts"], check=True)
 
 
 def wait_until(holds, what, limit=10):
@@ -87,7 +95,7 @@ def timed(command, **options):
 def by_netsonde(netsonde, home, scheme):
     targets = f"{home}/targets"
     with open(targets, "w", encoding="utf-8") as file:
-        file.writelines(f"{scheme}://{address}/\n" for address in addresses())
+        file.writelines(f"{scheme}://{host}/\n" for host in hosts(scheme))
     wall, cpu, rss, output = timed([netsonde, "probe", "--file", targets, "--parallel", str(PARALLEL), "--no-bpf",
                                     "--json", "--ca", f"{home}/cert.pem"])
     summary = json.loads(output.splitlines()[-1])["summary"]
@@ -97,8 +105,8 @@ def by_netsonde(netsonde, home, scheme):
 def by_curl(_, home, scheme):
     config = f"{home}/curl"
     with open(config, "w", encoding="utf-8") as file:
-        for address in addresses():
-            file.write(f'url = "{scheme}://{address}/"\noutput = "/dev/null"\n')
+        for host in hosts(scheme):
+            file.write(f'url = "{scheme}://{host}/"\noutput = "/dev/null"\n')
     wall, cpu, rss, output = timed(["curl", "-sZ", "--parallel-max", str(PARALLEL), "--parallel-immediate", "--cacert",
                                     f"{home}/cert.pem", "-w", "%{http_code}\\n", "-K", config])
     return wall, cpu, rss, ENDPOINTS - output.split().count("200")
@@ -130,7 +138,7 @@ def by_blackbox(_, home, scheme):
 
 
 def ask_blackbox(scheme):
-    targets, failures, lock = iter(addresses()), [], threading.Lock()
+    targets, failures, lock = iter(hosts(scheme)), [], threading.Lock()
 
     def ask():
         while True:

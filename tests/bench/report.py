@@ -195,7 +195,7 @@ def probe_goals(rows):
 
 
 def print_loads(rows):
-    for key, what in (("http", "a request on a kept connection, 64 at once"), ("dns", "a DNS query, 64 at once (dig: one)")):
+    for key, what in (("http", "a request on a kept connection, 1 to 64 at once"), ("dns", "a DNS query, 64 at once (dig: one)")):
         table(f"CPU of {what} (medians; lowest..highest run)", ["", "us", ""],
               [[row["tool"], f"{row['cpu_us']:.1f}", f"{row['low']:.1f}..{row['high']:.1f}"] for row in rows[key]])
 

@@ -47,16 +47,16 @@ Json date(const std::optional<std::int64_t>& seconds_since_epoch) {
 }
 
 Json hop_to_json(const Hop& hop) {
-  return {{"url", hop.url},
-          {"address", address_of(hop.address)},
-          {"port", nonzero(hop.port)},
-          {"reused", hop.reused},
-          {"status", or_null(hop.status)},
-          {"location", or_null(hop.location)},
-          {"connect_us", microseconds(hop.times.connect)},
-          {"tls_us", microseconds(hop.times.tls)},
-          {"ttfb_us", microseconds(hop.times.ttfb)},
-          {"total_us", microseconds(hop.times.total)}};
+  return object_of({{"url", hop.url},
+                    {"address", address_of(hop.address)},
+                    {"port", nonzero(hop.port)},
+                    {"reused", hop.reused},
+                    {"status", or_null(hop.status)},
+                    {"location", or_null(hop.location)},
+                    {"connect_us", microseconds(hop.times.connect)},
+                    {"tls_us", microseconds(hop.times.tls)},
+                    {"ttfb_us", microseconds(hop.times.ttfb)},
+                    {"total_us", microseconds(hop.times.total)}});
 }
 
 Json tls_to_json(const TlsFacts& tls) {
@@ -65,71 +65,67 @@ Json tls_to_json(const TlsFacts& tls) {
     chain.push_back({{"subject", certificate.subject},
                      {"issuer", certificate.issuer},
                      {"not_after", date(certificate.not_after_s)}});
-  return {{"version", or_null(tls.version)},     {"cipher", or_null(tls.cipher)},
-          {"alpn", or_null(tls.alpn)},           {"resumed", or_null(tls.resumed)},
-          {"days_left", or_null(tls.days_left)}, {"chain", std::move(chain)}};
+  return object_of({{"version", or_null(tls.version)},
+                    {"cipher", or_null(tls.cipher)},
+                    {"alpn", or_null(tls.alpn)},
+                    {"resumed", or_null(tls.resumed)},
+                    {"days_left", or_null(tls.days_left)},
+                    {"chain", std::move(chain)}});
 }
 
 Json kernel_to_json(const KernelFacts& kernel) {
-  return {{"cookie", nonzero(kernel.cookie)},
-          {"syn_rtt_us", microseconds(kernel.syn_rtt)},
-          {"min_rtt_us", microseconds(kernel.min_rtt)},
-          {"srtt_us", microseconds(kernel.srtt)},
-          {"segments_sent", or_null(kernel.segments_sent)},
-          {"retransmitted_segments", or_null(kernel.retransmitted_segments)},
-          {"loss_percent", or_null(kernel.loss_percent())},
-          {"congestion_control", or_null(kernel.congestion_control)},
-          {"cwnd_segments", or_null(kernel.cwnd_segments)},
-          {"delivery_bytes_per_s", or_null(kernel.delivery_bytes_per_s)},
-          {"prober_delay_us", microseconds(kernel.prober_delay)},
-          {"syn_retransmits", or_null(kernel.syn_retransmits)},
-          {"receive_buffer_bytes", or_null(kernel.receive_buffer_bytes)},
-          {"dscp", or_null(kernel.dscp)}};
+  return object_of({{"cookie", nonzero(kernel.cookie)},
+                    {"syn_rtt_us", microseconds(kernel.syn_rtt)},
+                    {"min_rtt_us", microseconds(kernel.min_rtt)},
+                    {"srtt_us", microseconds(kernel.srtt)},
+                    {"segments_sent", or_null(kernel.segments_sent)},
+                    {"retransmitted_segments", or_null(kernel.retransmitted_segments)},
+                    {"loss_percent", or_null(kernel.loss_percent())},
+                    {"congestion_control", or_null(kernel.congestion_control)},
+                    {"cwnd_segments", or_null(kernel.cwnd_segments)},
+                    {"delivery_bytes_per_s", or_null(kernel.delivery_bytes_per_s)},
+                    {"prober_delay_us", microseconds(kernel.prober_delay)},
+                    {"syn_retransmits", or_null(kernel.syn_retransmits)},
+                    {"receive_buffer_bytes", or_null(kernel.receive_buffer_bytes)},
+                    {"dscp", or_null(kernel.dscp)}});
 }
 
 Json failure_to_json(const Failure& failure) {
-  return {{"phase", name_of(failure.phase)},
-          {"kind", name_of(failure.kind)},
-          {"detail", failure.detail}};
+  return object_of({{"phase", name_of(failure.phase)},
+                    {"kind", name_of(failure.kind)},
+                    {"detail", failure.detail}});
 }
 
 Json lookup_to_json(const LookupFacts& lookup) {
   Json addresses = Json::array();
   for (const Address& address : lookup.addresses) addresses.push_back(to_text(address));
-  return {{"server", or_null(lookup.server)}, {"tcp", lookup.tcp},
-          {"rcode", or_null(lookup.rcode)},   {"ttl_s", or_null(lookup.ttl_s)},
-          {"cnames", lookup.cnames},          {"addresses", std::move(addresses)},
-          {"records", lookup.records}};
+  return object_of({{"server", or_null(lookup.server)},
+                    {"tcp", lookup.tcp},
+                    {"rcode", or_null(lookup.rcode)},
+                    {"ttl_s", or_null(lookup.ttl_s)},
+                    {"cnames", lookup.cnames},
+                    {"addresses", std::move(addresses)},
+                    {"records", lookup.records}});
 }
 
 Json http_to_json(const HttpFacts& http) {
-  return {{"content_type", or_null(http.content_type)},
-          {"header_bytes", http.header_bytes},
-          {"sent_bytes", http.sent_bytes},
-          {"age_s", or_null(http.age_s)},
-          {"via", or_null(http.via)},
-          {"cache", or_null(http.cache)},
-          {"server", or_null(http.server)},
-          {"cache_control", or_null(http.cache_control)},
-          {"retry_after_s", or_null(http.retry_after_s)}};
+  return object_of({{"content_type", or_null(http.content_type)},
+                    {"header_bytes", http.header_bytes},
+                    {"sent_bytes", http.sent_bytes},
+                    {"age_s", or_null(http.age_s)},
+                    {"via", or_null(http.via)},
+                    {"cache", or_null(http.cache)},
+                    {"server", or_null(http.server)},
+                    {"cache_control", or_null(http.cache_control)},
+                    {"retry_after_s", or_null(http.retry_after_s)}});
 }
 
 Json witness_to_json(const WitnessFacts& witness) {
-  return {{"handshake_us", microseconds(witness.handshake)},
-          {"retransmits", witness.retransmits},
-          {"drops", witness.drops},
-          {"resets", witness.resets},
-          {"lost_events", witness.lost_events}};
-}
-
-// What came back stands beside the phases, the rest of HTTP in its own object.
-void add_answer(Json& json, const std::optional<HttpFacts>& http) {
-  json["http_version"] = http ? or_null(http->version) : Json();
-  json["status"] = http ? or_null(http->status) : Json();
-  json["encoding"] = http ? or_null(http->encoding) : Json();
-  json["wire_bytes"] = http ? Json(http->wire_bytes) : Json();
-  json["body_bytes"] = http ? Json(http->body_bytes) : Json();
-  json["bandwidth_mbps"] = http ? or_null(http->bandwidth_mbps) : Json();
+  return object_of({{"handshake_us", microseconds(witness.handshake)},
+                    {"retransmits", witness.retransmits},
+                    {"drops", witness.drops},
+                    {"resets", witness.resets},
+                    {"lost_events", witness.lost_events}});
 }
 
 Json measures_to_json(const AttemptSummary& summary) {
@@ -159,9 +155,10 @@ Json success_to_json(const AttemptSummary& summary) {
 
 Json to_json(const Attempt& attempt, std::int64_t realtime_offset_ns) {
   const PhaseTimes& times = attempt.times;
+  const HttpFacts* http = attempt.http ? &*attempt.http : nullptr;
   Json hops = Json::array();
   for (const Hop& hop : attempt.hops) hops.push_back(hop_to_json(hop));
-  Json json = {
+  return object_of({
       {"time", rfc3339(attempt.began.time_since_epoch().count() + realtime_offset_ns)},
       {"target", attempt.target},
       {"address", address_of(attempt.address)},
@@ -176,19 +173,24 @@ Json to_json(const Attempt& attempt, std::int64_t realtime_offset_ns) {
       {"transfer_us", microseconds(times.transfer)},
       {"total_us", microseconds(times.total)},
       {"hops", std::move(hops)},
-  };
-  add_answer(json, attempt.http);
-  json["tls"] = part(attempt.tls, tls_to_json);
-  json["kernel"] = part(attempt.kernel, kernel_to_json);
-  json["failure"] = part(attempt.failure, failure_to_json);
-  json["round"] = attempt.round;
-  json["retried"] = attempt.retried;
-  json["request_us"] = microseconds(times.request);
-  json["echo_us"] = microseconds(attempt.echo);
-  json["lookup"] = part(attempt.lookup, lookup_to_json);
-  json["http"] = part(attempt.http, http_to_json);
-  json["witness"] = part(attempt.witness, witness_to_json);
-  return json;
+      // What came back stands beside the phases, the rest of HTTP in its own object.
+      {"http_version", http ? or_null(http->version) : Json()},
+      {"status", http ? or_null(http->status) : Json()},
+      {"encoding", http ? or_null(http->encoding) : Json()},
+      {"wire_bytes", http ? Json(http->wire_bytes) : Json()},
+      {"body_bytes", http ? Json(http->body_bytes) : Json()},
+      {"bandwidth_mbps", http ? or_null(http->bandwidth_mbps) : Json()},
+      {"tls", part(attempt.tls, tls_to_json)},
+      {"kernel", part(attempt.kernel, kernel_to_json)},
+      {"failure", part(attempt.failure, failure_to_json)},
+      {"round", attempt.round},
+      {"retried", attempt.retried},
+      {"request_us", microseconds(times.request)},
+      {"echo_us", microseconds(attempt.echo)},
+      {"lookup", part(attempt.lookup, lookup_to_json)},
+      {"http", part(attempt.http, http_to_json)},
+      {"witness", part(attempt.witness, witness_to_json)},
+  });
 }
 
 Json to_json(const AttemptSummary& summary, const Expectation* expectation, bool interrupted) {
