@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all tests share: facts and their outcome, isolation, running netsonde, waiting."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -190,6 +191,14 @@ def one_error(done, status):
     expect((done.status, done.out, len(lines)), (status, "", 1), f"status, output, lines of {done.err!r}")
     assert lines[0].startswith("netsonde: "), lines[0]
     return lines[0]
+
+
+def is_in_its_loop(process):
+    """It waits for events: whatever comes before that, it has done."""
+    assert process.poll() is None, process.stderr.read().decode(errors="replace")
+    with contextlib.suppress(OSError), open(f"/proc/{process.pid}/syscall", encoding="ascii") as file:
+        return file.read().startswith("441 ")  # epoll_pwait2, on every architecture
+    return False
 
 
 def bpf_objects(pid):

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 
-from harness import Lines, enter_own_network, eventually, expect, fact, finish, free_port, one_error, run, start, succeed, tool
+from harness import Lines, enter_own_network, eventually, expect, fact, finish, free_port, is_in_its_loop, one_error, run, start, succeed, tool
 from traffic import HOST, Connection, tun
 
 QUICK = ("monitor", "--interval", "10ms")
@@ -40,7 +40,7 @@ class Monitor:
     def __init__(self, *arguments, form="--json", **options):
         self.process = start(*QUICK, *filter(None, [form]), *arguments, **options)
         self.lines = Lines(self.process.stdout)
-        eventually(self.looks, lambda: f"a monitor that looks; {self.process.poll()=}")
+        eventually(lambda: is_in_its_loop(self.process), lambda: f"a monitor that looks; {self.process.poll()=}")
         self.sampled()
 
     def sampled(self, times=3):
@@ -57,12 +57,6 @@ class Monitor:
         assert line, "no end of the learning"
         told = json.loads(line)
         expect((told["event"], told["samples"]), ("learned", 120), "what is told first")
-
-    def looks(self):
-        """The timer of its samples runs: what they count from has been read."""
-        assert self.process.poll() is None, self.process.stderr.read().decode(errors="replace")
-        folder = f"/proc/{self.process.pid}/fdinfo"
-        return any("it_interval: (0, 10000000)" in content(f"{folder}/{number}") for number in os.listdir(folder))
 
     def end(self, number=signal.SIGINT):
         self.process.send_signal(number)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report that is being made, and something for it to tell."""
 
-import contextlib
 import os
 import signal
 import socket
 import tempfile
 
-from harness import eventually, expect, finish, free_port, start
+from harness import eventually, expect, finish, free_port, is_in_its_loop, start
 from traffic import listener
 
 
@@ -20,24 +19,13 @@ def content(path):
         return file.read()
 
 
-def looks(process, interval):
-    """The timer of its looks runs, with this interval in nanoseconds: what they count from has been read."""
-    assert process.poll() is None, process.stderr.read().decode(errors="replace")
-    folder = f"/proc/{process.pid}/fdinfo"
-    for number in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError), open(f"{folder}/{number}") as file:
-            if f"it_interval: (0, {interval})" in file.read():
-                return True
-    return False
-
-
 class Recording:
     """Of all that happens until it ends."""
 
     def __init__(self):
         self.path = place("a.nsr")
         self.process = start("record", "-o", self.path, "--interval", "50ms")
-        eventually(lambda: looks(self.process, 50_000_000), "a recorder that looks")
+        eventually(lambda: is_in_its_loop(self.process), "a recorder that looks")
 
     def end(self):
         self.process.send_signal(signal.SIGINT)
@@ -52,7 +40,7 @@ class Reporting:
     def __init__(self, path, *arguments):
         self.path = path
         self.process = start("report", "--interval", "50ms", "--duration", "50s", "-o", path, *arguments)
-        eventually(lambda: looks(self.process, 50_000_000), "a report that looks")
+        eventually(lambda: is_in_its_loop(self.process), "a report that looks")
 
     def end(self):
         self.process.send_signal(signal.SIGINT)
