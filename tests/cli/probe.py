@@ -147,6 +147,20 @@ def what_is_told_to_one_server_is_not_told_to_another():
 
 
 @fact
+def an_interim_answer_is_not_the_first_byte():
+    def serve(client):
+        web.read_request(client)
+        client.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        time.sleep(0.3)  # how long the server thinks
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+    with web.server(serve) as port:
+        attempt = one(f"http://127.0.0.1:{port}/")
+        assert attempt["ttfb_us"] >= 290_000 and attempt["status"] == 200, attempt
+        expect(failure(f"http://127.0.0.1:{port}/", "--response-timeout", "100ms")["kind"], "http-timeout", "within the limit")
+
+
+@fact
 def redirects_have_an_end():
     web.nginx()
     expect(failure(f"{HTTP}/loop")["kind"], "http-redirects", "a loop")
