@@ -23,24 +23,6 @@ constexpr Nanos kShortestLook = std::chrono::milliseconds(50);
 constexpr int kLooks = 12;  // in a stage of responsiveness, if it has to be short
 constexpr double kLeastRate = 1;
 
-double microseconds(Nanos span) {
-  return static_cast<double>(span.count()) / 1e3;
-}
-
-void add(Statistics& statistics, const std::optional<Nanos>& span) {
-  if (span) statistics.add(microseconds(*span));
-}
-
-void add_phases(LatencyResult& result, const Attempt& attempt) {
-  add(result.connect_us, attempt.times.connect);
-  add(result.tls_us, attempt.times.tls);
-  add(result.ttfb_us, attempt.times.ttfb);
-  add(result.transfer_us, attempt.times.transfer);
-  if (!attempt.kernel) return;
-  add(result.syn_rtt_us, attempt.kernel->syn_rtt);
-  add(result.prober_delay_us, attempt.kernel->prober_delay);
-}
-
 std::string bytes_text(std::uint64_t bytes) {
   return short_count(static_cast<double>(bytes)) + "B";
 }
@@ -382,11 +364,7 @@ void TestPlan::note(const Attempt& attempt, Nanos latency) {
     ++bin.failed;
     return;
   }
-  const double us = microseconds(latency);
-  bin.least_us = bin.answered ? std::min(bin.least_us, us) : us;
-  bin.most_us = std::max(bin.most_us, us);
-  bin.latency_us += us;
-  ++bin.answered;
+  add_latency(bin, latency);
   LatencyResult* phases = phases_of_stage();
   const bool opens = stage() == TestStage::Warm && !attempt.reused;
   if (phases && !opens) add_phases(*phases, attempt);

@@ -66,6 +66,15 @@ TEST(AddressRankingTest, FewerFailuresComeBeforeSpeed) {
   EXPECT_EQ(addresses[0].address, kFour);
 }
 
+TEST(AddressRankingTest, OfEchoesTheFastestIsFirst) {
+  Attempt slow, fast;
+  slow.echo = milliseconds(2);
+  fast.echo = milliseconds(1);
+  std::vector<RankedAddress> addresses = {ranked(kSix, {slow}), ranked(kFour, {fast})};
+  rank(addresses);
+  EXPECT_EQ(addresses[0].address, kFour);
+}
+
 TEST(AddressRankingTest, AmongThoseThatWorkTheFirstByteDecides) {
   std::vector<RankedAddress> addresses = {
       ranked(kSix, {attempt(milliseconds(1), milliseconds(30))}),

@@ -22,6 +22,11 @@ std::string refused(std::string_view text) {
   return target ? "" : target.error().message();
 }
 
+TEST(Target, WhatIsEndlessIsNone) {
+  EXPECT_TRUE(Target::parse("http://a.test/" + std::string(10'000, 'x')));
+  EXPECT_FALSE(Target::parse("http://a.test/" + std::string(20'000, 'x')));
+}
+
 TEST(Target, WithoutASchemeItIsHttps) {
   const Target target = target_of("example.test");
   EXPECT_EQ(target.scheme, Scheme::Https);

@@ -12,7 +12,33 @@ constexpr std::array<std::string_view, kTestStages> kNames = {
     "cold", "warm", "download", "upload", "sweep", "open-loop", "responsiveness"};
 constexpr double kMicrosecondsPerMinute = 60e6;
 
+double microseconds(Nanos span) {
+  return static_cast<double>(span.count()) / 1e3;
+}
+
+void add(Statistics& statistics, const std::optional<Nanos>& span) {
+  if (span) statistics.add(microseconds(*span));
+}
+
 }  // namespace
+
+void add_phases(LatencyResult& result, const Attempt& attempt) {
+  add(result.connect_us, attempt.times.connect);
+  add(result.tls_us, attempt.times.tls);
+  add(result.ttfb_us, attempt.times.ttfb);
+  add(result.transfer_us, attempt.times.transfer);
+  if (!attempt.kernel) return;
+  add(result.syn_rtt_us, attempt.kernel->syn_rtt);
+  add(result.prober_delay_us, attempt.kernel->prober_delay);
+}
+
+void add_latency(TestBin& bin, Nanos latency) {
+  const double us = microseconds(latency);
+  bin.least_us = bin.answered ? std::min(bin.least_us, us) : us;
+  bin.most_us = std::max(bin.most_us, us);
+  bin.latency_us += us;
+  ++bin.answered;
+}
 
 std::string_view name_of(TestStage stage) {
   return kNames.at(static_cast<std::size_t>(stage));

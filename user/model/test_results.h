@@ -138,4 +138,8 @@ struct TestResults {
   std::vector<TestBin> bins{};
 };
 
+// An answered request, into what is known of its stage's phases and of its time.
+void add_phases(LatencyResult& result, const Attempt& attempt);
+void add_latency(TestBin& bin, Nanos latency);
+
 }  // namespace netsonde

@@ -34,16 +34,20 @@ Column text_column(std::string_view id, std::string_view title, std::string_view
   return {.id = id, .title = title, .help = help, .reach = kEverywhere, .is_text = true};
 }
 
+Column unit_column(std::string_view id, std::string_view title, std::string_view help, Unit unit) {
+  return {.id = id, .title = title, .help = help, .unit = unit, .reach = kEverywhere};
+}
+
 Column count_column(std::string_view id, std::string_view title, std::string_view help) {
-  return {.id = id, .title = title, .help = help, .unit = Unit::Count, .reach = kEverywhere};
+  return unit_column(id, title, help, Unit::Count);
 }
 
 Column time_column(std::string_view id, std::string_view title, std::string_view help) {
-  return {.id = id, .title = title, .help = help, .unit = Unit::Microseconds, .reach = kEverywhere};
+  return unit_column(id, title, help, Unit::Microseconds);
 }
 
 Column share_column(std::string_view id, std::string_view title, std::string_view help) {
-  return {.id = id, .title = title, .help = help, .unit = Unit::Percent, .reach = kEverywhere};
+  return unit_column(id, title, help, Unit::Percent);
 }
 
 void add_time_columns(ReportTable& table) {
@@ -159,21 +163,11 @@ ReportTable bandwidth_table(const TestResults& results) {
   ReportTable table{.id = "bandwidth", .title = "Bandwidth"};
   table.columns = {
       text_column("direction", "Direction", "Down: from the server. Up: to it."),
-      {.id = "mbps",
-       .title = "Mbit/s",
-       .help = "Of bodies alone.",
-       .unit = Unit::MegabitsPerSecond,
-       .reach = kEverywhere},
-      {.id = "bytes",
-       .title = "Bytes",
-       .help = "In that time.",
-       .unit = Unit::Bytes,
-       .reach = kEverywhere},
-      {.id = "seconds",
-       .title = "Time",
-       .help = "Down: from the first byte to the last. Up: until the server answered.",
-       .unit = Unit::Seconds,
-       .reach = kEverywhere},
+      unit_column("mbps", "Mbit/s", "Of bodies alone.", Unit::MegabitsPerSecond),
+      unit_column("bytes", "Bytes", "In that time.", Unit::Bytes),
+      unit_column("seconds", "Time",
+                  "Down: from the first byte to the last. Up: until the server answered.",
+                  Unit::Seconds),
       count_column("requests", "Requests", "So many were made."),
       time_column("min_rtt_us", "Min RTT", "The kernel's shortest round trip."),
       time_column("srtt_us", "RTT", "The kernel's smoothed round trip at the end."),
@@ -188,11 +182,7 @@ ReportTable sweep_table(const TestResults& results) {
   ReportTable table{.id = "sweep", .title = "Concurrency"};
   table.columns = {
       count_column("concurrency", "At once", "Requests in flight."),
-      {.id = "per_second",
-       .title = "Answers/s",
-       .help = "While all were in flight.",
-       .unit = Unit::PerSecond,
-       .reach = kEverywhere},
+      unit_column("per_second", "Answers/s", "While all were in flight.", Unit::PerSecond),
       count_column("failed", "Failed", "In any way."),
       count_column("unfinished", "Cut off", "Still under way when the time was over.")};
   add_time_columns(table);
