@@ -61,7 +61,6 @@ def server():
             process.terminate()
             process.wait()
             subprocess.run(["umount", "/etc/hosts"], check=True)
-            subprocess.run(["umount", "/etc/hosts"], check=True)
 
 
 def wait_until(holds, what, limit=10):
