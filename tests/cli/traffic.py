@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import struct
+import termios
 import time
 
 from harness import DEADLINE, Lines, die_with_parent, enter_own_network, eventually, free_port, netns, set_name, start, tool
@@ -48,6 +49,9 @@ class Connection:
             received(self.server, size)
             self.server.sendall(bytes(size))
             received(self.client, size)
+        # Only what the peer has acknowledged counts as sent.
+        for end in (self.client, self.server):
+            eventually(lambda: unacknowledged(end) == 0, "the last acknowledgement")
 
     def close(self):
         for end in (self.client, self.server, self.listening):
@@ -66,6 +70,11 @@ def received(sock, size):
         chunk = sock.recv(size - count)
         assert chunk, "the peer closed early"
         count += len(chunk)
+
+
+def unacknowledged(sock):
+    """Bytes in the send queue, sent or not, that the peer has not acknowledged."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 def refused(port, host=HOST):
