@@ -9,7 +9,7 @@ build="clang llvm libbpf-dev libelf-dev zlib1g-dev libzstd-dev libsqlite3-dev g+
     nlohmann-json3-dev libc-ares-dev libcurl4-openssl-dev libssl-dev libncurses-dev libmnl-dev"
 lint="clang-format clang-tidy cppcheck"
 test="protobuf-compiler libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux zsh procps python3
-    busybox-static cpio kmod xz-utils unbound bind9-dnsutils nginx-light caddy curl openssl"
+    busybox-static cpio kmod xz-utils strace unbound bind9-dnsutils nginx-light caddy curl openssl"
 peers="libbpf-tools bpftrace bpfcc-tools zstd prometheus-blackbox-exporter wrk nghttp2-client dnsperf"
 # HTTP/3: later distributions have another interface (scripts/has-http3.sh).
 ! grep -q '^VERSION_CODENAME=bookworm' /etc/os-release ||

@@ -12,6 +12,7 @@
 #include "user/base/text.h"
 #include "user/cli_checks.h"
 #include "user/cli_probe.h"
+#include "user/cli_tune.h"
 #include "user/cli_values.h"
 
 namespace netsonde {
@@ -57,6 +58,9 @@ class Arguments {
     probe_arguments_.add_experiment(
         add("experiment", "What other ways of asking a server gain, measured", Command::Experiment),
         options_of(Command::Experiment));
+    tune_arguments_.add(
+        add("tune", "Change settings of the kernel safely, and undo that", Command::Tune),
+        options_of(Command::Tune));
     CLI::App* doctor = add("doctor", "What this host can show, and what it costs", Command::Doctor);
     doctor->add_flag("--json", options_of(Command::Doctor).json, "One JSON object");
     CLI::App* fields =
@@ -348,8 +352,13 @@ class Arguments {
   }
 
   std::string help() const {
-    const auto chosen = app_.get_subcommands();
-    return chosen.empty() ? app_.help() : chosen[0]->help("netsonde");
+    std::string path;
+    const CLI::App* chosen = &app_;
+    for (auto subs = app_.get_subcommands(); !subs.empty(); subs = chosen->get_subcommands()) {
+      path += (path.empty() ? "" : " ") + chosen->get_name();
+      chosen = subs[0];
+    }
+    return chosen->help(path);
   }
 
   std::string describe(const CLI::Error& error) const {
@@ -401,6 +410,7 @@ class Arguments {
   std::string ring_, timeout_, interval_, history_, duration_, count_, limit_, pid_, connection_,
       keep_, max_size_;
   ProbeArguments probe_arguments_;
+  TuneArguments tune_arguments_;
   CLI::App app_{"See what every TCP connection of this host suffers, and why.", "netsonde"};
 };
 

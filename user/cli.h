@@ -27,10 +27,11 @@ enum class Command {
   Probe,
   Test,
   Experiment,
+  Tune,
   Doctor,
   Fields
 };
-constexpr std::size_t kCommands = 15;
+constexpr std::size_t kCommands = 16;
 
 // What the commands that ask the network are told; count, interval, servers and json are below.
 struct ProbeOptions {
@@ -69,6 +70,30 @@ struct ExperimentOptions {
   unsigned requests = 10;             // of a unit of several
   std::string batch;                  // URL
   std::vector<std::string> values;    // of a numeric factor
+};
+
+enum class TuneAction : std::uint8_t {
+  List,
+  Apply,
+  Confirm,
+  Rollback,
+  Recover,
+  HandBack,
+  Status,
+  Log,
+  Persist,
+  Unpersist
+};
+
+struct TuneOptions {
+  TuneAction action = TuneAction::List;
+  std::vector<std::string> keys;  // list, hand-back
+  bool all = false;               // list
+  std::string plan;               // apply: a file
+  std::vector<std::string> set;   // "KEY=VALUE"
+  Nanos confirm_within = std::chrono::seconds(60);
+  bool yes = false, wait = false;
+  std::optional<std::uint64_t> to;  // rollback
 };
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.
@@ -120,6 +145,7 @@ struct Options {
   ProbeOptions probe;
   TestOptions test;
   ExperimentOptions experiment;
+  TuneOptions tune;
 
   bool man = false;  // fields
 };

@@ -25,6 +25,7 @@
 #include "user/sinks/tui/tui.h"
 #include "user/test.h"
 #include "user/time_travel.h"
+#include "user/tune.h"
 
 namespace netsonde {
 
@@ -211,6 +212,7 @@ Result<int> run(const Options& options) {
   if (options.command == Command::Experiment) return run_experiment(options);
   if (options.command == Command::Probe) return run_probe(options);
   if (options.command == Command::Test) return run_test(options);
+  if (options.command == Command::Tune) return run_tune(options);
   auto request = understand(options);
   if (!request) return refuse(request.error());
   if (options.command == Command::Doctor) return run_doctor(options.json);

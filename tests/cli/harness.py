@@ -96,6 +96,10 @@ def enter_own_network(number=None):
         _next_port = 20000 + 500 * number
 
 
+def enter_network(descriptor):
+    _call("setns", descriptor, NEW_NETWORK)
+
+
 def netns():
     return os.stat("/proc/self/ns/net").st_ino
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -48,6 +49,17 @@ std::vector<NetworkNamespace> network_namespaces() {
   for (const auto& entry : std::filesystem::directory_iterator("/run/netns", error))
     collector.add(entry.path());
   return std::move(collector.found);
+}
+
+Result<NamespaceIdentity> own_namespace() {
+  struct stat status = {};
+  if (stat(kOwn, &status)) return Error::from_errno("look at the own network namespace");
+  const UniqueFd any(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  NamespaceIdentity identity{.inode = status.st_ino};
+  socklen_t length = sizeof(identity.cookie);
+  if (!any || getsockopt(any.get(), SOL_SOCKET, SO_NETNS_COOKIE, &identity.cookie, &length))
+    return Error::from_errno("read the cookie of the network namespace");
+  return identity;
 }
 
 Result<> inside(const NetworkNamespace& target, const std::function<Result<>()>& function) {

@@ -125,14 +125,6 @@ Json to_json(const Impact& impact) {
           {"time_s", impact.time ? Json(seconds(*impact.time)) : Json(nullptr)}};
 }
 
-Json to_json(const Evidence& evidence) {
-  Json json{{"field", evidence.field}};
-  std::visit([&json](const auto& value) { json["value"] = value; }, evidence.value);
-  const std::string_view unit = unit_name(evidence.unit);
-  json["unit"] = unit.empty() ? Json(nullptr) : Json(unit);
-  return json;
-}
-
 std::string subject_text(const Subject& subject) {
   if (!subject.connection) return subject.part.empty() ? "host" : printable(subject.part);
   const ev_conn& conn = *subject.connection;

@@ -5,6 +5,7 @@
 
 #include "user/base/json.h"
 #include "user/model/diagnosis/diagnosis.h"
+#include "user/model/diagnosis/evidence_json.h"
 
 namespace netsonde {
 
@@ -14,7 +15,6 @@ Json to_json(const Diagnosis& diagnosis, const Observation& observation);
 // Parts of it. One connection has an identity; several share what they were grouped by.
 Json to_json(const Subject& subject, const Snapshot& now);
 Json to_json(const Impact& impact);
-Json to_json(const Evidence& evidence);
 
 // The diagnosis in plain words, worst first, with the evidence under each finding; lines of at most
 // width columns.

@@ -1,0 +1,542 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tune: settings are changed, and undone whatever happens. The settings are those of a network namespace of our own,
+read by sysctl(8); the journal and the files of sysctl.d lie on file systems of our own."""
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+
+import harness
+from harness import (NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, eventually, expect, fact, finish, launch, netns, one_error,
+                     run, start, succeed, tool, unshare)
+
+SOMAXCONN, IDLE = "net.core.somaxconn", "net.ipv4.tcp_slow_start_after_idle"
+LONG = ("--confirm-within", "60s")
+JOURNAL = "/var/lib/netsonde/tune.journal"
+
+
+def own_host(size="8m"):
+    """A network namespace, a journal and files of sysctl that nobody else has."""
+    enter_own_network()
+    unshare(NEW_MOUNTS)
+    tool("mount", "-t", "tmpfs", "-o", f"size={size}", "none", "/var/lib")
+    tool("mount", "-t", "tmpfs", "none", "/etc/sysctl.d")
+
+
+def values(*keys):
+    """As sysctl(8) reads them."""
+    return [tool("sysctl", "-n", key).split() for key in keys or (SOMAXCONN, IDLE)]
+
+
+ORIGINAL, CHANGED = [["4096"], ["1"]], [["5000"], ["0"]]
+BOTH = ("--set", f"{SOMAXCONN}=5000", f"{IDLE}=0")
+
+
+def apply(*arguments):
+    return succeed("tune", "apply", "--yes", *(arguments or (*BOTH, *LONG)))
+
+
+def status():
+    return succeed("tune", "status", "--json").json()[0]
+
+
+def guard():
+    """The process that waits for the deadline; None: there is none."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):
+                continue
+            with open(f"/proc/{pid}/comm", encoding="ascii") as comm, open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+                if comm.read() == "netsonde-guard\n" and stat.read().rsplit(")", 1)[1].split()[0] != "Z":
+                    return int(pid)
+    return None
+
+
+def kill_guard():
+    os.kill(guard(), signal.SIGKILL)
+    eventually(lambda: guard() is None, "the end of the guard")
+
+
+def undo():
+    """As an administrator does who finds a change set."""
+    run("tune", "recover")
+    run("tune", "rollback", "--to", "0")
+
+
+@fact
+def what_is_applied_is_in_force_and_pending():
+    own_host()
+    expect(values(), ORIGINAL, "before")
+    apply()
+    expect(values(), CHANGED, "sysctl")
+    found = status()
+    expect((found["state"], found["set"]), ("pending", 1), "state")
+    assert 50 < found["seconds_left"] <= 60, found
+    expect([(change["key"], change["before"], change["after"], change["read_back"], change["outcome"]) for change in found["changes"]],
+           [(SOMAXCONN, "4096", "5000", "5000", "pending"), (IDLE, "1", "0", "0", "pending")], "changes")
+    expect(found["changes"][0]["scope"]["name"], str(netns()), "scope")
+    undo()
+
+
+@fact
+def without_a_confirmation_the_guard_rolls_back():
+    own_host()
+    apply(*BOTH, "--confirm-within", "100ms")
+    eventually(lambda: status()["state"] == "rolled-back", "the rollback")
+    expect(values(), ORIGINAL, "sysctl")
+    eventually(lambda: guard() is None, "the end of the guard")
+    assert "not confirmed in time" in succeed("tune", "log").out
+    expect({row["outcome"] for row in succeed("tune", "log", "--json").json()}, {"rolled back"}, "outcomes")
+
+
+@fact
+def the_guard_belongs_to_nobodys_session():
+    own_host()
+    apply()
+    pid = guard()
+    assert os.getsid(pid) not in (os.getsid(0), pid), "it could get a terminal"
+    expect(len(os.listdir(f"/proc/{pid}/fd")), 7, "descriptors")
+    undo()
+
+
+@fact
+def what_is_confirmed_stays():
+    own_host()
+    apply(*BOTH, "--confirm-within", "10s")
+    succeed("tune", "confirm")
+    eventually(lambda: guard() is None, "the end of the guard")
+    expect((values(), status()["state"]), (CHANGED, "confirmed"), "afterwards")
+    assert "nothing is pending" in one_error(run("tune", "confirm"), 1)
+
+
+@fact
+def rollback_undoes_the_newest_and_to_all_after_one():
+    own_host()
+    for value in (5000, 6000, 7000):
+        apply("--set", f"{SOMAXCONN}={value}", *LONG)
+        succeed("tune", "confirm")
+    succeed("tune", "rollback")
+    expect(values(SOMAXCONN), [["6000"]], "the newest is undone")
+    succeed("tune", "rollback", "--to", "1")
+    expect(values(SOMAXCONN), [["5000"]], "so is the second")
+    succeed("tune", "rollback", "--to", "0")
+    expect(values(SOMAXCONN), [["4096"]], "all are")
+    assert "nothing to roll back" in one_error(run("tune", "rollback"), 1)
+    assert "no change set 9" in one_error(run("tune", "rollback", "--to", "9"), 1)
+
+
+@fact
+def wait_ends_with_the_outcome():
+    own_host()
+    waiting = start("tune", "apply", "--yes", "--wait", *BOTH, *LONG)
+    eventually(lambda: os.path.exists(JOURNAL) and status()["state"] == "pending", "the changes")
+    succeed("tune", "confirm")
+    expect(finish(waiting).status, 0, "exit status after a confirmation")
+    done = run("tune", "apply", "--yes", "--wait", "--set", f"{SOMAXCONN}=6000", "--confirm-within", "100ms")
+    expect((done.status, values(SOMAXCONN)), (1, [["5000"]]), "status and value after a rollback")
+    assert "not confirmed in time" in done.out, done.out
+
+
+@fact
+def wait_takes_over_from_a_guard_that_is_killed():
+    own_host()
+    waiting = start("tune", "apply", "--yes", "--wait", *BOTH, *LONG)
+    eventually(lambda: os.path.exists(JOURNAL) and status()["state"] == "pending", "the changes")
+    kill_guard()
+    expect(finish(waiting).status, 1, "exit status")
+    expect((values(), status()["state"]), (ORIGINAL, "rolled-back"), "afterwards")
+
+
+@fact
+def what_may_not_be_written_is_refused():
+    own_host()
+    for wanted, words in [("kernel.core_pattern=x", "not in the catalogue"), ("../../etc/passwd=x", "not in the catalogue"),
+                          (f"{SOMAXCONN}=0", "below 1"), (f"{SOMAXCONN}=70000", "above 65535"), (f"{SOMAXCONN}=many", "many"),
+                          (f"{SOMAXCONN}=5000\n6000", SOMAXCONN), (SOMAXCONN, "KEY=VALUE"), ("net.core.rmem_max=8000000", "only be read"),
+                          ("net.ipv4.tcp_congestion_control=none", "No such file")]:
+        message = one_error(run("tune", "apply", "--yes", "--set", wanted), 1)
+        assert words in message, message
+    expect(values(), ORIGINAL, "sysctl")
+    expect(status()["state"] in ("none", "rolled-back"), True, "state")
+
+
+@fact
+def nobody_is_taken_to_agree():
+    own_host()
+    assert "--yes" in one_error(run("tune", "apply", *BOTH), 1)
+    expect((values(), status()["state"]), (ORIGINAL, "none"), "afterwards")
+
+
+@fact
+def a_second_change_waits_for_the_first():
+    own_host()
+    apply()
+    message = one_error(run("tune", "apply", "--yes", "--set", f"{SOMAXCONN}=6000"), 1)
+    assert "change set 1 is pending" in message, message
+    undo()
+
+
+@fact
+def of_many_at_once_one_changes():
+    own_host()
+    crowd = [start("tune", "apply", "--yes", "--set", f"{SOMAXCONN}={5000 + i}", *LONG) for i in range(8)]
+    winners = [i for i, process in enumerate(crowd) if finish(process).status == 0]
+    expect(len(winners), 1, "of them")
+    expect(values(SOMAXCONN), [[str(5000 + winners[0])]], "value")
+    undo()
+    expect(values(), ORIGINAL, "afterwards")
+
+
+# What changes something outside of the process: between any two of these it may be killed.
+CALLS = ("write", "pwrite64", "fdatasync", "fsync", "openat2", "flock", "mkdir", "fallocate", "clone", "pipe2")
+
+
+def killed(call, number, *arguments):
+    """netsonde is killed as it is about to make this system call for the n-th time; False: it makes fewer of them."""
+    process = launch(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}",
+                      harness.BINARY, *arguments])
+    return finish(process).status not in (0, 1)
+
+
+def cuts(*arguments, prepare=lambda: None):
+    """Kills the command at each of its calls; yields where, with the host as that has left it."""
+    own_host()
+    for call in CALLS:
+        for number in itertools.count(1):
+            prepare()
+            was_killed = killed(call, number, *arguments)
+            yield f"{call} {number}"
+            if not was_killed:
+                break
+
+
+def settles(what):
+    """After whatever has happened, and what an administrator does then, the host is as it was."""
+    undo()
+    expect((values(), status()["state"] in ("none", "rolled-back")), (ORIGINAL, True), what)
+
+
+@fact
+def killed_at_every_call_while_it_applies_it_is_undone():
+    count = 0
+    for count, place in enumerate(cuts("tune", "apply", "--yes", *BOTH, *LONG)):
+        assert values() == ORIGINAL or status()["state"] in ("pending", "needs-recovery"), (place, status())
+        settles(place)
+    assert count > 30, count
+
+
+@fact
+def killed_at_every_call_together_with_its_guard_it_is_undone():
+    for place in cuts("tune", "apply", "--yes", *BOTH, *LONG):
+        if guard():
+            kill_guard()
+        if values() != ORIGINAL:
+            expect(status()["state"], "needs-recovery", place)
+            run("tune", "recover")
+        expect(values(), ORIGINAL, place)
+        settles(place)
+
+
+@fact
+def killed_at_every_call_while_it_rolls_back_it_is_undone():
+    for place in cuts("tune", "rollback", prepare=apply):
+        settles(place)
+
+
+@fact
+def killed_at_every_call_while_it_confirms_it_stays_pending_or_confirmed():
+    for place in cuts("tune", "confirm", prepare=apply):
+        expect((values(), status()["state"] in ("pending", "confirmed")), (CHANGED, True), place)
+        settles(place)
+
+
+@fact
+def the_guard_rolls_back_also_when_it_was_killed_while_it_did():
+    own_host()
+    for number in range(1, 60):
+        apply()
+        tracer = launch(["strace", "-qq", "-o", "/dev/null", "-p", str(guard()), "-e", "trace=pwrite64,fdatasync,openat2,write,flock", "-e",
+                         f"inject=pwrite64,fdatasync,openat2,write,flock:signal=SIGKILL:when={number}"])
+        pid = guard()
+        eventually(lambda: "TracerPid:\t0" not in open(f"/proc/{pid}/status", encoding="ascii").read(), "the tracer")
+        os.kill(pid, signal.SIGTERM)
+        finish(tracer)
+        eventually(lambda: guard() is None, "the end of the guard")
+        ended = status()["state"]
+        settles(f"killed at call {number}")
+        if ended == "rolled-back":
+            return
+    raise AssertionError("it never ends")
+
+
+@fact
+def a_guard_that_is_told_to_end_rolls_back_first():
+    own_host()
+    apply()
+    os.kill(guard(), signal.SIGTERM)
+    eventually(lambda: guard() is None, "the end of the guard")
+    expect((values(), status()["state"]), (ORIGINAL, "rolled-back"), "afterwards")
+
+
+@fact
+def without_its_guard_a_set_needs_recovery():
+    own_host()
+    apply()
+    kill_guard()
+    expect(status()["state"], "needs-recovery", "state")
+    assert "recover" in one_error(run("tune", "confirm"), 1)
+    done = run("tune", "recover")
+    expect((done.status, values(), status()["state"]), (0, ORIGINAL, "rolled-back"), "afterwards")
+    assert "nothing was interrupted" in succeed("tune", "recover").out
+
+
+@fact
+def the_next_change_undoes_what_was_interrupted():
+    own_host()
+    apply()
+    kill_guard()
+    done = run("tune", "apply", "--yes", "--set", f"{SOMAXCONN}=6000", *LONG)
+    expect((done.status, values()), (0, [["6000"], ["1"]]), "afterwards")
+    assert "change set 1 was interrupted" in done.err, done.err
+    undo()
+
+
+@fact
+def what_the_administrator_sets_meanwhile_stays_and_is_left_alone():
+    own_host()
+    apply()
+    tool("sysctl", "-w", f"{SOMAXCONN}=7777")
+    succeed("tune", "rollback")
+    expect(values(), [["7777"], ["1"]], "sysctl")
+    expect([one["key"] for one in status()["left_alone"]], [SOMAXCONN], "left alone")
+    message = one_error(run("tune", "apply", "--yes", "--set", f"{SOMAXCONN}=5000"), 1)
+    assert "somebody else" in message and "hand-back" in message, message
+    succeed("tune", "hand-back", SOMAXCONN)
+    apply("--set", f"{SOMAXCONN}=5000", *LONG)
+    succeed("tune", "rollback")
+    expect(values(SOMAXCONN), [["7777"]], "sysctl, in the end")
+
+
+@fact
+def what_the_administrator_sets_after_the_confirmation_is_left_alone():
+    own_host()
+    apply()
+    succeed("tune", "confirm")
+    tool("sysctl", "-w", f"{SOMAXCONN}=7777")
+    message = one_error(run("tune", "apply", "--yes", "--set", f"{SOMAXCONN}=5000"), 1)
+    assert "somebody else" in message, message
+    succeed("tune", "rollback", "--to", "0")
+    expect(values(), [["7777"], ["1"]], "sysctl")
+
+
+@fact
+def without_room_for_the_journal_nothing_is_changed():
+    own_host("4k")
+    with open("/var/lib/full", "wb") as full, contextlib.suppress(OSError):
+        full.write(bytes(65536))
+    message = one_error(run("tune", "apply", "--yes", *BOTH), 1)
+    assert "No space left" in message, message
+    expect(values(), ORIGINAL, "sysctl")
+
+
+@fact
+def below_a_read_only_file_system_nothing_is_changed():
+    own_host()
+    tool("mount", "-o", "remount,ro", "/var/lib")
+    message = one_error(run("tune", "apply", "--yes", *BOTH), 1)
+    assert "Read-only file system" in message, message
+    expect(values(), ORIGINAL, "sysctl")
+
+
+@fact
+def a_disk_that_fills_up_meanwhile_does_not_keep_it_from_undoing():
+    own_host("64k")
+    apply()
+    with open("/var/lib/full", "wb") as full, contextlib.suppress(OSError):
+        full.write(bytes(1 << 20))
+    succeed("tune", "rollback")
+    expect((values(), status()["state"]), (ORIGINAL, "rolled-back"), "afterwards")
+
+
+@fact
+def a_journal_that_others_may_write_is_not_trusted():
+    own_host()
+    os.mkdir("/var/lib/netsonde", 0o700)
+    for spoil in (lambda: os.symlink("/etc/passwd", JOURNAL), lambda: os.mkfifo(JOURNAL),
+                  lambda: os.close(os.open(JOURNAL, os.O_CREAT | os.O_WRONLY, 0o600)) or os.chmod(JOURNAL, 0o666),
+                  lambda: os.close(os.open(JOURNAL, os.O_CREAT | os.O_WRONLY, 0o600)) or os.chown(JOURNAL, 1000, 0)):
+        spoil()
+        one_error(run("tune", "apply", "--yes", *BOTH), 1)
+        os.unlink(JOURNAL)
+    os.chmod("/var/lib/netsonde", 0o777)
+    assert "trusted" in one_error(run("tune", "apply", "--yes", *BOTH), 1)
+    expect(values(), ORIGINAL, "sysctl")
+
+
+@fact
+def a_damaged_journal_is_told_and_nothing_is_changed():
+    own_host()
+    apply()
+    succeed("tune", "confirm")
+    with open(JOURNAL, "r+b") as journal:
+        journal.seek(100)
+        journal.write(b"!")
+    for arguments in (("status",), ("log",), ("apply", "--yes", "--set", f"{SOMAXCONN}=6000"), ("rollback",)):
+        message = one_error(run("tune", *arguments), 1)
+        assert "is damaged: record 1" in message, message
+    expect(values(), CHANGED, "sysctl")
+
+
+def plan(**changes):
+    boot = open("/proc/sys/kernel/random/boot_id", encoding="ascii").read().strip()
+    proposal = {"key": SOMAXCONN, "scope": scope(), "from": "4096", "to": "5000", "evidence": []}
+    made = {"schema": 1, "time_ns": 1, "host": socket.gethostname(), "boot": boot, "goal": "balanced",
+            "proposals": [proposal | changes.pop("proposal", {})], "considered": []}
+    return json.dumps(made | changes)
+
+
+def scope():
+    with socket.socket(socket.AF_UNIX) as sock:
+        cookie = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, 71, 8), "little")  # SO_NETNS_COOKIE
+    return {"kind": "netns", "name": str(netns()), "cookie": cookie}
+
+
+def apply_plan(text, *arguments):
+    with open("/var/lib/plan.json", "w", encoding="utf-8") as file:
+        file.write(text)
+    return run("tune", "apply", "--yes", "/var/lib/plan.json", *LONG, *arguments)
+
+
+@fact
+def a_plan_from_a_file_is_applied():
+    own_host()
+    expect((apply_plan(plan()).status, values(SOMAXCONN)), (0, [["5000"]]), "status and value")
+    undo()
+
+
+@fact
+def a_plan_that_does_not_fit_is_refused():
+    own_host()
+    other = scope() | {"cookie": scope()["cookie"] + 1}
+    for text, words in [(plan(host="other"), "made for other"), (plan(boot="x"), "before this host was booted"), (plan(schema=2), "schema"),
+                        (plan(proposal={"from": "4095"}), "is 4096 now"), (plan(proposal={"to": "0"}), "below"),
+                        (plan(proposal={"key": "kernel.panic"}), "catalogue"), (plan(proposal={"scope": {"kind": "host", "name": ""}}), "namespace"),
+                        (plan(proposal={"scope": other}), "not available"), (plan(proposal={"to": 5000}), "to"), (plan(proposals={}), "proposals"),
+                        ("", "not JSON"), ("[" * 100000, "not JSON"), ("\0", "not JSON"), ("{}", "schema"), ('{"schema": 1e9}', "schema"),
+                        (plan(proposal={"to": "5000\n6000"}), SOMAXCONN), (plan(proposal={"to": "5000\u0000"}), SOMAXCONN)]:
+        message = one_error(apply_plan(text), 1)
+        assert words in message, (words, message)
+    twice = json.loads(plan())
+    twice["proposals"] *= 2
+    assert "two proposals" in one_error(apply_plan(json.dumps(twice)), 1)
+    for path in ("/var/lib/none", "/var/lib", "/dev/zero"):
+        one_error(run("tune", "apply", "--yes", path), 1)
+    expect((values(), status()["state"]), (ORIGINAL, "none"), "afterwards")
+
+
+@contextlib.contextmanager
+def namespaces(count):
+    """Others, each held by a process; yields their scopes."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    held, scopes = [], []
+    try:
+        for _ in range(count):
+            unshare(NEW_NETWORK)
+            scopes.append(scope())
+            held.append(launch(["sleep", "infinity"]))
+        enter_network(own)
+        yield scopes, held
+    finally:
+        for process in held:
+            process.kill()
+            process.wait()
+        os.close(own)
+
+
+def values_in(processes):
+    return [tool("nsenter", "-t", str(process.pid), "-n", "sysctl", "-n", SOMAXCONN).strip() for process in processes]
+
+
+def plan_for(scopes):
+    made = json.loads(plan())
+    made["proposals"] = [made["proposals"][0] | {"scope": one} for one in scopes]
+    return json.dumps(made)
+
+
+@fact
+def other_namespaces_are_changed_and_undone():
+    own_host()
+    with namespaces(50) as (scopes, held):
+        done = apply_plan(plan_for(scopes))
+        expect((done.status, set(values_in(held))), (0, {"5000"}), f"status and values, {done.err}")
+        expect(values(SOMAXCONN), [["4096"]], "the own one")
+        succeed("tune", "rollback")
+        expect(set(values_in(held)), {"4096"}, "afterwards")
+
+
+@fact
+def a_namespace_that_vanishes_keeps_nothing_from_being_undone():
+    own_host()
+    with namespaces(3) as (scopes, held):
+        expect(apply_plan(plan_for(scopes)).status, 0, "exit status")
+        kill_guard()  # it holds none of them, but whoever looks into one does for a while
+        held[1].kill()
+        held[1].wait()
+        succeed_or_told = run("tune", "rollback")
+        expect(succeed_or_told.status, 0, "exit status")
+        expect(values_in([held[0], held[2]]), ["4096", "4096"], "the others")
+        outcomes = [row["outcome"] for row in succeed("tune", "log", "--json").json()]
+        expect(outcomes, ["rolled back", "gone", "rolled back"], "outcomes")
+
+
+@fact
+def what_is_confirmed_can_be_persisted_and_later_files_are_told():
+    own_host()
+    assert "nothing is confirmed" in one_error(run("tune", "persist"), 1)
+    apply()
+    succeed("tune", "confirm")
+    with open("/etc/sysctl.d/95-later.conf", "w", encoding="ascii") as later:
+        later.write(f"\n{IDLE} = 1\n")
+    done = run("tune", "persist")
+    expect((done.status, done.err), (0, f"netsonde: /etc/sysctl.d/95-later.conf:2 overrides {IDLE}\n"), "status and warning")
+    lines = open("/etc/sysctl.d/90-netsonde.conf", encoding="ascii").read().splitlines()
+    expect([line for line in lines if line and line[0] != "#"], [f"{SOMAXCONN} = 5000", f"{IDLE} = 0"], "file")
+    tool("sysctl", "-w", f"{SOMAXCONN}=4096")
+    tool("sysctl", "-p", "/etc/sysctl.d/90-netsonde.conf")
+    expect(values(), CHANGED, "after sysctl has read it")
+    succeed("tune", "unpersist")
+    expect(os.listdir("/etc/sysctl.d"), ["95-later.conf"], "files")
+
+
+@fact
+def list_shows_the_values_of_the_kernel_and_who_set_them():
+    own_host()
+    with open("/etc/sysctl.d/50-own.conf", "w", encoding="ascii") as own:
+        own.write(f"{SOMAXCONN} = 4096\n{IDLE}=0\n")
+    rows = {row["key"]: row for row in succeed("tune", "list", "--json").json()}
+    for key, row in rows.items():
+        expect(row["value"].split(), tool("sysctl", "-n", key).split(), key)
+    expect(rows[SOMAXCONN]["set_by"] | {"set": 0}, {"kind": "file", "file": "/etc/sysctl.d/50-own.conf", "line": 1, "file_value": "4096", "set": 0}, "file")
+    expect((rows[IDLE]["set_by"]["kind"], rows[IDLE]["set_by"]["file_value"]), ("run-time", "0"), "run time")
+    apply("--set", f"{IDLE}=0", *LONG)
+    succeed("tune", "confirm")
+    expect(succeed("tune", "list", IDLE, "--json").json()[0]["set_by"]["set"], 1, "change set")
+    assert not any(row["value"] is None for row in rows.values())
+    everything = succeed("tune", "list", "--all", "--json").json()
+    missing = [row for row in everything if row["value"] is None]
+    assert missing and all(row["why_not"] and not row["available"] for row in missing), missing
+    assert "not in the catalogue" in one_error(run("tune", "list", "kernel.panic"), 1)
+
+
+@fact
+def without_root_values_are_listed_and_nothing_is_changed():
+    own_host()
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    expect(run("tune", "list", wrap=nobody).status, 0, "list")
+    for arguments in (("apply", "--yes", *BOTH), ("confirm",), ("rollback",), ("recover",)):
+        message = one_error(run("tune", *arguments, wrap=nobody), 1)
+        assert "root" in message, message
+    expect(values(), ORIGINAL, "sysctl")

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <functional>
+
+#include "tuner/catalogue_core.h"
+#include "tuner/catalogue_other.h"
+#include "tuner/catalogue_tcp.h"
+#include "tuner/tunable.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr auto kTunables = [] {
+  std::array<Tunable, kCoreTunables.size() + kTcpTunables.size() + kOtherTunables.size()> all{};
+  auto next = std::ranges::copy(kCoreTunables, all.begin()).out;
+  next = std::ranges::copy(kTcpTunables, next).out;
+  std::ranges::copy(kOtherTunables, next);
+  std::ranges::sort(all, {}, &Tunable::key);
+  return all;
+}();
+
+static_assert(std::ranges::adjacent_find(kTunables, std::greater_equal<>(), &Tunable::key) ==
+                  kTunables.end(),
+              "the catalogue is not sorted, or a key stands in it twice");
+static_assert(std::ranges::all_of(kTunables,
+                                  [](const Tunable& row) { return row.floor <= row.ceiling; }));
+static_assert(std::ranges::all_of(kTunables, [](const Tunable& row) {
+  return row.key.starts_with("net.") && !row.meaning.empty() && !row.risk.empty();
+}));
+
+}  // namespace
+
+std::span<const Tunable> tunables() {
+  return kTunables;
+}
+
+const Tunable* find_tunable(std::string_view key) {
+  const auto found = std::ranges::lower_bound(kTunables, key, {}, &Tunable::key);
+  return found != kTunables.end() && found->key == key ? &*found : nullptr;
+}
+
+}  // namespace netsonde

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/change_engine.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "user/base/text.h"
+
+namespace netsonde {
+
+namespace {
+
+std::string name_of(const Proposal& proposal) {
+  if (proposal.scope.kind == ScopeKind::Host) return proposal.key;
+  return fmt::format("{} ({})", proposal.key, to_text(proposal.scope));
+}
+
+ChangeSet set_of(const Plan& plan, std::uint64_t deadline_ns, const Instant& now) {
+  ChangeSet set{
+      .time_ns = now.time_ns, .boot = now.boot, .goal = plan.goal, .deadline_ns = deadline_ns};
+  for (const Proposal& proposal : plan.proposals) set.changes.push_back({.proposal = proposal});
+  return set;
+}
+
+}  // namespace
+
+Result<> ChangeEngine::note(Record record) {
+  TRY(append_(record));
+  return ledger_.take(record);
+}
+
+// What we left there and is no more somebody else has changed since.
+Result<> ChangeEngine::look_for_foreign(const Proposal& proposal, const std::string& found,
+                                        const Instant& now) {
+  const auto left = ledger_.confirmed(proposal.key, proposal.scope, now.boot);
+  if (!left || *ledger_.sets()[left->set - 1].changes[left->change].read_back == found) return {};
+  return note({.kind = RecordKind::Ended,
+               .set = left->set,
+               .time_ns = now.time_ns,
+               .change = left->change,
+               .state = ChangeState::Foreign,
+               .text = fmt::format("it is {} now", printable(found))});
+}
+
+Result<> ChangeEngine::check(const Proposal& proposal, const Instant& now) {
+  const std::string name = name_of(proposal);
+  const auto found = TRY(settings_.read(proposal.scope, proposal.key));
+  if (!found) return Error(name + ": not available here");
+  if (!TRY(settings_.can_be_written(proposal.scope, proposal.key)))
+    return Error(name + ": not available here: it may only be read");
+  TRY(look_for_foreign(proposal, *found, now));
+  if (ledger_.is_foreign(proposal.key, proposal.scope))
+    return Error(
+        fmt::format("{}: somebody else has set it since netsonde did, so it is left alone; "
+                    "'netsonde tune hand-back {}' gives it back",
+                    name, proposal.key));
+  if (*found == proposal.from) return {};
+  return Error(fmt::format("{} is {} now; the plan was made when it was {}: make a new one", name,
+                           printable(*found), printable(proposal.from)));
+}
+
+Result<std::uint64_t> ChangeEngine::begin(const Plan& plan, std::uint64_t deadline_ns,
+                                          const Instant& now) {
+  if (plan.proposals.empty()) return Error("the plan proposes nothing");
+  if (const ChangeSet* open = ledger_.unfinished())
+    return Error(fmt::format("change set {} is {}: 'netsonde tune {}' first", open->number,
+                             netsonde::name_of(open->state),
+                             open->state == SetState::Stuck ? "recover" : "confirm' or 'rollback"));
+  for (const Proposal& proposal : plan.proposals) TRY(check(proposal, now));
+  ChangeSet set = set_of(plan, deadline_ns, now);
+  set.number = ledger_.sets().size() + 1;
+  const std::uint64_t number = set.number;
+  TRY(note(
+      {.kind = RecordKind::Begin, .set = number, .time_ns = now.time_ns, .begun = std::move(set)}));
+  return number;
+}
+
+Result<std::string> ChangeEngine::put(const Proposal& proposal, const std::string& value) {
+  const Tunable* tunable = find_tunable(proposal.key);
+  if (!tunable) return Error(printable(proposal.key) + " is not in the catalogue");
+  TRY(settings_.write(proposal.scope, *tunable, value));
+  const auto found = TRY(settings_.read(proposal.scope, proposal.key));
+  if (!found) return Error(name_of(proposal) + ": not available any more");
+  return *found;
+}
+
+Result<> ChangeEngine::write_one(std::uint64_t set, std::size_t change, const Instant& now) {
+  const Proposal proposal = ledger_.sets()[set - 1].changes[change].proposal;
+  TRY(note({.kind = RecordKind::Writing, .set = set, .time_ns = now.time_ns, .change = change}));
+  const std::string found = TRY(put(proposal, proposal.to));
+  TRY(note({.kind = RecordKind::Written,
+            .set = set,
+            .time_ns = now.time_ns,
+            .change = change,
+            .text = found}));
+  if (found == proposal.to) return {};
+  return Error(fmt::format("{}: the kernel made {} of {}", name_of(proposal), printable(found),
+                           printable(proposal.to)));
+}
+
+Result<> ChangeEngine::write(std::uint64_t set, const Instant& now) {
+  for (std::size_t i = 0; i < ledger_.sets()[set - 1].changes.size(); ++i) {
+    Result<> written = write_one(set, i, now);
+    if (written) continue;
+    const std::string why = written.error().message();
+    if (Result<> undone = roll_back(set, why, now); !undone)
+      return Error(fmt::format("{}; and then: {}", why, undone.error().message()));
+    return written;
+  }
+  Result<> noted = note({.kind = RecordKind::Applied, .set = set, .time_ns = now.time_ns});
+  if (noted) return {};
+  (void)roll_back(set, noted.error().message(), now);
+  return noted;
+}
+
+Result<> ChangeEngine::confirm(std::uint64_t set, const Instant& now) {
+  const std::vector<Change> changes = ledger_.sets()[set - 1].changes;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const Proposal& proposal = changes[i].proposal;
+    const auto found = TRY(settings_.read(proposal.scope, proposal.key));
+    if (found == changes[i].read_back) continue;
+    TRY(note({.kind = RecordKind::Ended,
+              .set = set,
+              .time_ns = now.time_ns,
+              .change = i,
+              .state = found ? ChangeState::Foreign : ChangeState::Vanished,
+              .text = found ? fmt::format("it is {} now", printable(*found)) : ""}));
+  }
+  return note({.kind = RecordKind::Confirmed, .set = set, .time_ns = now.time_ns});
+}
+
+// A value that we were about to write when we were interrupted is neither what was there nor what
+// we wanted: either the kernel made that of it, and does so again, or it is somebody else's.
+Result<bool> ChangeEngine::is_ours(const Change& change, const std::string& found) {
+  if (change.read_back) return found == *change.read_back;
+  if (found == change.proposal.to) return true;
+  return TRY(put(change.proposal, change.proposal.to)) == found;
+}
+
+ChangeEngine::End ChangeEngine::undo(const Change& change) {
+  const Proposal& proposal = change.proposal;
+  const auto stuck = [](const Error& error) {
+    return End{.state = ChangeState::Stuck, .problem = error.message()};
+  };
+  const auto found = settings_.read(proposal.scope, proposal.key);
+  if (!found) return stuck(found.error());
+  if (!found.value()) return {.state = ChangeState::Vanished};
+  const std::string& value = *found.value();
+  if (value == proposal.from) return {};
+  const End foreign{.state = ChangeState::Foreign,
+                    .problem = fmt::format("it is {} now", printable(value))};
+  if (change.state == ChangeState::Planned) return foreign;
+  const auto ours = is_ours(change, value);
+  if (!ours) return stuck(ours.error());
+  const std::string& wanted = ours.value() ? proposal.from : value;
+  const auto there = put(proposal, wanted);
+  if (!there) return stuck(there.error());
+  if (there.value() != wanted)
+    return stuck(Error("the kernel made " + printable(there.value()) + " of it"));
+  return ours.value() ? End{} : foreign;
+}
+
+Result<> ChangeEngine::roll_back(std::uint64_t set, const std::string& why, const Instant& now) {
+  if (ledger_.sets()[set - 1].boot != now.boot)
+    return note({.kind = RecordKind::Rebooted, .set = set, .time_ns = now.time_ns});
+  const std::vector<Change> changes = ledger_.sets()[set - 1].changes;
+  Result<> noted;
+  const auto keep = [&](Record record) {
+    if (Result<> one = note(std::move(record)); noted) noted = std::move(one);
+  };
+  for (std::size_t i = changes.size(); i-- > 0;) {
+    if (changes[i].state >= ChangeState::Restored && changes[i].state != ChangeState::Stuck)
+      continue;
+    const End end = undo(changes[i]);
+    keep({.kind = RecordKind::Ended,
+          .set = set,
+          .time_ns = now.time_ns,
+          .change = i,
+          .state = end.state,
+          .text = end.problem});
+  }
+  keep({.kind = RecordKind::RolledBack, .set = set, .time_ns = now.time_ns, .text = why});
+  return noted;
+}
+
+Result<> ChangeEngine::recover(const Instant& now) {
+  const ChangeSet* open = ledger_.unfinished();
+  if (!open) return {};
+  return roll_back(open->number, open->state == SetState::Stuck ? open->why : "it was interrupted",
+                   now);
+}
+
+Result<bool> ChangeEngine::hand_back(const std::string& key, const Instant& now) {
+  bool any = false;
+  const std::vector<ForeignKey> foreign = ledger_.foreign();
+  for (const ForeignKey& one : foreign) {
+    if (one.key != key) continue;
+    TRY(note({.kind = RecordKind::HandedBack, .time_ns = now.time_ns, .key = one}));
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace netsonde

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tuner/ledger.h"
+#include "tuner/settings.h"
+
+namespace netsonde {
+
+struct Instant {
+  std::int64_t time_ns = 0;       // since the epoch, as the host's clock has it
+  std::uint64_t boottime_ns = 0;  // CLOCK_BOOTTIME: nobody sets it
+  std::string boot{};             // which run of the kernel
+};
+
+// Changes settings so that they can be undone, whenever it is interrupted: what was there is on
+// disk before anything is written, and each step before it is taken. Nobody else may use the
+// journal meanwhile.
+class ChangeEngine {
+ public:
+  // On disk when it returns.
+  using Append = std::function<Result<>(const Record&)>;
+
+  // All outlive it.
+  ChangeEngine(Settings& settings, Ledger& ledger, Append append)
+      : settings_(settings), ledger_(ledger), append_(std::move(append)) {}
+
+  // Begins a set: fails, with nothing written anywhere, when another one has not ended, when a
+  // value is not what the plan says, or when a setting is not ours to change.
+  Result<std::uint64_t> begin(const Plan& plan, std::uint64_t deadline_ns, const Instant& now);
+  // Writes, and reads back; where that does not hold, undoes the set and fails.
+  Result<> write(std::uint64_t set, const Instant& now);
+
+  // A pending set stays. What somebody else has changed meanwhile is theirs from now on.
+  Result<> confirm(std::uint64_t set, const Instant& now);
+  // Undoes a pending or a confirmed set, the last change first; one of another run of the kernel is
+  // gone anyway. What cannot be undone is in the ledger (Stuck); fails only when the journal could
+  // not be written, and then nonetheless after it has undone what it could.
+  Result<> roll_back(std::uint64_t set, const std::string& why, const Instant& now);
+  // What an interrupted run has left: undone, or, in another run of the kernel, gone.
+  Result<> recover(const Instant& now);
+  // What somebody else has set may be changed again. False: it was nobody's.
+  Result<bool> hand_back(const std::string& key, const Instant& now);
+
+ private:
+  Result<> check(const Proposal& proposal, const Instant& now);
+  Result<> look_for_foreign(const Proposal& proposal, const std::string& found, const Instant& now);
+  Result<> note(Record record);
+  Result<> write_one(std::uint64_t set, std::size_t change, const Instant& now);
+  struct End {
+    ChangeState state = ChangeState::Restored;
+    std::string problem{};
+  };
+  End undo(const Change& change);
+  Result<bool> is_ours(const Change& change, const std::string& found);
+  Result<std::string> put(const Proposal& proposal, const std::string& value);
+
+  Settings& settings_;
+  Ledger& ledger_;
+  Append append_;
+};
+
+}  // namespace netsonde

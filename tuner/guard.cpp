@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/guard.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "tuner/journal.h"
+#include "user/base/fd.h"
+#include "user/base/text.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr int kReadyWithinMs = 10'000;
+constexpr int kLookForGuardMs = 1000;
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+// Locked by the guard as long as it lives.
+UniqueFd lock_of_guard(const std::string& directory, int flags) {
+  const std::string path = directory + "/guard.lock";
+  return UniqueFd(open(path.c_str(), flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
+}
+
+flock whole_file() {
+  flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+// What the guard waits for.
+struct Posts {
+  UniqueFd lock{}, timer{}, journal{}, signals{};
+};
+
+Result<UniqueFd> timer_at(std::uint64_t deadline_ns) {
+  UniqueFd timer(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC));
+  itimerspec at = {};
+  at.it_value.tv_sec = static_cast<time_t>(deadline_ns / kSecond);
+  at.it_value.tv_nsec = static_cast<long>(deadline_ns % kSecond) + 1;  // 0 would switch it off
+  if (!timer || timerfd_settime(timer.get(), TFD_TIMER_ABSTIME, &at, nullptr))
+    return Error::from_errno("set the guard's timer");
+  return timer;
+}
+
+Result<UniqueFd> changes_of(const std::string& path) {
+  UniqueFd fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!fd || inotify_add_watch(fd.get(), path.c_str(), IN_MODIFY) < 0)
+    return Error::from_errno("watch " + printable(path));
+  return fd;
+}
+
+Result<UniqueFd> request_to_end() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT}) sigaddset(&signals, signal);
+  sigprocmask(SIG_SETMASK, &signals, nullptr);
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC));
+  if (!fd) return Error::from_errno("take signals");
+  return fd;
+}
+
+Result<Posts> begin_watching(const GuardDuty& duty) {
+  Posts watch{.lock = lock_of_guard(duty.directory, O_CREAT)};
+  flock lock = whole_file();
+  if (!watch.lock || fcntl(watch.lock.get(), F_OFD_SETLK, &lock))
+    return Error::from_errno("take the guard's lock");
+  watch.timer = TRY(timer_at(duty.deadline_ns));
+  watch.journal = TRY(changes_of(Journal::path_in(duty.directory)));
+  watch.signals = TRY(request_to_end());
+  return watch;
+}
+
+// A journal that cannot be read does not say that it has ended.
+bool has_ended(const GuardDuty& duty) {
+  const auto ledger = Journal::look(duty.directory);
+  if (!ledger || duty.set > ledger.value().sets().size()) return false;
+  return ledger.value().sets()[duty.set - 1].state != SetState::Pending;
+}
+
+void stand_guard(const GuardDuty& duty, const Posts& watch) {
+  while (!has_ended(duty)) {
+    pollfd fds[] = {{.fd = watch.timer.get(), .events = POLLIN, .revents = 0},
+                    {.fd = watch.journal.get(), .events = POLLIN, .revents = 0},
+                    {.fd = watch.signals.get(), .events = POLLIN, .revents = 0}};
+    if (poll(fds, std::size(fds), -1) < 0) continue;
+    if (fds[0].revents || fds[2].revents) return duty.act();
+    char events[4096];
+    (void)!read(watch.journal.get(), events, sizeof(events));
+  }
+}
+
+// Nothing of whoever started it is kept, but for the pipe.
+void leave_everything(int& pipe) {
+  setsid();
+  (void)!chdir("/");
+  const int null = open("/dev/null", O_RDWR);
+  for (int fd = 0; fd <= STDERR_FILENO; ++fd) dup2(null, fd);
+  pipe = dup2(pipe, STDERR_FILENO + 1);
+  close_range(STDERR_FILENO + 2, ~0U, 0);
+  fcntl(pipe, F_SETFD, FD_CLOEXEC);
+  prctl(PR_SET_NAME, "netsonde-guard");
+}
+
+[[noreturn]] void be_guard(const GuardDuty& duty, int pipe) {
+  leave_everything(pipe);
+  if (fork()) _exit(0);
+  const auto watch = begin_watching(duty);
+  const std::string answer = watch ? "" : watch.error().message();
+  (void)!write(pipe, answer.c_str(), answer.size() + 1);
+  close(pipe);
+  if (watch) stand_guard(duty, watch.value());
+  _exit(0);
+}
+
+// Its last words end with a zero byte; without one it is gone.
+Result<> wait_until_ready(int pipe) {
+  std::string answer;
+  char c = 0;
+  pollfd ready{.fd = pipe, .events = POLLIN, .revents = 0};
+  while (poll(&ready, 1, kReadyWithinMs) > 0 && read(pipe, &c, 1) == 1) {
+    if (c) {
+      answer += c;
+      continue;
+    }
+    if (answer.empty()) return {};
+    return Error("start the guard: " + answer);
+  }
+  return Error("start the guard: it does not answer");
+}
+
+}  // namespace
+
+Result<> start_guard(const GuardDuty& duty) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC)) return Error::from_errno("start the guard");
+  const UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
+  const pid_t pid = fork();
+  if (pid < 0) return Error::from_errno("start the guard");
+  if (pid == 0) be_guard(duty, writer.get());
+  writer.reset();
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) continue;
+  return wait_until_ready(reader.get());
+}
+
+Result<> wait_for_end(const GuardDuty& duty) {
+  const UniqueFd journal = TRY(changes_of(Journal::path_in(duty.directory)));
+  while (!has_ended(duty) && has_guard(duty.directory)) {
+    pollfd changed{.fd = journal.get(), .events = POLLIN, .revents = 0};
+    if (poll(&changed, 1, kLookForGuardMs) <= 0) continue;
+    char events[4096];
+    (void)!read(journal.get(), events, sizeof(events));
+  }
+  return {};
+}
+
+bool has_guard(const std::string& directory) {
+  const UniqueFd file = lock_of_guard(directory, 0);
+  flock lock = whole_file();
+  return file && !fcntl(file.get(), F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+}
+
+}  // namespace netsonde

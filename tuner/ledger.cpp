@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <ranges>
+
+#include "user/base/text.h"
+
+namespace netsonde {
+
+namespace {
+
+Error misplaced() {
+  return Error("it does not fit to what stands before it");
+}
+
+bool is_end(ChangeState state) {
+  return state >= ChangeState::Restored;
+}
+
+ChangeSet* find(std::vector<ChangeSet>& sets, std::uint64_t number) {
+  return number >= 1 && number <= sets.size() ? &sets[number - 1] : nullptr;
+}
+
+bool is_whole(std::string_view journal, std::size_t end) {
+  return end != std::string_view::npos && end < journal.size();
+}
+
+// Whether any line of these is a record.
+bool has_record(std::string_view lines) {
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    if (record_from(lines.substr(0, end))) return true;
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+  return false;
+}
+
+// Before a command that is to run in the scope.
+std::string entering(const ChangeScope& scope) {
+  if (scope.kind == ScopeKind::Host) return {};
+  return fmt::format(
+      "nsenter --net --target \"$(lsns -n -t net -o NS,PID | awk '$1 == {} {{ print $2 }}')\" ",
+      printable(scope.name));
+}
+
+}  // namespace
+
+Result<Ledger> Ledger::read(std::string_view journal) {
+  Ledger ledger;
+  for (std::size_t line = 1; ledger.length_ < journal.size(); ++line) {
+    const std::size_t end = journal.find('\n', ledger.length_);
+    auto record = record_from(journal.substr(ledger.length_, end - ledger.length_));
+    Result<> taken = !record                  ? Result<>(std::move(record).error())
+                     : is_whole(journal, end) ? ledger.take(record.value())
+                                              : Error("its end is missing");
+    if (taken) {
+      ledger.length_ = end + 1;
+      continue;
+    }
+    const bool cut_off =
+        !record && !has_record(journal.substr(std::min(end, journal.size() - 1) + 1));
+    if (cut_off || !is_whole(journal, end)) return ledger;
+    return std::move(taken).error().while_doing(fmt::format("record {}", line));
+  }
+  return ledger;
+}
+
+Result<> Ledger::begin(const Record& record) {
+  if (!record.begun || record.set != sets_.size() + 1 || unfinished() ||
+      record.begun->changes.empty())
+    return misplaced();
+  sets_.push_back(*record.begun);
+  return {};
+}
+
+Result<> Ledger::take_change(const Record& record, ChangeSet& set) {
+  if (record.change >= set.changes.size()) return misplaced();
+  Change& change = set.changes[record.change];
+  if (record.kind == RecordKind::Writing) {
+    if (change.state != ChangeState::Planned || set.state != SetState::Pending) return misplaced();
+    change.state = ChangeState::Writing;
+  } else if (record.kind == RecordKind::Written) {
+    if (change.state != ChangeState::Writing) return misplaced();
+    change.state = ChangeState::Written;
+    change.read_back = record.text;
+  } else {
+    if (!is_end(record.state)) return misplaced();
+    change.state = record.state;
+    change.problem = record.text;
+    if (record.state == ChangeState::Foreign) set_foreign(change.proposal);
+  }
+  return {};
+}
+
+void Ledger::set_foreign(const Proposal& proposal) {
+  if (!is_foreign(proposal.key, proposal.scope))
+    foreign_.push_back({.key = proposal.key, .scope = proposal.scope});
+}
+
+Result<> Ledger::take_end(const Record& record, ChangeSet& set) {
+  switch (record.kind) {
+    case RecordKind::Applied: set.applied = true; return {};
+    case RecordKind::Confirmed:
+      if (!set.applied || set.state != SetState::Pending) return misplaced();
+      set.state = SetState::Confirmed;
+      break;
+    case RecordKind::Rebooted: set.state = SetState::Rebooted; break;
+    default:
+      set.state = std::ranges::any_of(set.changes,
+                                      [](const Change& c) { return c.state == ChangeState::Stuck; })
+                      ? SetState::Stuck
+                      : SetState::RolledBack;
+      set.why = record.text;
+  }
+  set.ended_ns = record.time_ns;
+  return {};
+}
+
+Result<> Ledger::take(const Record& record) {
+  if (record.kind == RecordKind::Begin) return begin(record);
+  if (record.kind == RecordKind::HandedBack) {
+    if (!record.key) return misplaced();
+    std::erase(foreign_, *record.key);
+    return {};
+  }
+  ChangeSet* set = find(sets_, record.set);
+  if (!set) return misplaced();
+  const bool of_change = record.kind == RecordKind::Writing || record.kind == RecordKind::Written ||
+                         record.kind == RecordKind::Ended;
+  return of_change ? take_change(record, *set) : take_end(record, *set);
+}
+
+const ChangeSet* Ledger::unfinished() const {
+  const auto open = std::ranges::find_if(sets_, [](const ChangeSet& set) {
+    return set.state == SetState::Pending || set.state == SetState::Stuck;
+  });
+  return open == sets_.end() ? nullptr : &*open;
+}
+
+bool Ledger::is_foreign(const std::string& key, const ChangeScope& scope) const {
+  return std::ranges::find(foreign_, ForeignKey{.key = key, .scope = scope}) != foreign_.end();
+}
+
+std::optional<Ledger::Place> Ledger::confirmed(const std::string& key, const ChangeScope& scope,
+                                               const std::string& boot) const {
+  for (const ChangeSet& set : std::views::reverse(sets_)) {
+    if (set.state != SetState::Confirmed || set.boot != boot) continue;
+    for (std::size_t i = 0; i < set.changes.size(); ++i) {
+      const Change& change = set.changes[i];
+      if (change.state == ChangeState::Written && change.proposal.key == key &&
+          change.proposal.scope == scope)
+        return Place{.set = set.number, .change = i};
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> by_hand(const ChangeSet& set) {
+  std::vector<std::string> lines;
+  for (const Change& change : set.changes) {
+    if (change.state != ChangeState::Stuck) continue;
+    const Proposal& proposal = change.proposal;
+    lines.push_back(fmt::format("{}sysctl -w {}='{}'", entering(proposal.scope), proposal.key,
+                                printable(proposal.from)));
+  }
+  return lines;
+}
+
+}  // namespace netsonde

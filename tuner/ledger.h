@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tuner/record.h"
+
+namespace netsonde {
+
+// All that the journal tells.
+class Ledger {
+ public:
+  // Reads a journal and trusts nothing. What stands behind the last whole record was cut off by a
+  // crash, before the step that it tells of: it does not count. A damaged record with others behind
+  // it is an error.
+  static Result<Ledger> read(std::string_view journal);
+
+  // Bytes of whole records.
+  std::size_t length() const { return length_; }
+
+  // One more; fails on one that cannot come here.
+  Result<> take(const Record& record);
+
+  const std::vector<ChangeSet>& sets() const { return sets_; }
+  // The newest whose end is open; nullptr: none.
+  const ChangeSet* unfinished() const;
+  bool is_foreign(const std::string& key, const ChangeScope& scope) const;
+  const std::vector<ForeignKey>& foreign() const { return foreign_; }
+  struct Place {
+    std::uint64_t set = 0;
+    std::size_t change = 0;
+  };
+  // The newest confirmed change of it that is still in force, as far as we know, in this run of the
+  // kernel.
+  std::optional<Place> confirmed(const std::string& key, const ChangeScope& scope,
+                                 const std::string& boot) const;
+
+ private:
+  Result<> begin(const Record& record);
+  Result<> take_change(const Record& record, ChangeSet& set);
+  Result<> take_end(const Record& record, ChangeSet& set);
+  void set_foreign(const Proposal& proposal);
+
+  std::vector<ChangeSet> sets_;
+  std::vector<ForeignKey> foreign_;
+  std::size_t length_ = 0;
+};
+
+// The lines that undo by hand what could not be undone: "sysctl -w net.core.somaxconn='4096'".
+std::vector<std::string> by_hand(const ChangeSet& set);
+
+}  // namespace netsonde

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "user/base/result.h"
+#include "user/model/diagnosis/finding.h"
+
+namespace netsonde {
+
+// Where a change holds.
+enum class ScopeKind : std::uint8_t { Host, Namespace };
+
+struct ChangeScope {
+  ScopeKind kind = ScopeKind::Host;
+  std::string name{};        // of a network namespace its inode: "4026531840"; empty for the host
+  std::uint64_t cookie = 0;  // of a namespace: the kernel gives out inodes again, these never
+
+  bool operator==(const ChangeScope&) const = default;
+};
+
+std::string_view name_of(ScopeKind kind);       // "host", "netns"
+std::string to_text(const ChangeScope& scope);  // "host", "netns 4026531840"
+
+// One change that is proposed, and why.
+struct Proposal {
+  std::string key{};
+  ChangeScope scope{};
+  std::string from{}, to{};
+  std::vector<Evidence> evidence{};
+  std::string finding{};   // id of the rule; "profile NAME"; "asked for"
+  std::string expected{};  // what should become better
+  std::string risk{};
+  std::string verify{};  // how that will be seen
+};
+
+// What was looked at and is not proposed.
+struct Considered {
+  std::string key{};
+  std::string why_not{};
+};
+
+struct Plan {
+  static constexpr int kSchema = 1;
+  static constexpr std::size_t kMostProposals = 1000;
+
+  std::int64_t time_ns = 0;  // since the epoch
+  std::string host{};        // its name
+  std::string boot{};        // of which run of the kernel; namespaces do not outlive it
+  std::string goal{};        // "throughput", "latency", "balanced", "profile NAME", "asked for"
+  std::vector<Proposal> proposals{};
+  std::vector<Considered> considered{};
+};
+
+// Trusts nothing: a plan is refused whole for an unknown schema, a key that is not in the
+// catalogue, a value that may not be written there, a scope that the key does not have, or two
+// proposals for one setting. Unknown members are passed over.
+Result<Plan> plan_from(std::string_view text);
+
+}  // namespace netsonde

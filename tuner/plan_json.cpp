@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/plan_json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "tuner/tunable.h"
+#include "user/base/json_members.h"
+#include "user/base/text.h"
+#include "user/model/diagnosis/evidence_json.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr std::size_t kMostEvidence = 100;
+constexpr std::size_t kLongestName = 64;
+
+Result<std::vector<Evidence>> evidence_list(const Json& json) {
+  std::vector<Evidence> list;
+  for (const Json& one : *TRY(array_member(json, "evidence", kMostEvidence)))
+    list.push_back(TRY(evidence_from(one)));
+  return list;
+}
+
+bool is_inode(std::string_view name) {
+  return !name.empty() && name.size() <= kLongestName &&
+         std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+Result<> check(const Proposal& proposal) {
+  const Tunable* tunable = find_tunable(proposal.key);
+  if (!tunable)
+    return Error(printable(proposal.key) + " is not in the catalogue (netsonde tune list --all)");
+  TRY(check_value(*tunable, proposal.from));
+  TRY(check_value(*tunable, proposal.to));
+  const bool own = tunable->scope == TunableScope::Namespace;
+  if (own != (proposal.scope.kind == ScopeKind::Namespace))
+    return Error(fmt::format("{}: holds for {}", proposal.key,
+                             own ? "one network namespace" : "the whole host"));
+  return {};
+}
+
+Result<> check_twice(const std::vector<Proposal>& proposals) {
+  for (std::size_t i = 0; i < proposals.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (proposals[i].key == proposals[j].key && proposals[i].scope == proposals[j].scope)
+        return Error(fmt::format("two proposals for {} ({})", proposals[i].key,
+                                 to_text(proposals[i].scope)));
+  return {};
+}
+
+Result<Plan> checked_plan(const Json& json) {
+  if (!json.is_object()) return Error("it is not JSON of a plan");
+  const int schema = TRY(integer_member<int>(json, "schema"));
+  if (schema != Plan::kSchema)
+    return Error(fmt::format("its schema is {}, this netsonde reads {}", schema, Plan::kSchema));
+  Plan plan{.time_ns = TRY(integer_member<std::int64_t>(json, "time_ns")),
+            .host = TRY(text_member(json, "host")),
+            .boot = TRY(text_member(json, "boot")),
+            .goal = TRY(optional_text_member(json, "goal"))};
+  for (const Json& one : *TRY(array_member(json, "proposals", Plan::kMostProposals)))
+    plan.proposals.push_back(TRY(proposal_from(one)));
+  TRY(check_twice(plan.proposals));
+  return plan;
+}
+
+}  // namespace
+
+std::string_view name_of(ScopeKind kind) {
+  return kind == ScopeKind::Host ? "host" : "netns";
+}
+
+std::string to_text(const ChangeScope& scope) {
+  return scope.kind == ScopeKind::Host ? "host" : "netns " + printable(scope.name);
+}
+
+Json to_json(const ChangeScope& scope) {
+  Json json = object_of({{"kind", name_of(scope.kind)}, {"name", scope.name}});
+  if (scope.cookie) json["cookie"] = scope.cookie;
+  return json;
+}
+
+Result<ChangeScope> scope_from(const Json& json) {
+  const std::string kind = TRY(text_member(json, "kind"));
+  ChangeScope scope{.name = TRY(text_member(json, "name"))};
+  if (kind == name_of(ScopeKind::Host)) {
+    if (scope.name.empty()) return scope;
+    return Error("a scope of the host has no name");
+  }
+  if (kind != name_of(ScopeKind::Namespace))
+    return Error("'" + printable(kind) + "' is no kind of scope");
+  if (!is_inode(scope.name)) return Error("'" + printable(scope.name) + "' is no namespace");
+  scope.kind = ScopeKind::Namespace;
+  scope.cookie = TRY(integer_member<std::uint64_t>(json, "cookie"));
+  return scope;
+}
+
+Json to_json(const Proposal& proposal) {
+  Json evidence = Json::array();
+  for (const Evidence& one : proposal.evidence) evidence.push_back(to_json(one));
+  return object_of({{"key", proposal.key},
+                    {"scope", to_json(proposal.scope)},
+                    {"from", proposal.from},
+                    {"to", proposal.to},
+                    {"evidence", std::move(evidence)},
+                    {"finding", proposal.finding},
+                    {"expected", proposal.expected},
+                    {"risk", proposal.risk},
+                    {"verify", proposal.verify}});
+}
+
+Result<Proposal> proposal_from(const Json& json) {
+  if (!json.is_object()) return Error("a proposal is no object");
+  Proposal proposal{.key = TRY(text_member(json, "key")),
+                    .scope = TRY(scope_from(*TRY(object_member(json, "scope")))),
+                    .from = normal_value(TRY(text_member(json, "from"))),
+                    .to = normal_value(TRY(text_member(json, "to"))),
+                    .evidence = TRY(evidence_list(json)),
+                    .finding = TRY(optional_text_member(json, "finding")),
+                    .expected = TRY(optional_text_member(json, "expected")),
+                    .risk = TRY(optional_text_member(json, "risk")),
+                    .verify = TRY(optional_text_member(json, "verify"))};
+  TRY(check(proposal));
+  return proposal;
+}
+
+Json to_json(const Plan& plan) {
+  Json proposals = Json::array(), considered = Json::array();
+  for (const Proposal& proposal : plan.proposals) proposals.push_back(to_json(proposal));
+  for (const Considered& one : plan.considered)
+    considered.push_back(object_of({{"key", one.key}, {"why_not", one.why_not}}));
+  return object_of({{"schema", Plan::kSchema},
+                    {"time", rfc3339(plan.time_ns)},
+                    {"time_ns", plan.time_ns},
+                    {"host", plan.host},
+                    {"boot", plan.boot},
+                    {"goal", plan.goal},
+                    {"proposals", std::move(proposals)},
+                    {"considered", std::move(considered)}});
+}
+
+Result<Plan> plan_from(std::string_view text) {
+  return checked_plan(Json::parse(text, nullptr, false));
+}
+
+}  // namespace netsonde

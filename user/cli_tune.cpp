@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/cli_tune.h"
+
+#include "user/cli_values.h"
+
+namespace netsonde {
+
+namespace {
+
+CLI::Validator number_into(std::optional<std::uint64_t>& target) {
+  return CLI::Validator(
+      [&target](std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error != std::errc() || end != text.data() + text.size())
+          return "'" + printable(text) + "' is no whole number";
+        target = value;
+        return {};
+      },
+      "NUMBER");
+}
+
+}  // namespace
+
+CLI::App* TuneArguments::action(CLI::App* parent, const char* name, const char* help,
+                                TuneAction action, Options& options) {
+  CLI::App* sub = parent->add_subcommand(name, help);
+  sub->callback([&options, action] { options.tune.action = action; });
+  sub->fallthrough();
+  return sub;
+}
+
+void TuneArguments::add_list(CLI::App* tune, Options& options) {
+  CLI::App* list = action(tune, "list", "The settings that netsonde knows, and this host's values",
+                          TuneAction::List, options);
+  list->add_option("keys", options.tune.keys, "Only these, with all that is known of them")
+      ->option_text("KEY ...");
+  list->add_flag("--all", options.tune.all, "Also what this host does not have");
+  list->add_flag("--json", options.json, "One JSON object per setting");
+}
+
+void TuneArguments::add_apply(CLI::App* tune, Options& options) {
+  TuneOptions& wanted = options.tune;
+  CLI::App* apply = action(tune, "apply", "Change settings; undone at a deadline unless confirmed",
+                           TuneAction::Apply, options);
+  apply->add_option("plan", wanted.plan, "What netsonde tune plan -o wrote")->option_text("FILE");
+  apply->add_option("--set", wanted.set, "Instead of a plan: this value; several are allowed")
+      ->option_text("KEY=VALUE ...");
+  apply
+      ->add_option("--confirm-within", text(),
+                   "Undo unless 'netsonde tune confirm' comes before (60s)")
+      ->option_text("TIME")
+      ->check(duration_into(wanted.confirm_within));
+  apply->add_flag("--yes", wanted.yes, "Do not ask");
+  apply->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");
+}
+
+void TuneArguments::add_undoing(CLI::App* tune, Options& options) {
+  action(tune, "confirm", "What was applied stays", TuneAction::Confirm, options);
+  CLI::App* rollback =
+      action(tune, "rollback", "Undo the newest change set", TuneAction::Rollback, options);
+  rollback->add_option("--to", text(), "Undo all change sets after this one; 0: all")
+      ->option_text("SET")
+      ->check(number_into(options.tune.to));
+  action(tune, "recover", "Undo what was interrupted", TuneAction::Recover, options);
+  CLI::App* hand_back = action(tune, "hand-back", "netsonde may change again what others have set",
+                               TuneAction::HandBack, options);
+  hand_back->add_option("keys", options.tune.keys, "Settings")->option_text("KEY ...")->required();
+}
+
+void TuneArguments::add_looking(CLI::App* tune, Options& options) {
+  CLI::App* status =
+      action(tune, "status", "What is in force, and until when", TuneAction::Status, options);
+  status->add_flag("--json", options.json, "One JSON object");
+  CLI::App* log = action(tune, "log", "Everything that was ever changed", TuneAction::Log, options);
+  log->add_flag("--json", options.json, "One JSON object per change");
+  action(tune, "persist", "What is confirmed also holds after the next boot", TuneAction::Persist,
+         options);
+  action(tune, "unpersist", "It does not any more", TuneAction::Unpersist, options);
+}
+
+void TuneArguments::add(CLI::App* tune, Options& options) {
+  tune->require_subcommand(1);
+  add_list(tune, options);
+  add_apply(tune, options);
+  add_undoing(tune, options);
+  add_looking(tune, options);
+}
+
+}  // namespace netsonde

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <deque>
+#include <string>
+
+#include "user/cli.h"
+
+namespace netsonde {
+
+// netsonde tune and its commands.
+class TuneArguments {
+ public:
+  void add(CLI::App* tune, Options& options);
+
+ private:
+  CLI::App* action(CLI::App* parent, const char* name, const char* help, TuneAction action,
+                   Options& options);
+  void add_list(CLI::App* tune, Options& options);
+  void add_plan(CLI::App* tune, Options& options);
+  void add_apply(CLI::App* tune, Options& options);
+  void add_undoing(CLI::App* tune, Options& options);
+  void add_looking(CLI::App* tune, Options& options);
+  // CLI11 wants texts to check; the values are stored on the way.
+  std::string& text() { return texts_.emplace_back(); }
+
+  std::deque<std::string> texts_;
+};
+
+}  // namespace netsonde

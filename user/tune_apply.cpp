@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/tune_apply.h"
+
+#include <fmt/format.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <ranges>
+
+#include "tuner/guard.h"
+#include "tuner/plan_json.h"
+#include "user/base/text.h"
+#include "user/tune_output.h"
+#include "user/tuned_host.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr std::size_t kLargestPlan = 8 << 20;
+constexpr const char* kNotConfirmed = "not confirmed in time";
+
+std::string host_name() {
+  char name[256] = {};
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+Result<std::string> content_of(const std::string& path) {
+  std::ifstream file(path);
+  std::string content(kLargestPlan + 1, '\0');
+  if (!file) return Error::from_errno("read " + printable(path));
+  file.read(content.data(), static_cast<std::streamsize>(content.size()));
+  if (file.bad() || (!file.eof() && file.fail()))
+    return Error("read " + printable(path) + ": it cannot be read");
+  content.resize(static_cast<std::size_t>(file.gcount()));
+  if (content.size() > kLargestPlan)
+    return Error(fmt::format("{} is larger than {}B", printable(path),
+                             short_bytes(static_cast<double>(kLargestPlan))));
+  return content;
+}
+
+Result<Plan> plan_of_file(const std::string& path, const Instant& now) {
+  auto plan = plan_from(TRY(content_of(path)));
+  if (!plan) return std::move(plan).error().while_doing(printable(path));
+  if (plan.value().host != host_name())
+    return Error(fmt::format("{} was made for {}, this is {}", printable(path),
+                             printable(plan.value().host), printable(host_name())));
+  if (plan.value().boot != now.boot)
+    return Error(printable(path) + " was made before this host was booted: make a new one");
+  return plan;
+}
+
+// "KEY=VALUE", as sysctl(8) takes it.
+Result<Proposal> proposal_of(const std::string& wanted, SettingsOfHost& host) {
+  const std::size_t equals = wanted.find('=');
+  if (equals == std::string::npos) return Error("'" + printable(wanted) + "' is not KEY=VALUE");
+  const std::string key = normal_value(wanted.substr(0, equals));
+  const Tunable* tunable = find_tunable(key);
+  if (!tunable)
+    return Error(printable(key) + " is not in the catalogue (netsonde tune list --all)");
+  const std::string value = normal_value(wanted.substr(equals + 1));
+  TRY(check_value(*tunable, value));
+  const ChangeScope scope = host.scope_of(*tunable);
+  const auto found = TRY(host.settings().read(scope, key));
+  if (!found) return Error(key + ": not available here");
+  if (auto restorable = check_value(*tunable, *found); !restorable)
+    return Error("what is there could not be written back: " + restorable.error().message());
+  return Proposal{.key = key,
+                  .scope = scope,
+                  .from = *found,
+                  .to = value,
+                  .finding = "asked for",
+                  .risk = std::string(tunable->risk),
+                  .verify = "read back"};
+}
+
+Result<Plan> plan_of_arguments(const Options& options, SettingsOfHost& host, const Instant& now) {
+  Plan plan{.time_ns = now.time_ns, .host = host_name(), .boot = now.boot, .goal = "asked for"};
+  for (const std::string& wanted : options.tune.set) {
+    Proposal proposal = TRY(proposal_of(wanted, host));
+    if (proposal.from == proposal.to)
+      fmt::print("{} is {} already\n", proposal.key, printable(proposal.to));
+    else
+      plan.proposals.push_back(std::move(proposal));
+  }
+  return plan;
+}
+
+Result<Plan> plan_of(const Options& options, SettingsOfHost& host, const Instant& now) {
+  if (!options.tune.plan.empty()) return plan_of_file(options.tune.plan, now);
+  return plan_of_arguments(options, host, now);
+}
+
+Result<bool> is_wanted(const Plan& plan, const Options& options) {
+  if (options.tune.yes) return true;
+  if (!isatty(STDIN_FILENO)) return Error("nobody can be asked here: --yes applies it");
+  fmt::print("{}Apply {}? [y/N] ", changes_text(plan.proposals),
+             plan.proposals.size() == 1 ? "this change" : "these changes");
+  (void)std::fflush(stdout);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+// Stops signals of the terminal while settings are being written: an end in between would leave
+// them to the guard.
+class Undisturbed {
+ public:
+  Undisturbed() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&signals, signal);
+    sigprocmask(SIG_BLOCK, &signals, &before_);
+  }
+  Undisturbed(const Undisturbed&) = delete;
+  Undisturbed& operator=(const Undisturbed&) = delete;
+  ~Undisturbed() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+// In the guard: nobody reads what it prints.
+void roll_back_at_deadline(std::uint64_t number) {
+  openlog("netsonde", LOG_PID, LOG_DAEMON);
+  auto tuned = TunedHost::open();
+  const auto now = instant_now();
+  if (!tuned || !now) {
+    const Error& error = tuned ? now.error() : tuned.error();
+    syslog(LOG_ERR, "change set %llu is not rolled back: %s",
+           static_cast<unsigned long long>(number), error.message().c_str());
+    return;
+  }
+  TunedHost& host = *tuned.value();
+  if (host.ledger().sets()[number - 1].state != SetState::Pending) return;
+  const Result<> done = host.engine().roll_back(number, kNotConfirmed, now.value());
+  syslog(LOG_WARNING, "change set %llu, %s, is rolled back: %s",
+         static_cast<unsigned long long>(number), kNotConfirmed,
+         done ? undone_text(host.ledger().sets()[number - 1]).c_str()
+              : done.error().message().c_str());
+}
+
+// What an interrupted run has left is undone first.
+Result<> undo_interrupted(TunedHost& host, const Instant& now) {
+  const ChangeSet* left = host.interrupted();
+  if (!left) return {};
+  const std::uint64_t number = left->number;
+  fmt::print(stderr, "netsonde: change set {} was interrupted\n", number);
+  TRY(host.engine().recover(now));
+  const ChangeSet& set = host.ledger().sets()[number - 1];
+  fmt::print(stderr, "{}", undone_text(set));
+  if (set.state == SetState::Stuck) return Error("it could not be undone wholly");
+  return {};
+}
+
+Result<std::uint64_t> apply(TunedHost& host, const Plan& plan, Nanos within) {
+  const Instant now = TRY(instant_now());
+  const std::uint64_t deadline = now.boottime_ns + static_cast<std::uint64_t>(within.count());
+  const std::uint64_t number = TRY(host.engine().begin(plan, deadline, now));
+  const Result<> guarded = start_guard(
+      {.directory = kTunerDirectory, .set = number, .deadline_ns = deadline, .act = [number] {
+         roll_back_at_deadline(number);
+       }});
+  if (!guarded) {
+    TRY(host.engine().roll_back(number, guarded.error().message(), now));
+    return guarded.error();
+  }
+  TRY(host.engine().write(number, now));
+  return number;
+}
+
+int report_outcome(const ChangeSet& set) {
+  if (set.state == SetState::Confirmed) {
+    fmt::print("change set {} is confirmed\n", set.number);
+    return 0;
+  }
+  fmt::print("change set {} is {}: {}\n{}", set.number, name_of(set.state), printable(set.why),
+             undone_text(set));
+  return 1;
+}
+
+Result<int> wait_for_outcome(std::uint64_t number) {
+  TRY(wait_for_end({.directory = kTunerDirectory, .set = number}));
+  const Ledger ledger = TRY(Journal::look(kTunerDirectory));
+  if (ledger.sets()[number - 1].state != SetState::Pending)
+    return report_outcome(ledger.sets()[number - 1]);
+  auto host = TRY(TunedHost::open());  // the guard is gone
+  const Instant now = TRY(instant_now());
+  if (host->interrupted()) TRY(undo_interrupted(*host, now));
+  return report_outcome(host->ledger().sets()[number - 1]);
+}
+
+// The set that confirm and rollback are about, unless told otherwise.
+Result<std::uint64_t> pending_set(const Ledger& ledger) {
+  const ChangeSet* open = ledger.unfinished();
+  if (!open) return Error("nothing is pending");
+  if (open->state == SetState::Stuck || !open->applied)
+    return Error(fmt::format("change set {} was interrupted: netsonde tune recover", open->number));
+  return open->number;
+}
+
+bool can_be_undone(const ChangeSet& set) {
+  return set.state == SetState::Pending || set.state == SetState::Confirmed ||
+         set.state == SetState::Stuck;
+}
+
+// Newest first.
+Result<std::vector<std::uint64_t>> sets_to_undo(const Ledger& ledger, const TuneOptions& options) {
+  std::vector<std::uint64_t> numbers;
+  if (options.to && *options.to > ledger.sets().size())
+    return Error(fmt::format("--to: there is no change set {}", *options.to));
+  for (const ChangeSet& set : std::views::reverse(ledger.sets())) {
+    if (options.to ? set.number <= *options.to : !numbers.empty()) break;
+    if (can_be_undone(set)) numbers.push_back(set.number);
+  }
+  if (numbers.empty()) return Error("there is nothing to roll back");
+  return numbers;
+}
+
+}  // namespace
+
+Result<int> apply_plan(const Options& options) {
+  const Instant now = TRY(instant_now());
+  TRY(undo_interrupted(*TRY(TunedHost::open()), now));
+  auto settings = TRY(SettingsOfHost::open());
+  const Plan plan = TRY(plan_of(options, *settings, now));
+  if (plan.proposals.empty()) {
+    fmt::print("nothing to change\n");
+    return 0;
+  }
+  if (!TRY(is_wanted(plan, options))) return 1;
+  std::uint64_t number = 0;
+  {
+    const Undisturbed undisturbed;
+    auto host = TRY(TunedHost::open());
+    number = TRY(apply(*host, plan, options.tune.confirm_within));
+  }
+  fmt::print(
+      "{}change set {} is applied; it is rolled back in {} unless you run: netsonde tune "
+      "confirm\n",
+      changes_text(plan.proposals), number, short_duration(options.tune.confirm_within));
+  (void)std::fflush(stdout);
+  return options.tune.wait ? wait_for_outcome(number) : Result<int>(0);
+}
+
+Result<int> confirm_changes() {
+  auto host = TRY(TunedHost::open());
+  const std::uint64_t number = TRY(pending_set(host->ledger()));
+  if (host->interrupted())
+    return Error(fmt::format("the guard of change set {} is gone: netsonde tune recover", number));
+  TRY(host->engine().confirm(number, TRY(instant_now())));
+  const ChangeSet& set = host->ledger().sets()[number - 1];
+  for (const Change& change : set.changes)
+    if (change.state != ChangeState::Written)
+      fmt::print("{}: {}: left as it is\n", change.proposal.key, printable(change.problem));
+  return report_outcome(set);
+}
+
+Result<int> roll_back_changes(const Options& options) {
+  auto host = TRY(TunedHost::open());
+  int status = 0;
+  for (const std::uint64_t number : TRY(sets_to_undo(host->ledger(), options.tune))) {
+    TRY(host->engine().roll_back(number, "asked for", TRY(instant_now())));
+    const ChangeSet& set = host->ledger().sets()[number - 1];
+    fmt::print("change set {} is {}\n{}", number, name_of(set.state), undone_text(set));
+    if (set.state == SetState::Stuck) status = 1;
+  }
+  return status;
+}
+
+Result<int> recover_changes() {
+  auto host = TRY(TunedHost::open());
+  if (!host->interrupted()) {
+    fmt::print("nothing was interrupted\n");
+    return 0;
+  }
+  TRY(undo_interrupted(*host, TRY(instant_now())));
+  return 0;
+}
+
+Result<int> hand_back_keys(const Options& options) {
+  auto host = TRY(TunedHost::open());
+  for (const std::string& key : options.tune.keys) {
+    if (!TRY(host->engine().hand_back(key, TRY(instant_now()))))
+      return Error(printable(key) + " is not left alone");
+    fmt::print("{} may be changed again\n", key);
+  }
+  return 0;
+}
+
+}  // namespace netsonde

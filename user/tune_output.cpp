@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/tune_output.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tuner/plan_json.h"
+#include "user/base/text.h"
+#include "user/model/diagnosis/evidence_json.h"
+
+namespace netsonde {
+
+namespace {
+
+std::string or_dash(std::string_view text) {
+  return text.empty() ? "-" : printable(text);
+}
+
+Json or_null(std::string_view text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+// Who has set it to what it is, as far as that can be known.
+std::string set_by(const ListedSetting& setting) {
+  if (!setting.value) return "-";
+  if (setting.set) return fmt::format("change set {}", setting.set);
+  if (setting.at_boot) {
+    const std::string place =
+        fmt::format("{}:{}", printable(setting.at_boot->file), setting.at_boot->line);
+    if (normal_value(setting.at_boot->value) == *setting.value) return place;
+    return fmt::format("run time (not {})", place);
+  }
+  if (setting.tunable->standard.empty()) return "-";
+  return setting.tunable->standard == *setting.value ? "kernel" : "run time";
+}
+
+Json set_by_json(const ListedSetting& setting) {
+  if (!setting.value) return {};
+  const bool file = setting.at_boot && normal_value(setting.at_boot->value) == *setting.value;
+  const std::string who = set_by(setting);
+  Json json = object_of({{"kind", setting.set       ? "netsonde"
+                                  : file            ? "file"
+                                  : who == "-"      ? "unknown"
+                                  : who == "kernel" ? "kernel"
+                                                    : "run-time"},
+                         {"file", setting.at_boot ? Json(setting.at_boot->file) : Json()},
+                         {"line", setting.at_boot ? Json(setting.at_boot->line) : Json()},
+                         {"file_value", setting.at_boot ? Json(setting.at_boot->value) : Json()}});
+  json["set"] = setting.set ? Json(setting.set) : Json();
+  return json;
+}
+
+bool has_bounds(const Tunable& tunable) {
+  return tunable.shape == TunableShape::Number || tunable.shape == TunableShape::Range ||
+         tunable.shape == TunableShape::Triple;
+}
+
+std::string bounds_of(const Tunable& tunable) {
+  return has_bounds(tunable) ? fmt::format("{} to {}", tunable.floor, tunable.ceiling) : "-";
+}
+
+// What became of a change, as the log has it.
+std::string outcome_of(const ChangeSet& set, const Change& change) {
+  if (set.state == SetState::Rebooted) return "ended with the boot";
+  if (change.state == ChangeState::Foreign) return "left to somebody else";
+  if (change.state == ChangeState::Vanished) return "gone";
+  if (change.state == ChangeState::Stuck) return "stuck";
+  if (change.state == ChangeState::Restored) return "rolled back";
+  return std::string(name_of(set.state));
+}
+
+std::string scope_note(const Proposal& proposal) {
+  return proposal.scope.kind == ScopeKind::Host ? ""
+                                                : fmt::format(" ({})", to_text(proposal.scope));
+}
+
+}  // namespace
+
+Json to_json(const ListedSetting& setting) {
+  const Tunable& tunable = *setting.tunable;
+  const bool bounds = has_bounds(tunable);
+  return object_of({{"key", tunable.key},
+                    {"scope", tunable.scope == TunableScope::Host ? "host" : "netns"},
+                    {"value", setting.value ? Json(*setting.value) : Json()},
+                    {"default", or_null(tunable.standard)},
+                    {"floor", bounds ? Json(tunable.floor) : Json()},
+                    {"ceiling", bounds ? Json(tunable.ceiling) : Json()},
+                    {"unit", or_null(tunable.unit)},
+                    {"set_by", set_by_json(setting)},
+                    {"meaning", tunable.meaning},
+                    {"risk", tunable.risk},
+                    {"available", setting.why_not.empty()},
+                    {"why_not", or_null(setting.why_not)}});
+}
+
+std::string list_text(const std::vector<ListedSetting>& settings) {
+  std::string text = fmt::format("{:<38} {:<20} {:<12} {}\n", "KEY", "VALUE", "DEFAULT", "SET BY");
+  for (const ListedSetting& setting : settings)
+    text += fmt::format(
+        "{:<38} {:<20} {:<12} {}\n", setting.tunable->key,
+        setting.value ? printable(*setting.value) : "-", or_dash(setting.tunable->standard),
+        setting.why_not.empty() ? set_by(setting) : "not available here: " + setting.why_not);
+  return text;
+}
+
+std::string details_text(const ListedSetting& setting) {
+  const Tunable& tunable = *setting.tunable;
+  const std::string unit = tunable.unit.empty() ? "" : fmt::format(" {}", tunable.unit);
+  std::string text = fmt::format("{}\n", tunable.key);
+  const auto line = [&text](std::string_view name, const std::string& value) {
+    text += fmt::format("  {:<9} {}\n", name, value);
+  };
+  line("meaning", std::string(tunable.meaning));
+  line("risk", std::string(tunable.risk));
+  line("scope", tunable.scope == TunableScope::Host ? "the whole host" : "one network namespace");
+  line("value",
+       setting.value ? printable(*setting.value) + unit : "not available here: " + setting.why_not);
+  line("default",
+       tunable.standard.empty() ? "depends on the host" : std::string(tunable.standard) + unit);
+  if (has_bounds(tunable)) line("bounds", bounds_of(tunable) + unit);
+  line("set by", set_by(setting));
+  return text;
+}
+
+std::string changes_text(const std::vector<Proposal>& proposals) {
+  std::string text;
+  for (const Proposal& proposal : proposals)
+    text += fmt::format("  {}{}: {} -> {}\n", proposal.key, scope_note(proposal),
+                        printable(proposal.from), printable(proposal.to));
+  return text;
+}
+
+Json to_json(const TuneStatus& status) {
+  Json changes = Json::array(), left_alone = Json::array();
+  for (const auto& [set, change] : status.changes) changes.push_back(log_json(*set, *change));
+  for (const ForeignKey& one : *status.left_alone)
+    left_alone.push_back(object_of({{"key", one.key}, {"scope", to_json(one.scope)}}));
+  const bool pending = status.seconds_left.has_value();
+  return object_of({{"schema", 1},
+                    {"state", status.state},
+                    {"set", status.set ? Json(status.set->number) : Json()},
+                    {"deadline", pending ? Json(rfc3339(status.deadline_time_ns)) : Json()},
+                    {"seconds_left", pending ? Json(*status.seconds_left) : Json()},
+                    {"changes", std::move(changes)},
+                    {"left_alone", std::move(left_alone)}});
+}
+
+std::string status_text(const TuneStatus& status) {
+  std::string text = status.state;
+  if (status.set) text += fmt::format(": change set {}", status.set->number);
+  if (status.seconds_left)
+    text += fmt::format(", rolled back in {} s unless you run: netsonde tune confirm",
+                        std::max<std::int64_t>(0, *status.seconds_left));
+  if (status.state == "needs-recovery") text += "; run: netsonde tune recover";
+  if (status.state == "rolled-back" && !status.set->why.empty())
+    text += ": " + printable(status.set->why);
+  text += "\n";
+  for (const auto& [set, change] : status.changes) text += changes_text({change->proposal});
+  for (const ForeignKey& one : *status.left_alone)
+    text += fmt::format("  {} is left alone: somebody else has set it\n", one.key);
+  if (status.set && status.set->state == SetState::Stuck) text += undone_text(*status.set);
+  return text;
+}
+
+Json log_json(const ChangeSet& set, const Change& change) {
+  const Proposal& proposal = change.proposal;
+  Json evidence = Json::array();
+  for (const Evidence& one : proposal.evidence) evidence.push_back(to_json(one));
+  return object_of({{"set", set.number},
+                    {"time", rfc3339(set.time_ns)},
+                    {"key", proposal.key},
+                    {"scope", to_json(proposal.scope)},
+                    {"before", proposal.from},
+                    {"after", proposal.to},
+                    {"read_back", change.read_back ? Json(*change.read_back) : Json()},
+                    {"evidence", std::move(evidence)},
+                    {"finding", or_null(proposal.finding)},
+                    {"effect", nullptr},
+                    {"outcome", outcome_of(set, change)},
+                    {"problem", or_null(change.problem)},
+                    {"ended", set.ended_ns ? Json(rfc3339(set.ended_ns)) : Json()},
+                    {"why", or_null(set.why)}});
+}
+
+std::string log_text(const std::vector<ChangeSet>& sets) {
+  std::string text;
+  for (const ChangeSet& set : sets) {
+    text += fmt::format("{}  change set {}: {}{}\n", rfc3339(set.time_ns), set.number,
+                        name_of(set.state), set.why.empty() ? "" : ": " + printable(set.why));
+    for (const Change& change : set.changes)
+      text += fmt::format("  {}{}: {} -> {}: {}{}\n", change.proposal.key,
+                          scope_note(change.proposal), printable(change.proposal.from),
+                          printable(change.proposal.to), outcome_of(set, change),
+                          change.problem.empty() ? "" : ": " + printable(change.problem));
+  }
+  return text;
+}
+
+std::string undone_text(const ChangeSet& set) {
+  std::string text;
+  for (const Change& change : set.changes) {
+    const std::string problem = change.problem.empty() ? "" : ": " + printable(change.problem);
+    text += fmt::format("  {}{}: {}{}\n", change.proposal.key, scope_note(change.proposal),
+                        change.state == ChangeState::Restored
+                            ? "is " + printable(change.proposal.from) + " again"
+                            : outcome_of(set, change),
+                        problem);
+  }
+  const std::vector<std::string> lines = by_hand(set);
+  if (!lines.empty()) text += "What remains, by hand:\n";
+  for (const std::string& line : lines) text += "  " + line + "\n";
+  return text;
+}
+
+}  // namespace netsonde

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tuner/drop_ins.h"
+#include "tuner/ledger.h"
+#include "tuner/tunable.h"
+#include "user/base/json.h"
+
+namespace netsonde {
+
+// What the tuner prints, for people and, as contracts, for programs.
+
+// One setting as this host has it.
+struct ListedSetting {
+  const Tunable* tunable = nullptr;
+  std::optional<std::string> value{};  // absent: not available here
+  std::string why_not{};
+  const Assignment* at_boot = nullptr;  // what sysctl's files say
+  std::uint64_t set = 0;                // the change set of ours that is in force; 0: none
+};
+Json to_json(const ListedSetting& setting);
+std::string list_text(const std::vector<ListedSetting>& settings);
+// All that is known of one.
+std::string details_text(const ListedSetting& setting);
+
+// The changes as a table: what was, what is to be.
+std::string changes_text(const std::vector<Proposal>& proposals);
+
+struct ChangeInForce {
+  const ChangeSet* set = nullptr;
+  const Change* change = nullptr;
+};
+
+struct TuneStatus {
+  std::string state{};             // "none", "pending", "confirmed", "rolled-back", ...
+  const ChangeSet* set = nullptr;  // the newest of this run of the kernel
+  std::vector<ChangeInForce> changes{};
+  std::optional<std::int64_t> seconds_left{};
+  std::int64_t deadline_time_ns = 0;  // since the epoch
+  const std::vector<ForeignKey>* left_alone = nullptr;
+};
+Json to_json(const TuneStatus& status);
+std::string status_text(const TuneStatus& status);
+
+// A line per change.
+Json log_json(const ChangeSet& set, const Change& change);
+std::string log_text(const std::vector<ChangeSet>& sets);
+
+// What became of the changes of a set that is undone.
+std::string undone_text(const ChangeSet& set);
+
+}  // namespace netsonde

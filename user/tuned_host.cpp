@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/tuned_host.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <ctime>
+#include <fstream>
+
+#include "tuner/guard.h"
+
+namespace netsonde {
+
+namespace {
+
+std::int64_t nanoseconds_of(clockid_t clock) {
+  timespec now = {};
+  clock_gettime(clock, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+std::uint64_t inode_of(const ChangeScope& scope) {
+  std::uint64_t inode = 0;
+  std::from_chars(scope.name.data(), scope.name.data() + scope.name.size(), inode);
+  return inode;
+}
+
+ChangeScope scope_of(const NamespaceIdentity& identity) {
+  return {.kind = ScopeKind::Namespace,
+          .name = std::to_string(identity.inode),
+          .cookie = identity.cookie};
+}
+
+}  // namespace
+
+Result<Instant> instant_now() {
+  Instant now{.time_ns = nanoseconds_of(CLOCK_REALTIME),
+              .boottime_ns = static_cast<std::uint64_t>(nanoseconds_of(CLOCK_BOOTTIME))};
+  constexpr const char* kPath = "/proc/sys/kernel/random/boot_id";
+  std::ifstream file(kPath);
+  if (!(file >> now.boot)) return Error(std::string("read ") + kPath + ": it cannot be read");
+  return now;
+}
+
+Result<Namespaces> Namespaces::open() {
+  return Namespaces(TRY(own_namespace()));
+}
+
+ChangeScope Namespaces::own() const {
+  return scope_of(own_);
+}
+
+const NetworkNamespace* Namespaces::look_up(std::uint64_t inode) {
+  if (const auto known = known_.find(inode); known != known_.end()) return &known->second;
+  for (NetworkNamespace& one : network_namespaces()) known_.try_emplace(one.inode, std::move(one));
+  const auto found = known_.find(inode);
+  return found == known_.end() ? nullptr : &found->second;
+}
+
+std::optional<ChangeScope> Namespaces::find(std::uint64_t inode) {
+  if (inode == own_.inode) return own();
+  const NetworkNamespace* found = look_up(inode);
+  std::optional<ChangeScope> scope;
+  if (!found) return scope;
+  (void)inside(*found, [&scope]() -> Result<> {
+    scope = netsonde::scope_of(TRY(own_namespace()));
+    return {};
+  });
+  return scope;
+}
+
+// A namespace whose descriptor we hold does not go; one that had the inode before it has another
+// cookie.
+Result<bool> Namespaces::enter(const ChangeScope& scope,
+                               const std::function<Result<>()>& function) {
+  if (scope.kind == ScopeKind::Host || scope == own()) {
+    TRY(function());
+    return true;
+  }
+  const NetworkNamespace* found = look_up(inode_of(scope));
+  if (!found) return false;
+  bool same = false;
+  TRY(inside(*found, [&]() -> Result<> {
+    same = TRY(own_namespace()).cookie == scope.cookie;
+    return same ? function() : Result<>();
+  }));
+  return same;
+}
+
+Result<std::unique_ptr<SettingsOfHost>> SettingsOfHost::open() {
+  std::unique_ptr<SettingsOfHost> host(new SettingsOfHost(TRY(Namespaces::open())));
+  Namespaces& namespaces = host->namespaces_;
+  host->sysctl_ =
+      TRY(Sysctl::open("/proc/sys", [&namespaces](const auto& scope, const auto& function) {
+        return namespaces.enter(scope, function);
+      }));
+  return host;
+}
+
+ChangeScope SettingsOfHost::scope_of(const Tunable& tunable) const {
+  return tunable.scope == TunableScope::Host ? ChangeScope() : namespaces_.own();
+}
+
+TunedHost::TunedHost(std::unique_ptr<SettingsOfHost> host, Journal journal)
+    : host_(std::move(host)),
+      journal_(std::move(journal)),
+      engine_(host_->settings(), journal_.ledger(),
+              [this](const Record& record) { return journal_.append(record); }) {}
+
+Result<std::unique_ptr<TunedHost>> TunedHost::open() {
+  if (geteuid() != 0) return Error("changing settings needs root: sudo netsonde tune ...");
+  auto host = TRY(SettingsOfHost::open());
+  Journal journal = TRY(Journal::open(kTunerDirectory));
+  return std::unique_ptr<TunedHost>(new TunedHost(std::move(host), std::move(journal)));
+}
+
+const ChangeSet* TunedHost::interrupted() {
+  const ChangeSet* open = ledger().unfinished();
+  const bool guarded = open && open->state == SetState::Pending && has_guard(kTunerDirectory);
+  return guarded ? nullptr : open;
+}
+
+}  // namespace netsonde

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tuner/change_engine.h"
+#include "tuner/journal.h"
+#include "tuner/sysctl.h"
+#include "user/capture/netns.h"
+
+namespace netsonde {
+
+// Where the journal lives.
+inline constexpr const char* kTunerDirectory = "/var/lib/netsonde";
+
+// On the clocks that changes are kept with.
+Result<Instant> instant_now();
+
+// The network namespaces of this host, entered when a setting of theirs is wanted.
+class Namespaces {
+ public:
+  static Result<Namespaces> open();
+
+  // The one that we are in.
+  ChangeScope own() const;
+  // By its inode; absent: there is none.
+  std::optional<ChangeScope> find(std::uint64_t inode);
+  // False: it is gone, or another one has its inode.
+  Result<bool> enter(const ChangeScope& scope, const std::function<Result<>()>& function);
+
+ private:
+  explicit Namespaces(NamespaceIdentity own) : own_(own) {}
+  const NetworkNamespace* look_up(std::uint64_t inode);
+
+  NamespaceIdentity own_;
+  std::map<std::uint64_t, NetworkNamespace> known_;
+};
+
+// The settings of this host, to be read. Stays where it is.
+class SettingsOfHost {
+ public:
+  static Result<std::unique_ptr<SettingsOfHost>> open();
+
+  Namespaces& namespaces() { return namespaces_; }
+  Settings& settings() { return *sysctl_; }
+  // Where a setting holds as seen from the own namespace.
+  ChangeScope scope_of(const Tunable& tunable) const;
+
+ private:
+  explicit SettingsOfHost(Namespaces namespaces) : namespaces_(std::move(namespaces)) {}
+
+  Namespaces namespaces_;
+  std::optional<Sysctl> sysctl_;
+};
+
+// The same, to be changed: whoever has it is alone in changing this host. Stays where it is.
+class TunedHost {
+ public:
+  static Result<std::unique_ptr<TunedHost>> open();
+
+  SettingsOfHost& host() { return *host_; }
+  Ledger& ledger() { return journal_.ledger(); }
+  ChangeEngine& engine() { return engine_; }
+
+  // A set that has not ended, and whose guard is gone.
+  const ChangeSet* interrupted();
+
+ private:
+  TunedHost(std::unique_ptr<SettingsOfHost> host, Journal journal);
+
+  std::unique_ptr<SettingsOfHost> host_;
+  Journal journal_;
+  ChangeEngine engine_;
+};
+
+}  // namespace netsonde
