@@ -114,6 +114,36 @@ Result<> ChangeEngine::write(std::uint64_t set, const Instant& now) {
   return noted;
 }
 
+// The journal says already that it may be written: it tells what was there, and what we left.
+Result<> ChangeEngine::switch_to(std::uint64_t set, bool in_force) {
+  for (const Change& change : ledger_.sets()[set - 1].changes) {
+    const Proposal& proposal = change.proposal;
+    const auto there = TRY(settings_.read(proposal.scope, proposal.key));
+    if (!there) return Error(name_of(proposal) + ": not available any more");
+    if (*there != proposal.from && there != change.read_back)
+      return Error(
+          fmt::format("{}: somebody else has set it to {}", name_of(proposal), printable(*there)));
+    const std::string& wanted = in_force ? proposal.to : proposal.from;
+    if (*there == wanted) continue;
+    const std::string found = TRY(put(proposal, wanted));
+    if (found != wanted)
+      return Error(fmt::format("{}: the kernel made {} of {}", name_of(proposal), printable(found),
+                               printable(wanted)));
+  }
+  return {};
+}
+
+Result<> ChangeEngine::note_effect(std::uint64_t set, const ChangeEffect& effect,
+                                   const Instant& now) {
+  for (std::size_t i = 0; i < ledger_.sets()[set - 1].changes.size(); ++i)
+    TRY(note({.kind = RecordKind::Effect,
+              .set = set,
+              .time_ns = now.time_ns,
+              .change = i,
+              .effect = effect}));
+  return {};
+}
+
 Result<> ChangeEngine::confirm(std::uint64_t set, const Instant& now) {
   const std::vector<Change> changes = ledger_.sets()[set - 1].changes;
   for (std::size_t i = 0; i < changes.size(); ++i) {

@@ -35,6 +35,12 @@ class ChangeEngine {
   // Writes, and reads back; where that does not hold, undoes the set and fails.
   Result<> write(std::uint64_t set, const Instant& now);
 
+  // Has a pending set in force, or what was there before, for a while; fails when somebody else has
+  // changed a setting meanwhile, or when it is not read back.
+  Result<> switch_to(std::uint64_t set, bool in_force);
+  // What a change of it has done.
+  Result<> note_effect(std::uint64_t set, const ChangeEffect& effect, const Instant& now);
+
   // A pending set stays. What somebody else has changed meanwhile is theirs from now on.
   Result<> confirm(std::uint64_t set, const Instant& now);
   // Undoes a pending or a confirmed set, the last change first; one of another run of the kernel is

@@ -7,6 +7,7 @@
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,13 +43,14 @@ flock whole_file() {
 // What the guard waits for.
 struct Posts {
   UniqueFd lock{}, timer{}, journal{}, signals{};
+  UniqueFd owner{};  // none: it is not bound
 };
 
 Result<UniqueFd> timer_at(std::uint64_t deadline_ns) {
   UniqueFd timer(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC));
   itimerspec at = {};
   at.it_value.tv_sec = static_cast<time_t>(deadline_ns / kSecond);
-  at.it_value.tv_nsec = static_cast<long>(deadline_ns % kSecond) + 1;  // 0 would switch it off
+  at.it_value.tv_nsec = static_cast<long>(deadline_ns % kSecond);
   if (!timer || timerfd_settime(timer.get(), TFD_TIMER_ABSTIME, &at, nullptr))
     return Error::from_errno("set the guard's timer");
   return timer;
@@ -74,14 +76,14 @@ Result<UniqueFd> request_to_end() {
 }
 
 Result<Posts> begin_watching(const GuardDuty& duty) {
-  Posts watch{.lock = lock_of_guard(duty.directory, O_CREAT)};
+  Posts posts{.lock = lock_of_guard(duty.directory, O_CREAT)};
   flock lock = whole_file();
-  if (!watch.lock || fcntl(watch.lock.get(), F_OFD_SETLK, &lock))
+  if (!posts.lock || fcntl(posts.lock.get(), F_OFD_SETLK, &lock))
     return Error::from_errno("take the guard's lock");
-  watch.timer = TRY(timer_at(duty.deadline_ns));
-  watch.journal = TRY(changes_of(Journal::path_in(duty.directory)));
-  watch.signals = TRY(request_to_end());
-  return watch;
+  posts.timer = TRY(timer_at(duty.deadline_ns));
+  posts.journal = TRY(changes_of(Journal::path_in(duty.directory)));
+  posts.signals = TRY(request_to_end());
+  return posts;
 }
 
 // A journal that cannot be read does not say that it has ended.
@@ -91,15 +93,16 @@ bool has_ended(const GuardDuty& duty) {
   return ledger.value().sets()[duty.set - 1].state != SetState::Pending;
 }
 
-void stand_guard(const GuardDuty& duty, const Posts& watch) {
+void stand_guard(const GuardDuty& duty, const Posts& posts) {
   while (!has_ended(duty)) {
-    pollfd fds[] = {{.fd = watch.timer.get(), .events = POLLIN, .revents = 0},
-                    {.fd = watch.journal.get(), .events = POLLIN, .revents = 0},
-                    {.fd = watch.signals.get(), .events = POLLIN, .revents = 0}};
+    pollfd fds[] = {{.fd = posts.timer.get(), .events = POLLIN, .revents = 0},
+                    {.fd = posts.journal.get(), .events = POLLIN, .revents = 0},
+                    {.fd = posts.signals.get(), .events = POLLIN, .revents = 0},
+                    {.fd = posts.owner.get(), .events = POLLIN, .revents = 0}};
     if (poll(fds, std::size(fds), -1) < 0) continue;
-    if (fds[0].revents || fds[2].revents) return duty.act();
+    if (fds[0].revents || fds[2].revents || fds[3].revents) return duty.act();
     char events[4096];
-    (void)!read(watch.journal.get(), events, sizeof(events));
+    (void)!read(posts.journal.get(), events, sizeof(events));
   }
 }
 
@@ -115,14 +118,25 @@ void leave_everything(int& pipe) {
   prctl(PR_SET_NAME, "netsonde-guard");
 }
 
-[[noreturn]] void be_guard(const GuardDuty& duty, int pipe) {
+// Readable when that process has ended; it is the one that has forked us.
+Result<UniqueFd> end_of(pid_t parent) {
+  UniqueFd fd(static_cast<int>(syscall(SYS_pidfd_open, parent, 0)));
+  if (fd && getppid() == parent) return fd;
+  return Error("whoever started the guard has ended");
+}
+
+[[noreturn]] void be_guard(const GuardDuty& duty, pid_t parent, int pipe) {
   leave_everything(pipe);
+  auto owner = duty.bound ? end_of(parent) : UniqueFd();
   if (fork()) _exit(0);
-  const auto watch = begin_watching(duty);
-  const std::string answer = watch ? "" : watch.error().message();
+  auto posts = owner ? begin_watching(duty) : Result<Posts>(owner.error());
+  const std::string answer = posts ? "" : posts.error().message();
   (void)!write(pipe, answer.c_str(), answer.size() + 1);
   close(pipe);
-  if (watch) stand_guard(duty, watch.value());
+  if (posts) {
+    posts.value().owner = std::move(owner).value();
+    stand_guard(duty, posts.value());
+  }
   _exit(0);
 }
 
@@ -149,9 +163,9 @@ Result<> start_guard(const GuardDuty& duty) {
   if (pipe2(ends, O_CLOEXEC)) return Error::from_errno("start the guard");
   const UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
-  const pid_t pid = fork();
+  const pid_t parent = getpid(), pid = fork();
   if (pid < 0) return Error::from_errno("start the guard");
-  if (pid == 0) be_guard(duty, writer.get());
+  if (pid == 0) be_guard(duty, parent, writer.get());
   writer.reset();
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) continue;
   return wait_until_ready(reader.get());

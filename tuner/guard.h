@@ -12,7 +12,8 @@ namespace netsonde {
 struct GuardDuty {
   std::string directory{};        // of the journal
   std::uint64_t set = 0;          // the change set that is watched
-  std::uint64_t deadline_ns = 0;  // CLOCK_BOOTTIME
+  std::uint64_t deadline_ns = 0;  // CLOCK_BOOTTIME; 0: none
+  bool bound = false;             // to the process that starts it: its end is the deadline too
   // Runs in the guard at the deadline, or when it is told to end (SIGTERM) before.
   std::function<void()> act{};
 };

@@ -87,6 +87,9 @@ Result<> Ledger::take_change(const Record& record, ChangeSet& set) {
     if (change.state != ChangeState::Writing) return misplaced();
     change.state = ChangeState::Written;
     change.read_back = record.text;
+  } else if (record.kind == RecordKind::Effect) {
+    if (!record.effect) return misplaced();
+    change.effect = record.effect;
   } else {
     if (!is_end(record.state)) return misplaced();
     change.state = record.state;
@@ -130,7 +133,7 @@ Result<> Ledger::take(const Record& record) {
   ChangeSet* set = find(sets_, record.set);
   if (!set) return misplaced();
   const bool of_change = record.kind == RecordKind::Writing || record.kind == RecordKind::Written ||
-                         record.kind == RecordKind::Ended;
+                         record.kind == RecordKind::Ended || record.kind == RecordKind::Effect;
   return of_change ? take_change(record, *set) : take_end(record, *set);
 }
 

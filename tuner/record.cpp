@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t kChecksumLength = 8;
 
-constexpr std::array kKinds = {"begin", "writing",     "written",  "applied",    "confirmed",
-                               "ended", "rolled-back", "rebooted", "handed-back"};
+constexpr std::array kKinds = {"begin", "writing",     "written",  "applied",     "confirmed",
+                               "ended", "rolled-back", "rebooted", "handed-back", "effect"};
 constexpr std::array kChangeStates = {"planned", "writing",  "written", "restored",
                                       "foreign", "vanished", "stuck"};
 constexpr std::array kSetStates = {"pending", "confirmed", "rolled-back", "stuck", "rebooted"};
@@ -51,6 +51,24 @@ Result<ChangeSet> begin_from(const Json& json) {
   return set;
 }
 
+Json to_json(const ChangeEffect& effect) {
+  return object_of({{"metric", effect.metric},
+                    {"blocks", effect.blocks},
+                    {"ratio", effect.ratio},
+                    {"low", effect.low},
+                    {"high", effect.high},
+                    {"verdict", effect.verdict}});
+}
+
+Result<ChangeEffect> effect_from(const Json& json) {
+  return ChangeEffect{.metric = TRY(text_member(json, "metric")),
+                      .blocks = TRY(integer_member<std::size_t>(json, "blocks")),
+                      .ratio = TRY(number_member(json, "ratio")),
+                      .low = TRY(number_member(json, "low")),
+                      .high = TRY(number_member(json, "high")),
+                      .verdict = TRY(text_member(json, "verdict"))};
+}
+
 Json to_json(const Record& record) {
   Json json = object_of({{"record", kKinds.at(static_cast<std::size_t>(record.kind))},
                          {"set", record.set},
@@ -64,6 +82,10 @@ Json to_json(const Record& record) {
     case RecordKind::HandedBack:
       json["key"] = record.key->key;
       json["scope"] = to_json(record.key->scope);
+      break;
+    case RecordKind::Effect:
+      json["change"] = record.change;
+      json["effect"] = to_json(*record.effect);
       break;
     case RecordKind::Applied:
     case RecordKind::Confirmed:
@@ -90,6 +112,10 @@ Result<Record> with_members(Record record, const Json& json) {
     case RecordKind::HandedBack:
       record.key = {.key = TRY(text_member(json, "key")),
                     .scope = TRY(scope_from(*TRY(object_member(json, "scope"))))};
+      break;
+    case RecordKind::Effect:
+      record.change = TRY(integer_member<std::size_t>(json, "change"));
+      record.effect = TRY(effect_from(*TRY(object_member(json, "effect"))));
       break;
     case RecordKind::Applied:
     case RecordKind::Confirmed:

@@ -26,11 +26,20 @@ enum class ChangeState : std::uint8_t {
 };
 std::string_view name_of(ChangeState state);  // "planned", "writing", "written", ...
 
+// What a change has done, as it was measured.
+struct ChangeEffect {
+  std::string metric{};  // "rx_bytes_per_s"
+  std::size_t blocks = 0;
+  double ratio = 1, low = 1, high = 1;  // what it became, of what it was, and its interval of 95%
+  std::string verdict{};                // "better", "worse", "equivalent", "inconclusive"
+};
+
 struct Change {
   Proposal proposal{};
   ChangeState state = ChangeState::Planned;
   std::optional<std::string> read_back{};  // after writing
   std::string problem{};                   // of what went wrong last
+  std::optional<ChangeEffect> effect{};    // absent: nobody measured it
 };
 
 enum class SetState : std::uint8_t {
@@ -74,7 +83,8 @@ enum class RecordKind : std::uint8_t {
   Ended,       // a change is at an end: state, and text if there was a problem
   RolledBack,  // the set: text is why
   Rebooted,    // the set
-  HandedBack   // a key that was somebody else's may be changed again
+  HandedBack,  // a key that was somebody else's may be changed again
+  Effect       // what the change has done
 };
 
 struct Record {
@@ -86,6 +96,7 @@ struct Record {
   std::string text{};
   std::optional<ChangeSet> begun{};
   std::optional<ForeignKey> key{};
+  std::optional<ChangeEffect> effect{};
 };
 
 // One line of the journal: checksum, JSON, newline.

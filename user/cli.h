@@ -74,6 +74,7 @@ struct ExperimentOptions {
 
 enum class TuneAction : std::uint8_t {
   List,
+  Experiment,
   Apply,
   Confirm,
   Rollback,
@@ -94,6 +95,12 @@ struct TuneOptions {
   Nanos confirm_within = std::chrono::seconds(60);
   bool yes = false, wait = false;
   std::optional<std::uint64_t> to;  // rollback
+  // experiment
+  std::string metric, load, probe;
+  std::size_t blocks = 12;
+  Nanos period = std::chrono::seconds(5), wash_out = std::chrono::seconds(2);
+  std::optional<std::uint64_t> seed;  // absent: by chance
+  bool keep = false;
 };
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.

@@ -2,18 +2,22 @@
 #include "user/cli_tune.h"
 
 #include "user/cli_values.h"
+#include "user/model/inference.h"
 
 namespace netsonde {
 
 namespace {
 
-CLI::Validator number_into(std::optional<std::uint64_t>& target) {
+template <typename Number>
+CLI::Validator number_into(Number& target, std::uint64_t low, std::uint64_t high) {
   return CLI::Validator(
-      [&target](std::string& text) -> std::string {
+      [&target, low, high](std::string& text) -> std::string {
         std::uint64_t value = 0;
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
         if (error != std::errc() || end != text.data() + text.size())
           return "'" + printable(text) + "' is no whole number";
+        if (value < low || value > high)
+          return fmt::format("{} is not from {} to {}", value, low, high);
         target = value;
         return {};
       },
@@ -55,13 +59,44 @@ void TuneArguments::add_apply(CLI::App* tune, Options& options) {
   apply->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");
 }
 
+void TuneArguments::add_experiment(CLI::App* tune, Options& options) {
+  TuneOptions& wanted = options.tune;
+  CLI::App* experiment =
+      action(tune, "experiment", "Whether a value is better than what is there, by turns, measured",
+             TuneAction::Experiment, options);
+  experiment->add_option("--set", wanted.set, "What is tried; several are tried together")
+      ->option_text("KEY=VALUE ...")
+      ->required();
+  experiment->add_option("--metric", wanted.metric, "What decides (that of the load or probe)")
+      ->option_text("METRIC");
+  experiment->add_option("--load", wanted.load, "Measure while this command of the shell runs")
+      ->option_text("COMMAND");
+  experiment->add_option("--probe", wanted.probe, "Measure how this answers")->option_text("URL");
+  experiment->add_option("--blocks", text(), "So often each way (12)")
+      ->option_text("N")
+      ->check(number_into(wanted.blocks, kFewestBlocks, 1000));
+  experiment
+      ->add_option("--period", text(), "Measure so long each time; a load decides itself (5s)")
+      ->option_text("TIME")
+      ->check(duration_into(wanted.period));
+  experiment->add_option("--wash-out", text(), "After each change wait before measuring (2s)")
+      ->option_text("TIME")
+      ->check(duration_into(wanted.wash_out));
+  experiment->add_option("--seed", text(), "Of the order (by chance)")
+      ->option_text("N")
+      ->check(number_into(wanted.seed, 0, ~0ULL));
+  experiment->add_flag("--keep", wanted.keep, "What proved to be better stays");
+  experiment->add_flag("--yes", wanted.yes, "Do not ask");
+  experiment->add_flag("--json", options.json, "JSON instead of text, one object per metric");
+}
+
 void TuneArguments::add_undoing(CLI::App* tune, Options& options) {
   action(tune, "confirm", "What was applied stays", TuneAction::Confirm, options);
   CLI::App* rollback =
       action(tune, "rollback", "Undo the newest change set", TuneAction::Rollback, options);
   rollback->add_option("--to", text(), "Undo all change sets after this one; 0: all")
       ->option_text("SET")
-      ->check(number_into(options.tune.to));
+      ->check(number_into(options.tune.to, 0, ~0ULL));
   action(tune, "recover", "Undo what was interrupted", TuneAction::Recover, options);
   CLI::App* hand_back = action(tune, "hand-back", "netsonde may change again what others have set",
                                TuneAction::HandBack, options);
@@ -83,6 +118,7 @@ void TuneArguments::add(CLI::App* tune, Options& options) {
   tune->require_subcommand(1);
   add_list(tune, options);
   add_apply(tune, options);
+  add_experiment(tune, options);
   add_undoing(tune, options);
   add_looking(tune, options);
 }

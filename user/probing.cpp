@@ -17,10 +17,21 @@ namespace netsonde {
 Result<std::unique_ptr<Probing>> Probing::open(const ProbingSettings& settings) {
   std::unique_ptr<Probing> probing(new Probing());
   TRY(probing->open_session(settings));
-  Loop& loop = probing->loop();
-  probing->lookup_ = TRY(Lookup::open(loop, settings.lookup));
-  probing->transfers_ = TRY(Transfers::open(loop, settings.transfer));
+  TRY(probing->open_probers(settings));
   return probing;
+}
+
+Result<std::unique_ptr<Probing>> Probing::open_on(Loop& loop, const ProbingSettings& settings) {
+  std::unique_ptr<Probing> probing(new Probing());
+  probing->running_ = &loop;
+  TRY(probing->open_probers(settings));
+  return probing;
+}
+
+Result<> Probing::open_probers(const ProbingSettings& settings) {
+  lookup_ = TRY(Lookup::open(loop(), settings.lookup));
+  transfers_ = TRY(Transfers::open(loop(), settings.transfer));
+  return {};
 }
 
 // What cannot be watched is said, and the rest measured all the same.
@@ -53,6 +64,7 @@ Result<> Probing::open_session(const ProbingSettings& settings) {
 }
 
 Loop& Probing::loop() {
+  if (running_) return *running_;
   return session_ ? session_->loop() : *loop_;
 }
 

@@ -28,6 +28,8 @@ struct ProbingSettings {
 class Probing {
  public:
   static Result<std::unique_ptr<Probing>> open(const ProbingSettings& settings);
+  // On a loop that runs anyway and outlives it, without a record of the kernel's.
+  static Result<std::unique_ptr<Probing>> open_on(Loop& loop, const ProbingSettings& settings);
   Probing(const Probing&) = delete;
   Probing& operator=(const Probing&) = delete;
 
@@ -55,10 +57,12 @@ class Probing {
  private:
   Probing() = default;
   Result<> open_session(const ProbingSettings& settings);
+  Result<> open_probers(const ProbingSettings& settings);
 
   std::string without_bpf_;
   std::optional<Session> session_;
   std::optional<Loop> loop_;  // without a session
+  Loop* running_ = nullptr;   // somebody else's
   Witness witness_;
   Filter filter_;
   bool stopped_ = false;

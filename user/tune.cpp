@@ -10,6 +10,7 @@
 #include "tuner/guard.h"
 #include "user/base/text.h"
 #include "user/tune_apply.h"
+#include "user/tune_experiment.h"
 #include "user/tune_output.h"
 #include "user/tuned_host.h"
 
@@ -197,6 +198,7 @@ Result<int> unpersist() {
 Result<int> run_tune(const Options& options) {
   switch (options.tune.action) {
     case TuneAction::List: return list_settings(options);
+    case TuneAction::Experiment: return run_tune_experiment(options);
     case TuneAction::Apply: return apply_plan(options);
     case TuneAction::Confirm: return confirm_changes();
     case TuneAction::Rollback: return roll_back_changes(options);

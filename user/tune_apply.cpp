@@ -79,32 +79,9 @@ Result<Proposal> proposal_of(const std::string& wanted, SettingsOfHost& host) {
                   .verify = "read back"};
 }
 
-Result<Plan> plan_of_arguments(const Options& options, SettingsOfHost& host, const Instant& now) {
-  Plan plan{.time_ns = now.time_ns, .host = host_name(), .boot = now.boot, .goal = "asked for"};
-  for (const std::string& wanted : options.tune.set) {
-    Proposal proposal = TRY(proposal_of(wanted, host));
-    if (proposal.from == proposal.to)
-      fmt::print("{} is {} already\n", proposal.key, printable(proposal.to));
-    else
-      plan.proposals.push_back(std::move(proposal));
-  }
-  return plan;
-}
-
-Result<Plan> plan_of(const Options& options, SettingsOfHost& host, const Instant& now) {
-  if (!options.tune.plan.empty()) return plan_of_file(options.tune.plan, now);
-  return plan_of_arguments(options, host, now);
-}
-
-Result<bool> is_wanted(const Plan& plan, const Options& options) {
-  if (options.tune.yes) return true;
-  if (!isatty(STDIN_FILENO)) return Error("nobody can be asked here: --yes applies it");
-  fmt::print("{}Apply {}? [y/N] ", changes_text(plan.proposals),
-             plan.proposals.size() == 1 ? "this change" : "these changes");
-  (void)std::fflush(stdout);
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
+Result<Plan> plan_of(const Options& options, SettingsOfHost& host) {
+  if (!options.tune.plan.empty()) return plan_of_file(options.tune.plan, TRY(instant_now()));
+  return plan_of_values(options.tune.set, host);
 }
 
 // Stops signals of the terminal while settings are being written: an end in between would leave
@@ -145,33 +122,16 @@ void roll_back_at_deadline(std::uint64_t number) {
               : done.error().message().c_str());
 }
 
-// What an interrupted run has left is undone first.
-Result<> undo_interrupted(TunedHost& host, const Instant& now) {
+Result<> undo_interrupted(TunedHost& host) {
   const ChangeSet* left = host.interrupted();
   if (!left) return {};
   const std::uint64_t number = left->number;
   fmt::print(stderr, "netsonde: change set {} was interrupted\n", number);
-  TRY(host.engine().recover(now));
+  TRY(host.engine().recover(TRY(instant_now())));
   const ChangeSet& set = host.ledger().sets()[number - 1];
   fmt::print(stderr, "{}", undone_text(set));
   if (set.state == SetState::Stuck) return Error("it could not be undone wholly");
   return {};
-}
-
-Result<std::uint64_t> apply(TunedHost& host, const Plan& plan, Nanos within) {
-  const Instant now = TRY(instant_now());
-  const std::uint64_t deadline = now.boottime_ns + static_cast<std::uint64_t>(within.count());
-  const std::uint64_t number = TRY(host.engine().begin(plan, deadline, now));
-  const Result<> guarded = start_guard(
-      {.directory = kTunerDirectory, .set = number, .deadline_ns = deadline, .act = [number] {
-         roll_back_at_deadline(number);
-       }});
-  if (!guarded) {
-    TRY(host.engine().roll_back(number, guarded.error().message(), now));
-    return guarded.error();
-  }
-  TRY(host.engine().write(number, now));
-  return number;
 }
 
 int report_outcome(const ChangeSet& set) {
@@ -190,8 +150,7 @@ Result<int> wait_for_outcome(std::uint64_t number) {
   if (ledger.sets()[number - 1].state != SetState::Pending)
     return report_outcome(ledger.sets()[number - 1]);
   auto host = TRY(TunedHost::open());  // the guard is gone
-  const Instant now = TRY(instant_now());
-  if (host->interrupted()) TRY(undo_interrupted(*host, now));
+  TRY(undo_interrupted(*host));
   return report_outcome(host->ledger().sets()[number - 1]);
 }
 
@@ -224,22 +183,65 @@ Result<std::vector<std::uint64_t>> sets_to_undo(const Ledger& ledger, const Tune
 
 }  // namespace
 
-Result<int> apply_plan(const Options& options) {
+Result<Plan> plan_of_values(const std::vector<std::string>& wanted, SettingsOfHost& host) {
   const Instant now = TRY(instant_now());
-  TRY(undo_interrupted(*TRY(TunedHost::open()), now));
+  Plan plan{.time_ns = now.time_ns, .host = host_name(), .boot = now.boot, .goal = "asked for"};
+  for (const std::string& one : wanted) {
+    Proposal proposal = TRY(proposal_of(one, host));
+    if (proposal.from == proposal.to)
+      fmt::print(stderr, "netsonde: {} is {} already\n", proposal.key, printable(proposal.to));
+    else
+      plan.proposals.push_back(std::move(proposal));
+  }
+  return plan;
+}
+
+Result<bool> is_wanted(const Plan& plan, const Options& options) {
+  if (options.tune.yes) return true;
+  if (!isatty(STDIN_FILENO)) return Error("nobody can be asked here: --yes applies it");
+  fmt::print("{}Apply {}? [y/N] ", changes_text(plan.proposals),
+             plan.proposals.size() == 1 ? "this change" : "these changes");
+  (void)std::fflush(stdout);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+Result<> undo_interrupted() {
+  return undo_interrupted(*TRY(TunedHost::open()));
+}
+
+Result<std::uint64_t> apply(const Plan& plan, Nanos deadline_after) {
+  const Undisturbed undisturbed;
+  auto host = TRY(TunedHost::open());
+  const Instant now = TRY(instant_now());
+  const bool bound = deadline_after == Nanos(0);
+  const std::uint64_t deadline =
+      bound ? 0 : now.boottime_ns + static_cast<std::uint64_t>(deadline_after.count());
+  const std::uint64_t number = TRY(host->engine().begin(plan, deadline, now));
+  const Result<> guarded = start_guard({.directory = kTunerDirectory,
+                                        .set = number,
+                                        .deadline_ns = deadline,
+                                        .bound = bound,
+                                        .act = [number] { roll_back_at_deadline(number); }});
+  if (!guarded) {
+    TRY(host->engine().roll_back(number, guarded.error().message(), now));
+    return guarded.error();
+  }
+  TRY(host->engine().write(number, now));
+  return number;
+}
+
+Result<int> apply_plan(const Options& options) {
+  TRY(undo_interrupted());
   auto settings = TRY(SettingsOfHost::open());
-  const Plan plan = TRY(plan_of(options, *settings, now));
+  const Plan plan = TRY(plan_of(options, *settings));
   if (plan.proposals.empty()) {
     fmt::print("nothing to change\n");
     return 0;
   }
   if (!TRY(is_wanted(plan, options))) return 1;
-  std::uint64_t number = 0;
-  {
-    const Undisturbed undisturbed;
-    auto host = TRY(TunedHost::open());
-    number = TRY(apply(*host, plan, options.tune.confirm_within));
-  }
+  const std::uint64_t number = TRY(apply(plan, options.tune.confirm_within));
   fmt::print(
       "{}change set {} is applied; it is rolled back in {} unless you run: netsonde tune "
       "confirm\n",
@@ -279,7 +281,7 @@ Result<int> recover_changes() {
     fmt::print("nothing was interrupted\n");
     return 0;
   }
-  TRY(undo_interrupted(*host, TRY(instant_now())));
+  TRY(undo_interrupted(*host));
   return 0;
 }
 

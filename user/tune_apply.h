@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "user/base/result.h"
 #include "user/cli.h"
+#include "user/tuned_host.h"
 
 namespace netsonde {
 
@@ -12,5 +16,17 @@ Result<int> confirm_changes();
 Result<int> roll_back_changes(const Options& options);
 Result<int> recover_changes();
 Result<int> hand_back_keys(const Options& options);
+
+// Parts of it for whoever changes settings too.
+
+// "KEY=VALUE ..." as sysctl(8) takes them; what is so already is left out.
+Result<Plan> plan_of_values(const std::vector<std::string>& wanted, SettingsOfHost& host);
+// Whether the user, who is asked unless --yes was given, wants it.
+Result<bool> is_wanted(const Plan& plan, const Options& options);
+// What an interrupted run has left is undone; fails where that is not possible.
+Result<> undo_interrupted();
+// Writes the plan, behind a guard; the number of its change set. deadline_after 0: none, but the
+// guard is bound to this process.
+Result<std::uint64_t> apply(const Plan& plan, Nanos deadline_after);
 
 }  // namespace netsonde

@@ -70,6 +70,24 @@ std::string outcome_of(const ChangeSet& set, const Change& change) {
   return std::string(name_of(set.state));
 }
 
+Json effect_json(const Change& change) {
+  if (!change.effect) return {};
+  const ChangeEffect& effect = *change.effect;
+  return object_of({{"metric", effect.metric},
+                    {"blocks", effect.blocks},
+                    {"ratio", effect.ratio},
+                    {"low", effect.low},
+                    {"high", effect.high},
+                    {"verdict", effect.verdict}});
+}
+
+std::string effect_note(const Change& change) {
+  if (!change.effect) return "";
+  return fmt::format("; {} {:.3f} times ({:.3f}-{:.3f}): {}", change.effect->metric,
+                     change.effect->ratio, change.effect->low, change.effect->high,
+                     change.effect->verdict);
+}
+
 std::string scope_note(const Proposal& proposal) {
   return proposal.scope.kind == ScopeKind::Host ? ""
                                                 : fmt::format(" ({})", to_text(proposal.scope));
@@ -176,7 +194,7 @@ Json log_json(const ChangeSet& set, const Change& change) {
                     {"read_back", change.read_back ? Json(*change.read_back) : Json()},
                     {"evidence", std::move(evidence)},
                     {"finding", or_null(proposal.finding)},
-                    {"effect", nullptr},
+                    {"effect", effect_json(change)},
                     {"outcome", outcome_of(set, change)},
                     {"problem", or_null(change.problem)},
                     {"ended", set.ended_ns ? Json(rfc3339(set.ended_ns)) : Json()},
@@ -189,10 +207,10 @@ std::string log_text(const std::vector<ChangeSet>& sets) {
     text += fmt::format("{}  change set {}: {}{}\n", rfc3339(set.time_ns), set.number,
                         name_of(set.state), set.why.empty() ? "" : ": " + printable(set.why));
     for (const Change& change : set.changes)
-      text += fmt::format("  {}{}: {} -> {}: {}{}\n", change.proposal.key,
-                          scope_note(change.proposal), printable(change.proposal.from),
-                          printable(change.proposal.to), outcome_of(set, change),
-                          change.problem.empty() ? "" : ": " + printable(change.problem));
+      text += fmt::format(
+          "  {}{}: {} -> {}: {}{}{}\n", change.proposal.key, scope_note(change.proposal),
+          printable(change.proposal.from), printable(change.proposal.to), outcome_of(set, change),
+          change.problem.empty() ? "" : ": " + printable(change.problem), effect_note(change));
   }
   return text;
 }

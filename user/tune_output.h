@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,6 +10,7 @@
 #include "tuner/ledger.h"
 #include "tuner/tunable.h"
 #include "user/base/json.h"
+#include "user/model/trial.h"
 
 namespace netsonde {
 
@@ -48,6 +51,18 @@ std::string status_text(const TuneStatus& status);
 // A line per change.
 Json log_json(const ChangeSet& set, const Change& change);
 std::string log_text(const std::vector<ChangeSet>& sets);
+
+// What an experiment on settings found.
+struct TrialReport {
+  std::uint64_t set = 0;
+  std::size_t blocks = 0, blocks_wanted = 0;
+  std::uint64_t seed = 0;
+  bool harmed = false, kept = false;
+  std::string ended_early{};           // why; empty: it did not
+  std::vector<TrialEffect> effects{};  // the deciding one first
+};
+std::string to_text(const TrialReport& report, const Plan& plan);
+std::string to_json_lines(const TrialReport& report);
 
 // What became of the changes of a set that is undone.
 std::string undone_text(const ChangeSet& set);

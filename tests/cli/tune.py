@@ -3,15 +3,18 @@
 read by sysctl(8); the journal and the files of sysctl.d lie on file systems of our own."""
 
 import contextlib
+import http.server
 import itertools
 import json
 import os
 import signal
 import socket
+import threading
 
 import harness
-from harness import (NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, eventually, expect, fact, finish, launch, netns, one_error,
-                     run, start, succeed, tool, unshare)
+from harness import (NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, eventually, expect, fact, finish, is_in_its_loop, launch, netns,
+                     one_error, run, start, succeed, tool, unshare)
+from traffic import delayed_network
 
 SOMAXCONN, IDLE = "net.core.somaxconn", "net.ipv4.tcp_slow_start_after_idle"
 LONG = ("--confirm-within", "60s")
@@ -21,6 +24,10 @@ JOURNAL = "/var/lib/netsonde/tune.journal"
 def own_host(size="8m"):
     """A network namespace, a journal and files of sysctl that nobody else has."""
     enter_own_network()
+    own_files(size)
+
+
+def own_files(size="8m"):
     unshare(NEW_MOUNTS)
     tool("mount", "-t", "tmpfs", "-o", f"size={size}", "none", "/var/lib")
     tool("mount", "-t", "tmpfs", "none", "/etc/sysctl.d")
@@ -540,3 +547,147 @@ def without_root_values_are_listed_and_nothing_is_changed():
         message = one_error(run("tune", *arguments, wrap=nobody), 1)
         assert "root" in message, message
     expect(values(), ORIGINAL, "sysctl")
+
+
+LOAD = """
+import socket, threading
+listening = socket.create_server(("10.9.0.1", 0))
+client = socket.create_connection(("10.9.0.2", listening.getsockname()[1]))
+server, _ = listening.accept()
+def send():
+    client.sendall(bytes(400000))
+    client.close()
+threading.Thread(target=send).start()
+while server.recv(1 << 20):
+    pass
+"""
+SMALL, LARGE = "4096 32768 65536", "4096 32768 4194304"
+RMEM = "net.ipv4.tcp_rmem"
+
+
+@contextlib.contextmanager
+def web_server():
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def long_path():
+    """A host at one end of a path with a round trip of 20 ms, whose receive buffers are far too small for it."""
+    carrier = delayed_network(0.01)
+    own_files()
+    tool("sysctl", "-w", f"{RMEM}={SMALL}")
+    with open("/var/lib/load.py", "w", encoding="ascii") as load:
+        load.write(LOAD)
+    try:
+        yield
+    finally:
+        carrier.end()
+
+
+def experiment(value, *arguments):
+    return run("tune", "experiment", "--yes", "--set", f"{RMEM}={value}", "--load", "python3 -S /var/lib/load.py", "--blocks", "6",
+               "--wash-out", "10ms", *arguments)
+
+
+@fact
+def an_experiment_finds_what_a_setting_does_and_undoes_it():
+    with long_path():
+        done = experiment(LARGE, "--json")
+        expect((done.status, done.err), (0, ""), "status and errors")
+        deciding, summary = done.json()[0], done.json()[-1]
+        expect((deciding["metric"], deciding["verdict"], deciding["blocks"]), ("load_seconds", "better", 6), "verdict")
+        assert deciding["high"] < 0.9, deciding
+        expect((summary["kept"], summary["set"], summary["ended_early"]), (False, 1, None), "summary")
+        expect(values(RMEM), [SMALL.split()], "sysctl")
+        logged = succeed("tune", "log", "--json").json()[0]
+        expect((logged["effect"]["metric"], logged["effect"]["ratio"], logged["outcome"]), ("load_seconds", deciding["ratio"], "rolled back"), "log")
+
+
+@fact
+def what_an_experiment_proved_stays_if_wanted():
+    with long_path():
+        expect(experiment(LARGE, "--keep").status, 0, "exit status")
+        expect((values(RMEM), status()["state"]), ([LARGE.split()], "confirmed"), "afterwards")
+        eventually(lambda: guard() is None, "the end of the guard")
+
+
+@fact
+def what_an_experiment_did_not_prove_does_not_stay():
+    with long_path():
+        tool("sysctl", "-w", f"{RMEM}={LARGE}")
+        done = experiment(SMALL, "--keep")
+        expect((done.status, values(RMEM), status()["state"]), (4, [LARGE.split()], "rolled-back"), "afterwards")
+        assert "worse" in done.out, done.out
+
+
+@fact
+def an_experiment_that_is_interrupted_or_killed_is_undone():
+    with long_path():
+        for number in (signal.SIGINT, signal.SIGKILL):
+            running = start("tune", "experiment", "--yes", "--set", f"{RMEM}={LARGE}", "--load", "sleep 60")
+            eventually(lambda: os.path.exists(JOURNAL) and status()["state"] == "pending" and is_in_its_loop(running), "the experiment")
+            os.kill(running.pid, number)
+            finish(running)
+            eventually(lambda: guard() is None, "the end of the guard")
+            expect((values(RMEM), status()["state"]), ([SMALL.split()], "rolled-back"), f"after signal {number}")
+
+
+@fact
+def an_experiment_ends_when_somebody_else_sets_what_it_tries():
+    with long_path():
+        running = start("tune", "experiment", "--yes", "--set", f"{RMEM}={LARGE}", "--load", "python3 -S /var/lib/load.py")
+        eventually(lambda: os.path.exists(JOURNAL) and status()["state"] == "pending", "the experiment")
+        tool("sysctl", "-w", f"{RMEM}=4096 32768 99999")
+        done = finish(running)
+        assert done.status != 0 and "somebody else has set it to 4096 32768 99999" in done.out, done.out
+        expect(values(RMEM), [["4096", "32768", "99999"]], "sysctl")
+
+
+@fact
+def an_experiment_ends_when_somebody_rolls_it_back():
+    with long_path():
+        running = start("tune", "experiment", "--yes", "--set", f"{RMEM}={LARGE}", "--load", "python3 -S /var/lib/load.py")
+        eventually(lambda: os.path.exists(JOURNAL) and status()["state"] == "pending", "the experiment")
+        succeed("tune", "rollback")
+        done = finish(running)
+        assert done.status != 0 and "somebody has rolled it back" in done.out, done.out
+        expect(values(RMEM), [SMALL.split()], "sysctl")
+
+
+@fact
+def an_experiment_with_a_load_that_fails_says_so():
+    with long_path():
+        done = run("tune", "experiment", "--yes", "--set", f"{RMEM}={LARGE}", "--load", "exit 3", "--wash-out", "10ms")
+        assert done.status == 1 and "the load ended with status 3" in done.out, done.out
+        expect((values(RMEM), status()["state"]), ([SMALL.split()], "rolled-back"), "afterwards")
+
+
+@fact
+def an_experiment_measures_a_probe():
+    own_host()
+    with web_server() as url:
+        done = run("tune", "experiment", "--yes", "--set", f"{SOMAXCONN}=5000", "--probe", url, "--blocks", "6", "--period", "100ms",
+                   "--wash-out", "10ms", "--json")
+    deciding = done.json()[0]
+    expect((deciding["metric"], deciding["blocks"]), ("probe_us", 6), "what decides")
+    assert deciding["before"] > 0 and deciding["after"] > 0, deciding
+    expect(values(), ORIGINAL, "sysctl")
+
+
+@fact
+def bad_arguments_of_an_experiment_are_one_line():
+    own_host()
+    wanted = ("--yes", "--set", f"{SOMAXCONN}=5000")
+    for arguments, words, code in [((), "--metric", 1), (("--metric", "speed"), "'speed' is none of", 1), (("--load", "x", "--probe", "http://x"), "only one", 1),
+                                   (("--probe", "ftp://x"), "ftp", 1), (("--load", "x", "--blocks", "3"), "from 6 to 1000", 2)]:
+        message = one_error(run("tune", "experiment", *wanted, *arguments), code)
+        assert words in message, message
+    assert "nothing to try" in run("tune", "experiment", "--yes", "--set", f"{SOMAXCONN}=4096", "--load", "true").err
+    expect((values(), status()["state"]), (ORIGINAL, "none"), "afterwards")

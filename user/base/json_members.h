@@ -42,6 +42,12 @@ Result<Number> integer_member(const Json& object, const char* key) {
   return found->get<Number>();
 }
 
+inline Result<double> number_member(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number()) return wrong_member(key, "number");
+  return found->get<double>();
+}
+
 // The pointer is into the object.
 inline Result<const Json*> array_member(const Json& object, const char* key, std::size_t most) {
   const auto found = object.find(key);

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "user/base/loop.h"
+#include "user/model/trial.h"
+
+namespace netsonde {
+
+struct TrialSettings {
+  std::size_t blocks = 12;
+  Nanos wash_out = std::chrono::seconds(2);  // after each change, before anything is measured
+  std::uint64_t seed = 0;                    // of the order
+};
+
+// Tries a setting by turns: in each block what was there and what is tried, in random order, each
+// measured after a wash-out. Ends early on harm, and when a setting cannot be brought about.
+class Trial {
+ public:
+  struct Callbacks {
+    // Brings it about, and reads it back.
+    std::function<Result<>(bool tried)> set{};
+    // Measures one period, and tells later what; absent: nothing could be.
+    std::function<void(std::function<void(std::optional<TrialFigures>)> done)> measure{};
+    std::function<void(std::size_t blocks)> on_block{};  // so many are done
+    std::function<void()> on_end{};
+  };
+
+  // The loop outlives it.
+  Trial(Loop& loop, TrialSettings settings, Callbacks callbacks);
+  Trial(const Trial&) = delete;
+  Trial& operator=(const Trial&) = delete;
+  ~Trial();
+
+  // on_end may come before it returns, when the setting cannot be brought about.
+  void start();
+
+  const std::vector<TrialBlock>& blocks() const { return blocks_; }  // whole ones
+  // Why it ended before all blocks were done; empty: it did not.
+  const std::string& ended_early() const { return ended_early_; }
+  bool harmed() const { return harmed_; }
+
+ private:
+  void begin_block();
+  void begin_period();
+  void measure();
+  void end_period(std::optional<TrialFigures> figures);
+  void end_block();
+  void end(std::string why);
+
+  Loop& loop_;
+  TrialSettings settings_;
+  Callbacks callbacks_;
+  std::mt19937_64 random_;
+  std::vector<TrialBlock> blocks_;
+  TrialBlock block_;
+  bool tried_ = false;  // what the period has
+  bool second_ = false;
+  std::string ended_early_;
+  bool harmed_ = false;
+  int timer_ = -1;
+};
+
+}  // namespace netsonde

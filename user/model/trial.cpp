@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/model/trial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "user/model/statistics.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr double kAlpha = 0.05;
+// Guards that become worse by less do no harm; by how much nobody waits for a verdict.
+constexpr double kHarm = 1.1;
+constexpr int kMuchWorse = 2;
+constexpr std::size_t kInARow = 3;
+
+constexpr std::array kMetrics = {
+    TrialMetric{.id = "tx_bytes_per_s", .help = "TCP payload sent", .less_is_better = false},
+    TrialMetric{.id = "rx_bytes_per_s", .help = "TCP payload received", .less_is_better = false},
+    TrialMetric{.id = "opened_per_s", .help = "TCP connections opened", .less_is_better = false},
+    TrialMetric{.id = "retransmit_percent",
+                .help = "share of the segments sent that were retransmitted",
+                .guards = true,
+                .step = 0.1},
+    TrialMetric{.id = "rtt_p50_us",
+                .help = "smoothed round-trip time, median of the active connections"},
+    TrialMetric{.id = "rtt_p99_us", .help = "the same, 99th percentile", .guards = true},
+    TrialMetric{.id = "listen_overflows_per_s",
+                .help = "attempts to connect that listeners had no room for",
+                .guards = true,
+                .step = 1},
+    TrialMetric{.id = "connection_failures_per_s",
+                .help = "attempts to connect that failed",
+                .guards = true,
+                .step = 1},
+    TrialMetric{
+        .id = "timeouts_per_s", .help = "retransmission timeouts", .guards = true, .step = 1},
+    TrialMetric{.id = "softnet_drops_per_s",
+                .help = "packets dropped at full input queues of CPUs",
+                .guards = true,
+                .step = 1},
+    TrialMetric{.id = "udp_receive_errors_per_s",
+                .help = "datagrams dropped at full receive buffers",
+                .guards = true,
+                .step = 1},
+    TrialMetric{.id = "load_seconds", .help = "how long the load ran"},
+    TrialMetric{.id = "probe_us", .help = "an answer to the probe, whole, median of the period"},
+    TrialMetric{.id = "probe_failures",
+                .help = "probes that failed, of the period",
+                .guards = true,
+                .step = 1},
+};
+
+// Both figures of the blocks that have both.
+struct Pairs {
+  Statistics before{}, after{};
+  std::vector<double> log_ratios{};
+};
+
+Pairs pairs_of(std::span<const TrialBlock> blocks, const TrialMetric& metric) {
+  Pairs pairs;
+  for (const TrialBlock& block : blocks) {
+    const auto before = block.before.find(metric.id), after = block.after.find(metric.id);
+    if (before == block.before.end() || after == block.after.end()) continue;
+    pairs.before.add(before->second);
+    pairs.after.add(after->second);
+    const double first = before->second + metric.step, second = after->second + metric.step;
+    if (first > 0 && second > 0) pairs.log_ratios.push_back(std::log(second / first));
+  }
+  return pairs;
+}
+
+TrialEffect effect_on(std::span<const TrialBlock> blocks, const TrialMetric& metric,
+                      std::uint64_t seed) {
+  const Pairs pairs = pairs_of(blocks, metric);
+  return {.metric = &metric,
+          .blocks = pairs.log_ratios.size(),
+          .before = pairs.before.quantile(0.5).value_or(0),
+          .after = pairs.after.quantile(0.5).value_or(0),
+          .effect = effect_of(pairs.log_ratios, seed)};
+}
+
+void judge_together(std::vector<TrialEffect>& effects) {
+  std::vector<double> p;
+  for (const TrialEffect& one : effects) p.push_back(one.effect ? one.effect->p : 1);
+  const std::vector<double> adjusted = holm(p);
+  for (std::size_t i = 0; i < effects.size(); ++i) {
+    TrialEffect& one = effects[i];
+    if (!one.effect) continue;
+    const Judgement judgement =
+        judge(*one.effect, adjusted[i], {.less_is_better = one.metric->less_is_better});
+    one.verdict = judgement.verdict;
+    one.more_blocks = judgement.more_blocks;
+  }
+}
+
+double worse_by(const TrialEffect& one) {
+  const Interval& interval = one.effect->interval;
+  return one.metric->less_is_better ? interval.low : 1 / interval.high;
+}
+
+// Those that any block has.
+std::vector<TrialEffect> guards_of(std::span<const TrialBlock> blocks, std::uint64_t seed) {
+  std::vector<TrialEffect> guards;
+  for (const TrialMetric& metric : kMetrics) {
+    if (!metric.guards) continue;
+    TrialEffect effect = effect_on(blocks, metric, seed);
+    if (effect.blocks) guards.push_back(effect);
+  }
+  return guards;
+}
+
+bool is_much_worse(std::span<const TrialBlock> blocks, const TrialMetric& metric) {
+  if (blocks.size() < kInARow) return false;
+  const Pairs pairs = pairs_of(blocks.last(kInARow), metric);
+  const double sign = metric.less_is_better ? 1 : -1;
+  return pairs.log_ratios.size() == kInARow &&
+         std::ranges::all_of(pairs.log_ratios,
+                             [sign](double ratio) { return sign * ratio >= std::log(kMuchWorse); });
+}
+
+}  // namespace
+
+std::span<const TrialMetric> trial_metrics() {
+  return kMetrics;
+}
+
+const TrialMetric* find_trial_metric(std::string_view id) {
+  const auto found = std::ranges::find(kMetrics, id, &TrialMetric::id);
+  return found == kMetrics.end() ? nullptr : found;
+}
+
+std::vector<TrialEffect> judge_trial(std::span<const TrialBlock> blocks, std::string_view decides,
+                                     std::uint64_t seed) {
+  std::vector<TrialEffect> effects{effect_on(blocks, *find_trial_metric(decides), seed)};
+  judge_together(effects);
+  std::vector<TrialEffect> guards = guards_of(blocks, seed);
+  std::erase_if(guards, [&](const TrialEffect& one) { return one.metric->id == decides; });
+  judge_together(guards);
+  effects.insert(effects.end(), guards.begin(), guards.end());
+  return effects;
+}
+
+std::string harm_of(std::span<const TrialBlock> blocks, std::size_t all_blocks,
+                    std::uint64_t seed) {
+  const std::vector<TrialEffect> guards = guards_of(blocks, seed);
+  const std::size_t looks = all_blocks - std::min(all_blocks, kFewestBlocks) + 1;
+  const auto judgements = static_cast<double>(looks * guards.size());
+  for (const TrialEffect& one : guards) {
+    const bool surely = one.effect && one.effect->p * judgements < kAlpha && worse_by(one) > kHarm;
+    if (surely)
+      return fmt::format("{} became {:.2f} times what it was ({:.2f}-{:.2f})", one.metric->id,
+                         one.effect->ratio, one.effect->interval.low, one.effect->interval.high);
+    if (is_much_worse(blocks, *one.metric))
+      return fmt::format("{} was at least twice as bad in each of the last {} blocks",
+                         one.metric->id, kInARow);
+  }
+  return {};
+}
+
+}  // namespace netsonde

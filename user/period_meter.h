@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "user/base/child.h"
+#include "user/base/loop.h"
+#include "user/model/statistics.h"
+#include "user/model/trial.h"
+#include "user/probing.h"
+#include "user/session.h"
+
+namespace netsonde {
+
+// What the kernel tells in one period: the watched series that are metrics of trials, each as the
+// mean of its ticks.
+class PeriodFigures : public Sink {
+ public:
+  void begin();
+  Result<> on_snapshot(const Snapshot& snapshot) override;
+  // Ticks that lie wholly in the period.
+  std::size_t ticks() const { return ticks_; }
+  TrialFigures figures() const;
+
+ private:
+  bool first_ = true;
+  std::size_t ticks_ = 0;
+  std::map<std::string_view, Statistics> series_;
+};
+
+// Measures one period after the other.
+class PeriodMeter {
+ public:
+  using Done = std::function<void(std::optional<TrialFigures>)>;
+
+  virtual ~PeriodMeter() = default;
+  // Calls back once, later.
+  virtual void measure(Done done) = 0;
+  // Why it measured nothing.
+  virtual std::string problem() const { return {}; }
+};
+
+// So long, on whatever traffic there is.
+std::unique_ptr<PeriodMeter> meter_of_time(Loop& loop, PeriodFigures& figures, Nanos period);
+// While the command runs, which must succeed.
+std::unique_ptr<PeriodMeter> meter_of_load(Loop& loop, PeriodFigures& figures, std::string command);
+// So long, with one probe after the other.
+std::unique_ptr<PeriodMeter> meter_of_probe(Loop& loop, PeriodFigures& figures, Nanos period,
+                                            Prober& prober, ProbeRequest request);
+
+}  // namespace netsonde

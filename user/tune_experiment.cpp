@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/tune_experiment.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <random>
+
+#include "tuner/trial.h"
+#include "user/base/text.h"
+#include "user/period_meter.h"
+#include "user/probe_request.h"
+#include "user/request.h"
+#include "user/tune_apply.h"
+#include "user/tune_output.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr int kNotBetter = 4;
+
+std::string metric_of(const TuneOptions& options) {
+  if (!options.metric.empty()) return options.metric;
+  if (!options.probe.empty()) return "probe_us";
+  return options.load.empty() ? "" : "load_seconds";
+}
+
+Result<std::string> checked_metric(const TuneOptions& options) {
+  if (!options.probe.empty() && !options.load.empty())
+    return Error("--load and --probe: only one of them can be measured");
+  const std::string metric = metric_of(options);
+  if (find_trial_metric(metric)) return metric;
+  std::string known;
+  for (const TrialMetric& one : trial_metrics())
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", one.id);
+  if (metric.empty()) return Error("--metric: what decides on live traffic? " + known);
+  return Error(fmt::format("--metric: '{}' is none of {}", printable(metric), known));
+}
+
+Result<ProbeRequest> request_of(const Options& options) {
+  Options asking = options;
+  asking.words = {options.tune.probe};
+  return TRY(probe_requests(asking)).front();
+}
+
+// Only the traffic of where the settings hold counts.
+Result<Filter> traffic_of(const Plan& plan) {
+  const bool own = std::ranges::all_of(plan.proposals, [](const Proposal& proposal) {
+    return proposal.scope.kind == ScopeKind::Namespace;
+  });
+  return Filter::parse(own ? "netns = " + plan.proposals.front().scope.name : "");
+}
+
+// Five looks at least in a period; of a load nobody knows how long it takes.
+Nanos interval_of(const TuneOptions& options) {
+  if (!options.load.empty()) return std::chrono::milliseconds(100);
+  return std::clamp<Nanos>(options.period / 5, std::chrono::milliseconds(50),
+                           std::chrono::seconds(1));
+}
+
+class Run {
+ public:
+  Run(const Options& options, std::string metric, std::uint64_t set, Session session)
+      : options_(options.tune),
+        metric_(std::move(metric)),
+        set_(set),
+        seed_(options.tune.seed ? *options.tune.seed : std::random_device()()),
+        session_(std::move(session)) {
+    session_.add_sink(figures_);
+  }
+
+  Result<> open_meter(const Options& options);
+  Result<> run();
+  TrialReport report() const;
+
+ private:
+  Result<> switch_to(bool tried) const;
+  void show_progress(std::size_t blocks) const;
+
+  const TuneOptions& options_;
+  std::string metric_;
+  std::uint64_t set_;
+  std::uint64_t seed_;
+  PeriodFigures figures_;
+  Session session_;
+  std::unique_ptr<Probing> probing_;
+  std::unique_ptr<PeriodMeter> meter_;
+  std::unique_ptr<Trial> trial_;
+  bool ended_ = false;
+};
+
+Result<> Run::open_meter(const Options& options) {
+  Loop& loop = session_.loop();
+  if (!options_.load.empty()) {
+    meter_ = meter_of_load(loop, figures_, options_.load);
+  } else if (!options_.probe.empty()) {
+    const ProbeRequest request = TRY(request_of(options));
+    probing_ = TRY(Probing::open_on(loop, probing_settings(options)));
+    TRY(probing_->prepare(std::span(&request, 1)));
+    meter_ = meter_of_probe(loop, figures_, options_.period,
+                            probing_->prober_of(request.target.scheme), request);
+  } else {
+    meter_ = meter_of_time(loop, figures_, options_.period);
+  }
+  return {};
+}
+
+// The journal is held only while it is needed: somebody may end the experiment with a rollback.
+Result<> Run::switch_to(bool tried) const {
+  auto host = TRY(TunedHost::open());
+  if (host->ledger().sets()[set_ - 1].state != SetState::Pending)
+    return Error("somebody has rolled it back");
+  return host->engine().switch_to(set_, tried);
+}
+
+Result<> Run::run() {
+  trial_ = std::make_unique<Trial>(
+      session_.loop(),
+      TrialSettings{.blocks = options_.blocks, .wash_out = options_.wash_out, .seed = seed_},
+      Trial::Callbacks{.set = [this](bool tried) { return switch_to(tried); },
+                       .measure = [this](auto done) { meter_->measure(std::move(done)); },
+                       .on_block = [this](std::size_t blocks) { show_progress(blocks); },
+                       .on_end =
+                           [this] {
+                             ended_ = true;
+                             session_.stop();
+                           }});
+  session_.when_started([this]() -> Result<> {
+    trial_->start();
+    return {};
+  });
+  return session_.run();
+}
+
+void Run::show_progress(std::size_t blocks) const {
+  if (!isatty(STDERR_FILENO)) return;
+  fmt::print(stderr, "\rblock {} of {}{}", blocks, options_.blocks,
+             blocks == options_.blocks ? "\r\033[K" : "");
+  (void)std::fflush(stderr);
+}
+
+TrialReport Run::report() const {
+  TrialReport report{.blocks = trial_->blocks().size(),
+                     .blocks_wanted = options_.blocks,
+                     .seed = seed_,
+                     .harmed = trial_->harmed(),
+                     .ended_early = ended_ ? trial_->ended_early() : "interrupted"};
+  if (const std::string problem = meter_->problem();
+      !problem.empty() && !report.ended_early.empty())
+    report.ended_early += ": " + problem;
+  report.effects = judge_trial(trial_->blocks(), metric_, seed_);
+  return report;
+}
+
+bool is_proven(const TrialReport& report) {
+  return report.ended_early.empty() && report.effects.front().verdict == Verdict::Better &&
+         std::ranges::none_of(report.effects,
+                              [](const TrialEffect& one) { return one.verdict == Verdict::Worse; });
+}
+
+ChangeEffect effect_to_note(const TrialEffect& one) {
+  return {.metric = std::string(one.metric->id),
+          .blocks = one.blocks,
+          .ratio = one.effect->ratio,
+          .low = one.effect->interval.low,
+          .high = one.effect->interval.high,
+          .verdict = std::string(name_of(one.verdict))};
+}
+
+// Kept or undone, with what was measured.
+Result<> conclude(std::uint64_t set, const TrialReport& report, bool keep) {
+  auto host = TRY(TunedHost::open());
+  const Instant now = TRY(instant_now());
+  if (host->ledger().sets()[set - 1].state != SetState::Pending) return {};
+  if (report.effects.front().effect)
+    TRY(host->engine().note_effect(set, effect_to_note(report.effects.front()), now));
+  if (keep) {
+    TRY(host->engine().switch_to(set, true));
+    return host->engine().confirm(set, now);
+  }
+  return host->engine().roll_back(set, "an experiment", now);
+}
+
+Result<TrialReport> try_out(const Options& options, const std::string& metric, const Plan& plan,
+                            const Filter& filter) {
+  const std::uint64_t set = TRY(apply(plan, Nanos(0)));
+  const auto measured = [&]() -> Result<TrialReport> {
+    Run run(options, metric, set,
+            TRY(Session::open({.interval = interval_of(options.tune),
+                               .read_host_every = interval_of(options.tune)},
+                              filter)));
+    TRY(run.open_meter(options));
+    TRY(run.run());
+    return run.report();
+  };
+  auto report = measured();
+  if (!report) {
+    TRY(TRY(TunedHost::open())
+            ->engine()
+            .roll_back(set, report.error().message(), TRY(instant_now())));
+    return report;
+  }
+  report.value().set = set;
+  report.value().kept = options.tune.keep && is_proven(report.value());
+  TRY(conclude(set, report.value(), report.value().kept));
+  return report;
+}
+
+}  // namespace
+
+Result<int> run_tune_experiment(const Options& options) {
+  const std::string metric = TRY(checked_metric(options.tune));
+  TRY(check_privilege());
+  TRY(undo_interrupted());
+  auto settings = TRY(SettingsOfHost::open());
+  const Plan plan = TRY(plan_of_values(options.tune.set, *settings));
+  if (plan.proposals.empty()) return Error("--set: there is nothing to try");
+  if (!options.tune.probe.empty()) TRY(request_of(options));
+  if (!TRY(is_wanted(plan, options))) return 1;
+  const Filter filter = TRY(traffic_of(plan));
+  const TrialReport report = TRY(try_out(options, metric, plan, filter));
+  fmt::print("{}", options.json ? to_json_lines(report) : to_text(report, plan));
+  if (std::fflush(stdout)) return Error::from_errno("write the results");
+  if (!report.effects.front().effect) return 1;
+  return report.effects.front().verdict == Verdict::Better ? 0 : kNotBetter;
+}
+
+}  // namespace netsonde

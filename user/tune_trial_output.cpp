@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "user/base/text.h"
+#include "user/tune_output.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr int kWidth = 80;
+
+std::string number(double value) {
+  return value >= 1000 ? short_count(value) : fmt::format("{:.3g}", value);
+}
+
+std::string verdict_text(const TrialEffect& one) {
+  if (!one.effect) return "inconclusive: too few blocks";
+  if (one.verdict != Verdict::Inconclusive) return std::string(name_of(one.verdict));
+  if (!one.more_blocks) return "inconclusive";
+  return fmt::format("inconclusive: about {} more blocks would tell", *one.more_blocks);
+}
+
+std::string row_text(const TrialEffect& one) {
+  const auto& effect = one.effect;
+  return fmt::format(
+      "  {:<26} {:>6} {:>9} {:>9} {:>6} {:>13}  {}\n", one.metric->id, one.blocks,
+      number(one.before), number(one.after), effect ? fmt::format("{:.3f}", effect->ratio) : "-",
+      effect ? fmt::format("{:.3f}-{:.3f}", effect->interval.low, effect->interval.high) : "-",
+      verdict_text(one));
+}
+
+bool is_nothing(const TrialEffect& one) {
+  return one.effect && one.before == 0 && one.after == 0 && one.effect->ratio == 1;
+}
+
+std::string conclusion_of(const TrialReport& report) {
+  if (report.kept) return fmt::format("It stays: change set {}.\n", report.set);
+  return fmt::format("It is undone: change set {}.\n", report.set);
+}
+
+Json to_json(const TrialEffect& one, bool decides) {
+  const auto& effect = one.effect;
+  return object_of({{"metric", one.metric->id},
+                    {"decides", decides},
+                    {"blocks", one.blocks},
+                    {"before", one.blocks ? Json(one.before) : Json()},
+                    {"after", one.blocks ? Json(one.after) : Json()},
+                    {"ratio", effect ? Json(effect->ratio) : Json()},
+                    {"low", effect ? Json(effect->interval.low) : Json()},
+                    {"high", effect ? Json(effect->interval.high) : Json()},
+                    {"p", effect ? Json(effect->p) : Json()},
+                    {"verdict", name_of(one.verdict)},
+                    {"more_blocks", one.more_blocks ? Json(*one.more_blocks) : Json()}});
+}
+
+}  // namespace
+
+std::string to_text(const TrialReport& report, const Plan& plan) {
+  std::string text = changes_text(plan.proposals);
+  text +=
+      fmt::format("{} of {} blocks, seed {}\n", report.blocks, report.blocks_wanted, report.seed);
+  text += fmt::format("  {:<26} {:>6} {:>9} {:>9} {:>6} {:>13}  {}\n", "METRIC", "BLOCKS", "BEFORE",
+                      "AFTER", "RATIO", "95%", "VERDICT");
+  std::string never;
+  for (const TrialEffect& one : report.effects) {
+    if (is_nothing(one) && &one != &report.effects.front())
+      never += fmt::format("{}{}", never.empty() ? "" : ", ", one.metric->id);
+    else
+      text += row_text(one);
+  }
+  if (!never.empty())
+    for (const std::string& line : wrap("0 either way: " + never, kWidth - 2))
+      text += "  " + line + "\n";
+  if (!report.ended_early.empty())
+    text += fmt::format("Ended early: {}\n", printable(report.ended_early));
+  return text + conclusion_of(report);
+}
+
+std::string to_json_lines(const TrialReport& report) {
+  std::string lines;
+  for (const TrialEffect& one : report.effects)
+    lines += to_line(to_json(one, &one == &report.effects.front())) + "\n";
+  return lines +
+         to_line(object_of(
+             {{"summary", true},
+              {"set", report.set},
+              {"blocks", report.blocks},
+              {"blocks_wanted", report.blocks_wanted},
+              {"seed", report.seed},
+              {"harmed", report.harmed},
+              {"kept", report.kept},
+              {"ended_early", report.ended_early.empty() ? Json() : Json(report.ended_early)}})) +
+         "\n";
+}
+
+}  // namespace netsonde
