@@ -22,6 +22,7 @@ LDLIBS   := -lbpf -lelf -lz -lzstd -lsqlite3 -lmnl -lfmt -lcares -lcurl -lssl -l
 BPF_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
 SKELETON := $(BUILD)/netsonde.skel.h
 PAGE     := $(BUILD)/report_page.h
+PROFILES := $(BUILD)/tuning_profiles.h
 sources   = $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard $(1)))
 OBJ      := $(call sources,user/*.cpp user/*/*.cpp user/*/*/*.cpp tuner/*.cpp probes/*.cpp)
 LIB_OBJ  := $(filter-out %/main.o,$(OBJ))
@@ -68,7 +69,12 @@ $(PAGE): scripts/embed.sh user/sinks/report/report.css user/sinks/report/report.
 	@mkdir -p $(@D)
 	$(Q)$^ >$@
 
-$(BUILD)/%.o: %.cpp | $(SKELETON) $(PAGE)
+# The folder stands there for profiles that are taken away.
+$(PROFILES): scripts/embed-profiles.sh tuner/profiles $(wildcard tuner/profiles/*.toml)
+	@mkdir -p $(@D)
+	$(Q)$< tuner/profiles >$@
+
+$(BUILD)/%.o: %.cpp | $(SKELETON) $(PAGE) $(PROFILES)
 	@mkdir -p $(@D)
 	$(call say,CXX,$@)
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< -o $@
@@ -107,7 +113,7 @@ bench: ## measure cost and speed beside the peers; prints a table, writes build/
 	$(Q)scripts/setup.sh bench
 	$(Q)tests/bench/run.sh $(BUILD)
 
-lint: $(SKELETON) $(PAGE) ## formatting, include directions, clang-tidy, cppcheck
+lint: $(SKELETON) $(PAGE) $(PROFILES) ## formatting, include directions, clang-tidy, cppcheck
 	$(Q)scripts/lint.sh $(BUILD)
 format: ## clang-format every source
 	$(Q)git ls-files '*.cpp' '*.h' '*.c' ':!vmlinux' | xargs clang-format -i

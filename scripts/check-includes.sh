@@ -27,6 +27,7 @@ owner() {
     nlohmann/*) echo user/base ;;
     ncurses* | curses.h | term.h) echo user/sinks/tui ;;
     sqlite3.h) echo user/sinks/export ;;
+    toml++/*) echo tuner ;;
     zstd.h) echo user/model/recording ;;
     *) echo '*' ;;
     esac

@@ -6,7 +6,7 @@
 set -eu
 
 build="clang llvm libbpf-dev libelf-dev zlib1g-dev libzstd-dev libsqlite3-dev g++ make pkg-config libfmt-dev libcli11-dev
-    nlohmann-json3-dev libc-ares-dev libcurl4-openssl-dev libssl-dev libncurses-dev libmnl-dev"
+    nlohmann-json3-dev libc-ares-dev libcurl4-openssl-dev libssl-dev libncurses-dev libmnl-dev libtomlplusplus-dev"
 lint="clang-format clang-tidy cppcheck"
 test="protobuf-compiler libgtest-dev libgmock-dev libclang-rt-dev iproute2 nftables iperf3 tmux zsh procps python3
     busybox-static cpio kmod xz-utils strace unbound bind9-dnsutils nginx-light caddy curl openssl"

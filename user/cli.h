@@ -74,6 +74,9 @@ struct ExperimentOptions {
 
 enum class TuneAction : std::uint8_t {
   List,
+  Plan,
+  ProfileList,
+  ProfileShow,
   Experiment,
   Apply,
   Confirm,
@@ -88,10 +91,13 @@ enum class TuneAction : std::uint8_t {
 
 struct TuneOptions {
   TuneAction action = TuneAction::List;
-  std::vector<std::string> keys;  // list, hand-back
-  bool all = false;               // list
-  std::string plan;               // apply: a file
-  std::vector<std::string> set;   // "KEY=VALUE"
+  std::vector<std::string> keys;          // list, hand-back
+  bool all = false;                       // list
+  std::string plan;                       // apply: a file
+  std::string profile;                    // plan, apply, profile show
+  std::string goal = "balanced";          // plan
+  std::vector<std::string> only, except;  // plan: keys
+  std::vector<std::string> set;           // "KEY=VALUE"
   Nanos confirm_within = std::chrono::seconds(60);
   bool yes = false, wait = false;
   std::optional<std::uint64_t> to;  // rollback

@@ -43,11 +43,48 @@ void TuneArguments::add_list(CLI::App* tune, Options& options) {
   list->add_flag("--json", options.json, "One JSON object per setting");
 }
 
+void TuneArguments::add_plan(CLI::App* tune, Options& options) {
+  TuneOptions& wanted = options.tune;
+  options.duration = std::chrono::seconds(30);
+  options.interval = std::chrono::milliseconds(500);
+  CLI::App* plan = action(tune, "plan", "What would help, on which evidence; writes no setting",
+                          TuneAction::Plan, options);
+  plan->add_option("--duration", text(), "Look for so long (30s)")
+      ->option_text("TIME")
+      ->check(duration_into(*options.duration));
+  plan->add_option("--from", options.from,
+                   "A recording of this host, instead of the running kernel")
+      ->option_text("FILE|DIR");
+  plan->add_option("--profile", wanted.profile, "Instead: what this profile would change")
+      ->option_text("NAME");
+  plan->add_option("--goal", wanted.goal, "balanced, throughput or latency (balanced)")
+      ->option_text("GOAL")
+      ->check(CLI::IsMember({"balanced", "throughput", "latency"}));
+  plan->add_option("--only", wanted.only, "Propose only these settings")->option_text("KEY ...");
+  plan->add_option("--except", wanted.except, "Propose none of these")->option_text("KEY ...");
+  plan->add_option("-o,--output", options.output, "Into this file, for netsonde tune apply")
+      ->option_text("FILE");
+  plan->add_flag("--force", options.force, "Replace the file if it exists");
+  plan->add_flag("--json", options.json, "JSON instead of text, one object");
+}
+
+void TuneArguments::add_profiles(CLI::App* tune, Options& options) {
+  CLI::App* profile = tune->add_subcommand("profile", "Named sets of values");
+  profile->require_subcommand(1);
+  profile->fallthrough();
+  action(profile, "list", "All profiles", TuneAction::ProfileList, options);
+  CLI::App* show = action(profile, "show", "What a profile says, and what it would change here",
+                          TuneAction::ProfileShow, options);
+  show->add_option("name", options.tune.profile, "Which")->option_text("NAME")->required();
+}
+
 void TuneArguments::add_apply(CLI::App* tune, Options& options) {
   TuneOptions& wanted = options.tune;
   CLI::App* apply = action(tune, "apply", "Change settings; undone at a deadline unless confirmed",
                            TuneAction::Apply, options);
   apply->add_option("plan", wanted.plan, "What netsonde tune plan -o wrote")->option_text("FILE");
+  apply->add_option("--profile", wanted.profile, "Instead of a plan: what this profile changes")
+      ->option_text("NAME");
   apply->add_option("--set", wanted.set, "Instead of a plan: this value; several are allowed")
       ->option_text("KEY=VALUE ...");
   apply
@@ -117,6 +154,8 @@ void TuneArguments::add_looking(CLI::App* tune, Options& options) {
 void TuneArguments::add(CLI::App* tune, Options& options) {
   tune->require_subcommand(1);
   add_list(tune, options);
+  add_plan(tune, options);
+  add_profiles(tune, options);
   add_apply(tune, options);
   add_experiment(tune, options);
   add_undoing(tune, options);

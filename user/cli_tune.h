@@ -18,6 +18,8 @@ class TuneArguments {
   CLI::App* action(CLI::App* parent, const char* name, const char* help, TuneAction action,
                    Options& options);
   void add_list(CLI::App* tune, Options& options);
+  void add_plan(CLI::App* tune, Options& options);
+  void add_profiles(CLI::App* tune, Options& options);
   void add_apply(CLI::App* tune, Options& options);
   void add_experiment(CLI::App* tune, Options& options);
   void add_undoing(CLI::App* tune, Options& options);

@@ -5,6 +5,10 @@ _netsonde_fields() {
     netsonde fields 2>/dev/null | awk '{ if (sub(/,$/, "", $1)) print $2; print $1 }'
 }
 
+_netsonde_settings() {
+    netsonde tune list 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
 _netsonde() {
     local current=$2 option=$3 command='' word choice='' list=''
     local recorded='--from --since --until --at --salvage'
@@ -14,7 +18,12 @@ _netsonde() {
     [ "$option" != = ] || option=${COMP_WORDS[COMP_CWORD-2]}
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | test | experiment | doctor | fields) command=$word; break ;; esac
+        if [ "$command" = tune ]; then
+            case $word in list | plan | apply | confirm | rollback | status | log | persist | unpersist | recover | hand-back | profile | experiment)
+                command="tune $word"; break ;; esac
+        fi
+        case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | test | experiment | doctor | fields)
+            command=$word; break ;; tune) command=tune ;; esac
     done
     case $option in
         --by) choice=$(_netsonde_fields) ;;
@@ -27,10 +36,15 @@ _netsonde() {
         --compare) choice='reuse http multiplex batch encoding dns resolver address tls congestion rcvbuf notsent-lowat dscp nodelay' list=1 ;;
         --type) choice='A AAAA CAA CNAME HTTPS MX NS PTR SOA SRV TXT' list=1 ;;
         --http) [ "$command" = test ] && choice='1.1 2' || choice='1.1 2 3' ;;
-        --only) choice='cold warm download upload sweep open-loop responsiveness' list=1 ;;
+        --only | --except | --set) if [ "${command%% *}" = tune ]; then choice=$(_netsonde_settings); else choice='cold warm download upload sweep open-loop responsiveness' list=1; fi ;;
         --method) choice='GET HEAD PUT POST DELETE OPTIONS' ;;
         --accept-encoding) choice='gzip br zstd' ;;
         --congestion) choice=$(cat /proc/sys/net/ipv4/tcp_available_congestion_control 2>/dev/null) ;;
+        --goal) choice='balanced throughput latency' ;;
+        --profile) choice=$(netsonde tune profile list 2>/dev/null | awk '{ print $1 }') ;;
+        --metric)
+            choice='tx_bytes_per_s rx_bytes_per_s opened_per_s retransmit_percent rtt_p50_us rtt_p99_us listen_overflows_per_s
+                connection_failures_per_s timeouts_per_s softnet_drops_per_s udp_receive_errors_per_s load_seconds probe_us' ;;
         --config | --from | -o | --output | --rolling | --file | --ca | --with)
             compopt -o default
             return ;;
@@ -38,10 +52,10 @@ _netsonde() {
             --since | --until | --at | --keep | --max-size | --server | --timeout | \
             --parallel | --per-host | --pool | --retries | --backoff | --breaker | --dns-cache | --dns-timeout | --connect-timeout | \
             --tls-timeout | --response-timeout | --max-body | --header | --send | --redirects | --receive-buffer | --dscp | --expect | \
-            --requests | --bytes | --concurrency | --rate | --upload-url) return ;;
+            --requests | --bytes | --concurrency | --rate | --upload-url | --confirm-within | --to | --load | --probe | --blocks | --period | --wash-out | --seed) return ;;
         *)
             case $command in
-                '') choice='top connections trace explain monitor report record snapshot export dns probe test experiment doctor fields --config --version --help' ;;
+                '') choice='top connections trace explain monitor report record snapshot export dns probe test experiment tune doctor fields --config --version --help' ;;
                 top) choice="$looking $table --once --batch --count --history --resolve --ascii" ;;
                 connections) choice="$looking $table" ;;
                 trace) choice="$looking --events --duration --count" ;;
@@ -63,6 +77,19 @@ _netsonde() {
                 experiment)
                     choice='--compare --blocks --units --seed --requests --batch --values --server --method --header --send --ca --insecure
                         --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --json --help' ;;
+                tune) choice='list plan apply confirm rollback status log persist unpersist recover hand-back profile experiment --help' ;;
+                'tune list') choice="--all --json --help $(_netsonde_settings)" ;;
+                'tune plan') choice='--duration --from --profile --goal --only --except --output --force --json --help' ;;
+                'tune apply')
+                    compopt -o default
+                    choice='--profile --set --confirm-within --yes --wait --help' ;;
+                'tune experiment')
+                    choice='--set --metric --load --probe --blocks --period --wash-out --seed --keep --yes --json --help' ;;
+                'tune rollback') choice='--to --help' ;;
+                'tune status' | 'tune log') choice='--json --help' ;;
+                'tune hand-back') choice="--help $(_netsonde_settings)" ;;
+                'tune profile') choice='list show --help' ;;
+                'tune '*) choice='--help' ;;
                 doctor) choice='--json --help' ;;
                 fields) choice='--json --help' ;;
             esac ;;

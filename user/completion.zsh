@@ -8,6 +8,44 @@ _netsonde_fields() {
   _values "$@" field $names
 }
 
+_netsonde_settings() {
+  local -a keys
+  keys=(${(f)"$(netsonde tune list 2>/dev/null | awk 'NR > 1 { print $1 }')"})
+  _values "$@" setting $keys
+}
+
+_netsonde_tune() {
+  local -a help=('(-h --help)'{-h,--help}'[the options of the command]')
+  local context state line
+  _arguments -C $help '1:command:->command' '*::option:->option'
+  case $state in
+    command)
+      _values command 'list[the settings and their values]' 'plan[what would help]' 'apply[change settings]' \
+        'confirm[what was applied stays]' 'rollback[undo]' 'status[what is in force]' 'log[what was ever changed]' \
+        'persist[also after the next boot]' 'unpersist[not any more]' 'recover[undo what was interrupted]' \
+        'hand-back[what others set may be changed again]' 'profile[named sets of values]' 'experiment[by turns, measured]' ;;
+    option)
+      case $line[1] in
+        list) _arguments $help '--all[also what is not available]' '--json[JSON instead of text]' '*:setting:_netsonde_settings' ;;
+        plan) _arguments $help '--duration[look for so long]:time (30s):' '--from[a recording]:recording:_files' '--profile[by profile]:name:' \
+          '--goal[what for]:goal:(balanced throughput latency)' '*--only[only these]:setting:_netsonde_settings' \
+          '*--except[none of these]:setting:_netsonde_settings' '(-o --output)'{-o,--output}'[into this file]:file:_files' \
+          '--force[replace the file]' '--json[JSON instead of text]' ;;
+        apply) _arguments $help '--profile[by profile]:name:' '*--set[this value]:setting:' '--confirm-within[else undo]:time (60s):' \
+          '--yes[do not ask]' '--wait[end with the outcome]' '1:plan:_files' ;;
+        rollback) _arguments $help '--to[undo all after this set]:set:' ;;
+        status | log) _arguments $help '--json[JSON instead of text]' ;;
+        hand-back) _arguments $help '*:setting:_netsonde_settings' ;;
+        profile) _arguments $help '1:command:(list show)' '2:name:' ;;
+        experiment) _arguments $help '*--set[what is tried]:setting:' '--metric[what decides]:metric:' '--load[while this runs]:command:' \
+          '--probe[how this answers]:url:_urls' '--blocks[so often each way]:number (12):' '--period[measure so long]:time (5s):' \
+          '--wash-out[wait after a change]:time (2s):' '--seed[of the order]:number:' '--keep[what proved better stays]' '--yes[do not ask]' \
+          '--json[JSON instead of text]' ;;
+        *) _arguments $help ;;
+      esac ;;
+  esac
+}
+
 _netsonde() {
   local -a looking=(
     '--filter[only what this expression accepts]:expression:'
@@ -155,7 +193,8 @@ _netsonde() {
         'monitor[what leaves the usual]' \
         'report[all that was found, on one page]' 'export[a recording for other programs]' \
         'record[keep everything in a file]' 'snapshot[a part of a recording]' 'dns[how DNS servers compare]' \
-        'probe[how targets answer]' 'test[one URL as a whole]' 'experiment[what other ways of asking gain]' 'doctor[what this host can show]' 'fields[the fields]' ;;
+        'probe[how targets answer]' 'test[one URL as a whole]' 'experiment[what other ways of asking gain]' \
+        'tune[change settings, and undo that]' 'doctor[what this host can show]' 'fields[the fields]' ;;
     option)
       case $line[1] in
         top) _arguments $looking $recorded $table $view ;;
@@ -175,6 +214,7 @@ _netsonde() {
         probe) _arguments $probe $looking[5,-1] '*:target:_urls' ;;
         test) _arguments $test $looking[5,-1] '1:url:_urls' ;;
         experiment) _arguments $experiment $looking[5,-1] '1:url:_urls' ;;
+        tune) _netsonde_tune ;;
         doctor) _arguments '--json[one JSON object]' $looking[5,-1] ;;
         fields) _arguments '--json[one JSON object per field]' $looking[5,-1] ;;
       esac ;;

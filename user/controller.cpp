@@ -10,6 +10,7 @@
 #include "user/dns.h"
 #include "user/doctor.h"
 #include "user/experiment.h"
+#include "user/explain.h"
 #include "user/export.h"
 #include "user/model/diagnosis/diagnosis.h"
 #include "user/probe.h"
@@ -17,7 +18,6 @@
 #include "user/recorded.h"
 #include "user/report.h"
 #include "user/session.h"
-#include "user/sinks/explain.h"
 #include "user/sinks/monitor.h"
 #include "user/sinks/table.h"
 #include "user/sinks/trace.h"
@@ -81,29 +81,6 @@ Result<int> run_trace(const Options& options, Request& request) {
   TRY(session.run());
   TRY(trace.flush());
   std::fprintf(stderr, "%s\n", trace.summary(session.store().tick()).c_str());
-  return 0;
-}
-
-Result<int> run_explain(const Options& options, Request& request) {
-  const Filter filter = TRY(explained(options));
-  SessionSettings settings = session_settings(options, request);
-  settings.duration = options.duration;
-  settings.read_host_every = options.interval;
-  const Filter everything;  // the other end and the host may be what is wrong
-  Session session = TRY(Session::open(settings, everything));
-  session.live().want_all_histograms(true);
-  Observer observer(kernel_now());
-  session.add_sink(observer);
-  TRY(session.run());
-  const Snapshot snapshot = session.snapshot();
-  TRY(observer.on_snapshot(snapshot));
-  const Observation observation = observer.observe(snapshot, filter);
-  const Diagnosis diagnosis = diagnose(observation);
-  if (options.json)
-    fmt::print("{}\n", to_line(to_json(diagnosis, observation)));
-  else
-    fmt::print("{}", to_text(diagnosis, observation, terminal_width()));
-  if (std::fflush(stdout)) return Error::from_errno("write the findings");
   return 0;
 }
 
@@ -227,7 +204,7 @@ Result<int> run(const Options& options) {
   TRY(check_privilege());
   if (options.command == Command::Record) return run_record(options, request.value());
   if (options.command == Command::Trace) return run_trace(options, request.value());
-  if (options.command == Command::Explain) return run_explain(options, request.value());
+  if (options.command == Command::Explain) return run_explain(options);
   if (options.command == Command::Monitor) return run_monitor(options, request.value());
   return view ? run_view(options, request.value()) : run_table(options, request.value());
 }

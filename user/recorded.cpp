@@ -8,8 +8,7 @@
 #include "user/base/text.h"
 #include "user/base/when.h"
 #include "user/capture/recording_files.h"
-#include "user/model/diagnosis/diagnosis.h"
-#include "user/sinks/explain.h"
+#include "user/explain.h"
 #include "user/sinks/monitor.h"
 #include "user/sinks/table.h"
 #include "user/sinks/trace.h"
@@ -17,9 +16,6 @@
 namespace netsonde {
 
 namespace {
-
-// A diagnosis of hours does not watch every connection that there was.
-constexpr std::size_t kMostWatched = 100'000;
 
 void tell(const std::string& line) {
   std::fprintf(stderr, "netsonde: %s\n", line.c_str());
@@ -86,30 +82,6 @@ Result<int> run_trace(const Options& options, const Request& request) {
   return 0;
 }
 
-Result<int> run_explain(const Options& options, const Request&) {
-  const Filter filter = TRY(explained(options));
-  RecordedSpan span = TRY(open_recorded(options));
-  Replay replay(std::move(span.recording), {});
-  TRY(replay.start_at(span.since_ns));
-  const std::int64_t from = std::max(span.since_ns, replay.recording().begin_ns());
-  const Time began{Nanos(from - replay.store().tick().realtime_offset_ns)};
-  Observer observer(began, kMostWatched);
-  observer.begin(began, replay.store());
-  replay.add_sink(observer);
-  TRY(replay.run(span.until_ns));
-  const Snapshot snapshot = replay.snapshot();
-  TRY(observer.on_snapshot(snapshot));
-  const Observation observation = observer.observe(snapshot, filter);
-  const Diagnosis diagnosis = diagnose(observation);
-  if (options.json)
-    fmt::print("{}\n", to_line(to_json(diagnosis, observation)));
-  else
-    fmt::print("{}", to_text(diagnosis, observation, terminal_width()));
-  if (std::fflush(stdout)) return Error::from_errno("write the findings");
-  tell_gaps(replay);
-  return 0;
-}
-
 Result<int> run_monitor(const Options& options, const Request&) {
   RecordedSpan span = TRY(open_recorded(options));
   Replay replay(std::move(span.recording), {});
@@ -169,7 +141,7 @@ Result<RecordedSpan> open_recorded(const Options& options) {
 Result<int> run_recorded(const Options& options, const Request& request) {
   switch (options.command) {
     case Command::Trace: return run_trace(options, request);
-    case Command::Explain: return run_explain(options, request);
+    case Command::Explain: return run_explain(options);
     case Command::Monitor: return run_monitor(options, request);
     default: return run_table(options, request);
   }

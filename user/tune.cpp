@@ -12,6 +12,7 @@
 #include "user/tune_apply.h"
 #include "user/tune_experiment.h"
 #include "user/tune_output.h"
+#include "user/tune_plan.h"
 #include "user/tuned_host.h"
 
 namespace netsonde {
@@ -198,6 +199,9 @@ Result<int> unpersist() {
 Result<int> run_tune(const Options& options) {
   switch (options.tune.action) {
     case TuneAction::List: return list_settings(options);
+    case TuneAction::Plan: return run_tune_plan(options);
+    case TuneAction::ProfileList: return list_profiles();
+    case TuneAction::ProfileShow: return show_profile(options);
     case TuneAction::Experiment: return run_tune_experiment(options);
     case TuneAction::Apply: return apply_plan(options);
     case TuneAction::Confirm: return confirm_changes();

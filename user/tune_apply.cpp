@@ -15,6 +15,7 @@
 #include "tuner/plan_json.h"
 #include "user/base/text.h"
 #include "user/tune_output.h"
+#include "user/tune_plan.h"
 #include "user/tuned_host.h"
 
 namespace netsonde {
@@ -23,12 +24,6 @@ namespace {
 
 constexpr std::size_t kLargestPlan = 8 << 20;
 constexpr const char* kNotConfirmed = "not confirmed in time";
-
-std::string host_name() {
-  char name[256] = {};
-  gethostname(name, sizeof(name) - 1);
-  return name;
-}
 
 Result<std::string> content_of(const std::string& path) {
   std::ifstream file(path);
@@ -80,8 +75,12 @@ Result<Proposal> proposal_of(const std::string& wanted, SettingsOfHost& host) {
 }
 
 Result<Plan> plan_of(const Options& options, SettingsOfHost& host) {
-  if (!options.tune.plan.empty()) return plan_of_file(options.tune.plan, TRY(instant_now()));
-  return plan_of_values(options.tune.set, host);
+  const TuneOptions& wanted = options.tune;
+  const int sources = !wanted.plan.empty() + !wanted.profile.empty() + !wanted.set.empty();
+  if (sources != 1) return Error("apply wants one of a plan, --profile and --set");
+  if (!wanted.plan.empty()) return plan_of_file(wanted.plan, TRY(instant_now()));
+  return wanted.profile.empty() ? plan_of_values(wanted.set, host)
+                                : plan_of_profile(wanted.profile, host);
 }
 
 // Stops signals of the terminal while settings are being written: an end in between would leave
@@ -184,8 +183,7 @@ Result<std::vector<std::uint64_t>> sets_to_undo(const Ledger& ledger, const Tune
 }  // namespace
 
 Result<Plan> plan_of_values(const std::vector<std::string>& wanted, SettingsOfHost& host) {
-  const Instant now = TRY(instant_now());
-  Plan plan{.time_ns = now.time_ns, .host = host_name(), .boot = now.boot, .goal = "asked for"};
+  Plan plan = TRY(empty_plan("asked for"));
   for (const std::string& one : wanted) {
     Proposal proposal = TRY(proposal_of(one, host));
     if (proposal.from == proposal.to)

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tuner/plan_json.h"
 #include "user/base/text.h"
@@ -12,6 +13,8 @@
 namespace netsonde {
 
 namespace {
+
+constexpr int kWidth = 80;
 
 std::string or_dash(std::string_view text) {
   return text.empty() ? "-" : printable(text);
@@ -93,6 +96,27 @@ std::string scope_note(const Proposal& proposal) {
                                                 : fmt::format(" ({})", to_text(proposal.scope));
 }
 
+std::string because(const Proposal& proposal) {
+  std::string text = proposal.finding;
+  for (const Evidence& one : proposal.evidence)
+    text += fmt::format("{} {} {}", &one == proposal.evidence.data() ? ":" : ",",
+                        printable(one.field), human(one));
+  return text;
+}
+
+// A name, and what there is to say, on as many lines as it takes.
+void add_line(std::string& text, std::string_view name, const std::string& words) {
+  if (words.empty()) return;
+  const std::string begin = fmt::format("  {:<9} ", name);
+  const int width = kWidth - static_cast<int>(begin.size());
+  const bool fits = width > kWidth / 2;
+  if (!fits) text += begin + "\n";
+  bool first = fits;
+  for (const std::string& line : wrap(printable(words), fits ? width : kWidth - 6))
+    text += (std::exchange(first, false) ? begin : std::string(fits ? begin.size() : 6, ' ')) +
+            line + "\n";
+}
+
 }  // namespace
 
 Json to_json(const ListedSetting& setting) {
@@ -146,6 +170,22 @@ std::string changes_text(const std::vector<Proposal>& proposals) {
   for (const Proposal& proposal : proposals)
     text += fmt::format("  {}{}: {} -> {}\n", proposal.key, scope_note(proposal),
                         printable(proposal.from), printable(proposal.to));
+  return text;
+}
+
+std::string plan_text(const Plan& plan) {
+  std::string text;
+  for (const Proposal& proposal : plan.proposals) {
+    text += fmt::format("{}{}: {} -> {}\n", proposal.key, scope_note(proposal),
+                        printable(proposal.from), printable(proposal.to));
+    add_line(text, "because", because(proposal));
+    add_line(text, "expected", proposal.expected);
+    add_line(text, "risk", proposal.risk);
+    add_line(text, "verified", proposal.verify);
+  }
+  if (plan.proposals.empty()) text += "Nothing is proposed.\n";
+  if (!plan.considered.empty()) text += "Considered:\n";
+  for (const Considered& one : plan.considered) add_line(text, one.key, one.why_not);
   return text;
 }
 

@@ -32,6 +32,9 @@ std::string details_text(const ListedSetting& setting);
 // The changes as a table: what was, what is to be.
 std::string changes_text(const std::vector<Proposal>& proposals);
 
+// With the evidence, what was considered, and how to go on.
+std::string plan_text(const Plan& plan);
+
 struct ChangeInForce {
   const ChangeSet* set = nullptr;
   const Change* change = nullptr;

@@ -42,6 +42,18 @@ Result<Instant> instant_now() {
   return now;
 }
 
+std::string host_name() {
+  char name[256] = {};
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+Result<Plan> empty_plan(std::string goal) {
+  const Instant now = TRY(instant_now());
+  return Plan{
+      .time_ns = now.time_ns, .host = host_name(), .boot = now.boot, .goal = std::move(goal)};
+}
+
 Result<Namespaces> Namespaces::open() {
   return Namespaces(TRY(own_namespace()));
 }

@@ -20,6 +20,10 @@ inline constexpr const char* kTunerDirectory = "/var/lib/netsonde";
 // On the clocks that changes are kept with.
 Result<Instant> instant_now();
 
+std::string host_name();
+// Of this host, now.
+Result<Plan> empty_plan(std::string goal);
+
 // The network namespaces of this host, entered when a setting of theirs is wanted.
 class Namespaces {
  public:

@@ -10,11 +10,12 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import harness
-from harness import (NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, eventually, expect, fact, finish, is_in_its_loop, launch, netns,
-                     one_error, run, start, succeed, tool, unshare)
-from traffic import delayed_network
+from harness import (NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, eventually, expect, fact, finish, free_port,
+                     is_in_its_loop, launch, netns, one_error, run, start, succeed, tool, unshare)
+from traffic import Peer, delayed_network
 
 SOMAXCONN, IDLE = "net.core.somaxconn", "net.ipv4.tcp_slow_start_after_idle"
 LONG = ("--confirm-within", "60s")
@@ -691,3 +692,112 @@ def bad_arguments_of_an_experiment_are_one_line():
         assert words in message, message
     assert "nothing to try" in run("tune", "experiment", "--yes", "--set", f"{SOMAXCONN}=4096", "--load", "true").err
     expect((values(), status()["state"]), (ORIGINAL, "none"), "afterwards")
+
+
+@contextlib.contextmanager
+def overflowing_listener():
+    """A program that asks for a long accept queue, gets a short one, and accepts nothing."""
+    tool("sysctl", "-w", f"{SOMAXCONN}=8")
+    with socket.socket() as listening, contextlib.ExitStack() as clients:
+        listening.bind(("127.0.0.1", free_port()))
+        listening.listen(1000)
+
+        def knock(peer):
+            while True:
+                client = clients.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(listening.getsockname())
+                time.sleep(0.01)  # the rate of the attempts
+
+        knocking = Peer(knock)
+        try:
+            yield listening
+        finally:
+            knocking.end()
+
+
+@fact
+def a_plan_proposes_what_it_has_evidence_for_and_changes_nothing():
+    own_host()
+    with overflowing_listener():
+        done = run("tune", "plan", "--duration", "2s", "-o", "/var/lib/plan.json", "--json")
+        expect((done.status, done.out, values(SOMAXCONN)), (0, "", [["8"]]), "status, output and value")
+        with open("/var/lib/plan.json", encoding="ascii") as file:
+            made = json.load(file)
+        proposal = next(one for one in made["proposals"] if one["scope"]["name"] == str(netns()))
+        expect([proposal[key] for key in ("key", "from", "to", "finding")], [SOMAXCONN, "8", "32", "accept-overflow"], "proposal")
+        evidence = {one["field"]: one["value"] for one in proposal["evidence"]}
+        assert evidence["listen_overflows"] > 50 and evidence["limit.somaxconn"] == 8, evidence
+        made["proposals"] = [proposal]
+        expect((apply_plan(json.dumps(made)).status, values(SOMAXCONN)), (0, [["32"]]), "status and value after it is applied")
+        undo()
+
+
+@fact
+def without_evidence_nothing_is_proposed():
+    own_host()
+    tool("sysctl", "-w", f"{SOMAXCONN}=8")
+    made = json.loads(succeed("tune", "plan", "--duration", "1s", "--json").out)
+    expect([one for one in made["proposals"] if one["scope"]["name"] == str(netns())], [], "proposals")
+
+
+@fact
+def what_is_left_out_of_a_plan_is_said():
+    own_host()
+    with overflowing_listener():
+        made = json.loads(succeed("tune", "plan", "--duration", "1s", "--json", "--except", SOMAXCONN).out)
+        assert SOMAXCONN not in [one["key"] for one in made["proposals"]], made
+        assert {"key": SOMAXCONN, "why_not": "left out: --except"} in made["considered"], made["considered"]
+    assert "not in the catalogue" in one_error(run("tune", "plan", "--only", "kernel.panic"), 1)
+
+
+@fact
+def a_plan_may_come_from_a_recording_of_this_host():
+    own_host()
+    with overflowing_listener():
+        succeed_with_notes("record", "-o", "/var/lib/host.nsr", "--duration", "2s", "--interval", "500ms")
+        made = json.loads(run("tune", "plan", "--from", "/var/lib/host.nsr", "--json").out)
+        assert any(one["key"] == SOMAXCONN and one["scope"]["name"] == str(netns()) for one in made["proposals"]), made
+
+
+def succeed_with_notes(*arguments):
+    done = run(*arguments)
+    expect(done.status, 0, f"exit status, {done.err}")
+
+
+@fact
+def a_profile_raises_and_does_not_lower():
+    own_host()
+    tool("sysctl", "-w", f"{SOMAXCONN}=60000")
+    names = [line.split()[0] for line in succeed("tune", "profile", "list").lines]
+    expect(names, ["classic", "latency", "server", "throughput", "wan"], "names")
+    for name in names:
+        assert succeed("tune", "profile", "show", name).out.startswith(name + ": ")
+    made = json.loads(succeed("tune", "plan", "--profile", "server", "--json").out)
+    assert SOMAXCONN not in [one["key"] for one in made["proposals"]], made
+    assert any(one["key"] == SOMAXCONN and "60000" in one["why_not"] for one in made["considered"]), made["considered"]
+    apply("--profile", "server", *LONG)
+    for one in made["proposals"]:
+        expect(values(one["key"]), [one["to"].split()], one["key"])
+    succeed("tune", "rollback")
+    for one in made["proposals"]:
+        expect(values(one["key"]), [one["from"].split()], one["key"])
+
+
+@fact
+def an_administrators_profile_stands_before_ours():
+    own_host()
+    for folder in ("upper", "work"):
+        os.mkdir(f"/var/lib/{folder}")
+    tool("mount", "-t", "overlay", "none", "-o", "lowerdir=/etc,upperdir=/var/lib/upper,workdir=/var/lib/work", "/etc")
+    os.makedirs("/etc/netsonde/profiles")
+    with open("/etc/netsonde/profiles/server.toml", "w", encoding="ascii") as file:
+        file.write(f'summary = "ours"\n[[setting]]\nkey = "{SOMAXCONN}"\nvalue = 5000\nwhy = "so"\n')
+    made = json.loads(succeed("tune", "plan", "--profile", "server", "--json").out)
+    expect([(one["key"], one["to"], one["finding"]) for one in made["proposals"]], [(SOMAXCONN, "5000", "profile server")], "proposals")
+    for content in (f'[[setting]]\nkey = "{SOMAXCONN}"\nvalue = 0\n', '[[setting]]\nkey = "kernel.panic"\nvalue = 0\n', "[" * 100000, "\0"):
+        with open("/etc/netsonde/profiles/server.toml", "w", encoding="ascii") as file:
+            file.write('summary = "bad"\n' + content)
+        message = one_error(run("tune", "plan", "--profile", "server"), 1)
+        assert "/etc/netsonde/profiles/server.toml" in message, message
+    assert "there is no profile 'none'" in one_error(run("tune", "apply", "--yes", "--profile", "none"), 1)

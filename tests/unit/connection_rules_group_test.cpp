@@ -111,7 +111,8 @@ TEST(GroupRulesTest, SharesAreOfTheWholeGroup) {
   EXPECT_EQ(cost(finding), "connections=2 bytes=110 ms=400");
   EXPECT_EQ(figures(finding),
             "waited_for_window_ms=400 ms, sending_ms=2000 ms, share_percent=20 percent, "
-            "receive_window_limited_ms=400 ms, send_window_bytes=1048576 bytes, srtt_us=1000 us");
+            "receive_window_limited_ms=400 ms, send_window_bytes=1048576 bytes, srtt_us=1000 us, "
+            "min_rtt_us=1000 us");
 }
 
 std::vector<std::uint16_t> ports_of(const std::vector<Finding>& findings) {

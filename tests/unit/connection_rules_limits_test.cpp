@@ -81,12 +81,12 @@ TEST(ReceiveWindowRulesTest, TheFiguresAreTheKernelsAndThoseOfTheLooks) {
   EXPECT_EQ(figures(world.only("receive-window-limited")),
             "waited_for_window_ms=1000 ms, sending_ms=1000 ms, share_percent=100 percent, "
             "receive_window_limited_ms=100 ms, send_window_bytes=1999 bytes, srtt_us=3000 us, "
-            "delivery_bytes_per_s=2000000 bytes/s");
+            "min_rtt_us=1000 us, delivery_bytes_per_s=2000000 bytes/s");
   const Finding finding = less.only("receive-window-limited");
   EXPECT_EQ(figures(finding),
             "waited_for_window_ms=700 ms, sending_ms=1000 ms, share_percent=70 percent, "
             "receive_window_limited_ms=100 ms, send_window_bytes=1048576 bytes, srtt_us=3000 us, "
-            "delivery_bytes_per_s=2000000 bytes/s");
+            "min_rtt_us=1000 us, delivery_bytes_per_s=2000000 bytes/s");
   EXPECT_EQ(cost(finding), "connections=1 bytes=5000 ms=700");
   EXPECT_NE(finding.text.find("1.0MiB held this connection back for 700ms"), std::string::npos)
       << finding.text;
@@ -102,82 +102,48 @@ TEST(ReceiveWindowRulesTest, ADeliveryRateNobodyMeasuredIsNoFigure) {
   }
 }
 
+TEST(ReceiveWindowRulesTest, AShortestRoundTripNobodyMeasuredIsNoFigure) {
+  for (const std::uint32_t us : {0U, ~0U}) {
+    ev_sample s = connection();
+    s.min_rtt_us = us;
+    EXPECT_EQ(figures(Sent({{0, 500, 0}}, s).only("receive-window-limited")).find("min_rtt"),
+              std::string::npos);
+  }
+}
+
+// Both ends are on this host.
+Finding with_reader(std::uint32_t unread, std::uint16_t options = 0) {
+  ev_sample s = connection(1), other = other_end_of(s, 2);
+  s.rwnd_limited_ms = 1000;
+  other.receive_queue = unread;
+  other.options |= options;
+  other.rcvbuf = 5000;
+  World world;
+  world.run({s, other});
+  return world.only("receive-window-limited");
+}
+
 TEST(ReceiveWindowRulesTest, TheOtherEndOnThisHostTellsWhoseDoingItIs) {
-  const auto with_other = [](std::uint32_t unread) {
-    ev_sample s = connection(1), other = other_end_of(s, 2);
-    s.rwnd_limited_ms = 1000;
-    other.receive_queue = unread;
-    World world;
-    world.run({s, other});
-    return world.only("receive-window-limited");
-  };
-  const Finding reads = with_other(0), waits = with_other(77);
+  const Finding reads = with_reader(0), waits = with_reader(77);
   EXPECT_EQ(verdict(reads), "warning peer high");
   EXPECT_EQ(tunables(reads), "ipv4.tcp_rmem");
+  EXPECT_TRUE(figures(reads).ends_with(", peer.netns=2, peer.receive_buffer_bytes=5000 bytes"))
+      << figures(reads);
   EXPECT_EQ(verdict(waits), "warning application high");
-  EXPECT_EQ(verdict(with_other(1)), "warning application high");
+  EXPECT_EQ(verdict(with_reader(1)), "warning application high");
   EXPECT_TRUE(waits.tunables.empty());
-  EXPECT_TRUE(figures(waits).ends_with(", srtt_us=1000 us, peer.receive_queue_bytes=77 bytes"))
+  EXPECT_TRUE(figures(waits).ends_with(", min_rtt_us=1000 us, peer.receive_queue_bytes=77 bytes"))
       << figures(waits);
   EXPECT_TRUE(waits.advice.starts_with("client[7] at the other end")) << waits.advice;
 }
 
-// 125 bytes a millisecond in round trips of 56 ms are 7000 bytes: seven tenths of the window.
-ev_sample starved() {
-  ev_sample s = connection();
-  s.rx_bytes = 1'250'000;
-  s.rcv_rtt_us = 56'000;
-  s.rcv_wnd = 10'000;
-  s.rcvbuf = 20'000;
-  s.options |= EV_OPT_RCVBUF_LOCKED;
-  return s;
-}
-
-TEST(OwnWindowRulesTest, AFixedBufferUsedUpInEveryRoundTripIsFound) {
-  expect("receive-window-limited", starved(),
-         {{"used up", 1, [](ev_sample&) {}},
-          {"a byte less than seven tenths", 0, [](ev_sample& s) { --s.rx_bytes; }},
-          {"not fixed", 0, [](ev_sample& s) { s.options &= ~EV_OPT_RCVBUF_LOCKED; }},
-          {"round trip unknown", 0, [](ev_sample& s) { s.rcv_rtt_us = 0; }},
-          {"round trip guessed", 0, [](ev_sample& s) { s.options &= ~EV_OPT_TIMESTAMPS; }},
-          {"a quarter unread", 1, [](ev_sample& s) { s.receive_queue = 2500; }},
-          {"more than a quarter unread", 0, [](ev_sample& s) { s.receive_queue = 2501; }}});
-}
-
-TEST(OwnWindowRulesTest, OneAtRestWaitsForNobody) {
-  ev_sample s = starved();
-  s.receive_queue = 1;
-  World world;
-  world.know({s});
-  world.look(10);
-  EXPECT_TRUE(world.found("receive-window-limited").empty());
-}
-
-TEST(OwnWindowRulesTest, OnlyTheTimeThatItLivedCounts) {
-  ev_sample s = starved();
-  s.conn.start_ns = at(5);
-  s.rx_bytes = 625'000;
-  World world;
-  for (int second = 6; second <= 10; ++second) world.step(s, second);
-  EXPECT_EQ(cost(world.only("receive-window-limited")), "connections=1 bytes=625000 ms=5000");
-  --s.rx_bytes;
-  World less;
-  for (int second = 6; second <= 10; ++second) less.step(s, second);
-  EXPECT_TRUE(less.found("receive-window-limited").empty());
-}
-
-TEST(OwnWindowRulesTest, TheFiguresAreThoseOfOurEnd) {
-  World world;
-  world.run({starved()});
-  const Finding finding = world.only("receive-window-limited");
-  EXPECT_EQ(verdict(finding), "warning application high");
-  EXPECT_EQ(cost(finding), "connections=1 bytes=1250000 ms=10000");
-  EXPECT_EQ(figures(finding),
-            "receive_window_bytes=10000 bytes, receive_buffer_bytes=20000 bytes, "
-            "receive_rtt_us=56000 us, rx_bytes=1250000 bytes");
-  EXPECT_TRUE(finding.text.starts_with(
-      "Our receive window of 9.8KiB is used up in every round trip of 56.0ms"))
-      << finding.text;
+TEST(ReceiveWindowRulesTest, AReaderOnThisHostThatFixedItsBufferHasNoSetting) {
+  const Finding fixed = with_reader(0, EV_OPT_RCVBUF_LOCKED);
+  EXPECT_EQ(verdict(fixed), "warning application high");
+  EXPECT_TRUE(fixed.tunables.empty());
+  EXPECT_TRUE(fixed.advice.starts_with("client[7] at the other end, on this host, fixed"))
+      << fixed.advice;
+  EXPECT_TRUE(figures(fixed).ends_with(", min_rtt_us=1000 us")) << figures(fixed);
 }
 
 TEST(SendBufferRulesTest, ATenthOfASecondAndOfTheSendingTimeIsFound) {
@@ -219,7 +185,8 @@ TEST(SendBufferRulesTest, TheFiguresAreTheKernelsAndThoseOfTheLooks) {
   const Finding finding = world.only("send-buffer-limited");
   EXPECT_EQ(figures(finding),
             "waited_for_buffer_ms=700 ms, sending_ms=1000 ms, share_percent=70 percent, "
-            "send_buffer_limited_ms=100 ms, send_buffer_bytes=3000 bytes, srtt_us=1000 us");
+            "send_buffer_limited_ms=100 ms, send_buffer_bytes=3000 bytes, srtt_us=1000 us, "
+            "min_rtt_us=1000 us");
   EXPECT_TRUE(finding.text.starts_with("The send buffer of 2.9KiB was too small")) << finding.text;
   EXPECT_EQ(cost(finding), "connections=1 bytes=5000 ms=700");
 }
@@ -250,7 +217,8 @@ TEST(CongestionWindowRulesTest, SomebodyMustSetThePaceSoItIsNoWarning) {
   EXPECT_EQ(cost(finding), "connections=1 bytes=5000 ms=900");
   EXPECT_EQ(figures(finding),
             "congestion_window_limited_ms=900 ms, sending_ms=1000 ms, share_percent=90 percent, "
-            "cwnd_segments=10 segments, in_flight_segments=9 segments, srtt_us=1000 us");
+            "cwnd_segments=10 segments, in_flight_segments=9 segments, srtt_us=1000 us, "
+            "min_rtt_us=1000 us");
 }
 
 TEST(CongestionWindowRulesTest, AWindowThatIsNotFullIsThePacingRates) {

@@ -278,7 +278,7 @@ TEST(NumbersOfTest, MoreThan64BitsAreRefused) {
 
 TEST(CheckValueTest, ABoundIsNamedAndIsInside) {
   EXPECT_EQ(refusal("net.core.somaxconn", "70000"), "net.core.somaxconn: 70000 is above 65535");
-  EXPECT_EQ(refusal("net.core.somaxconn", "127"), "net.core.somaxconn: 127 is below 128");
+  EXPECT_EQ(refusal("net.core.somaxconn", "0"), "net.core.somaxconn: 0 is below 1");
   EXPECT_EQ(refusal("net.core.somaxconn", "65535"), "");
   EXPECT_EQ(refusal("net.core.somaxconn", "128"), "");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include "user/model/diagnosis/host.h"
 #include "user/model/diagnosis/resends.h"
 #include "user/model/diagnosis/rules.h"
 
@@ -12,6 +13,7 @@ namespace {
 constexpr double kShare = 0.1;
 constexpr std::uint64_t kLeastMs = 100;
 constexpr std::uint32_t kInitialWindow = 10;  // segments
+constexpr std::uint32_t kNoRtt = ~0U;
 
 double worth(std::uint64_t limited_ms, std::uint64_t of_ms) {
   const bool much = limited_ms >= kLeastMs &&
@@ -39,6 +41,8 @@ std::uint64_t idle_or_unlimited_ms(const Watched& w, const Observation& observat
 void add_path(Finding& finding, const Watched& w) {
   const ev_sample& s = w.last;
   finding.evidence.push_back(evidence("srtt_us", std::uint64_t{s.srtt_us}));
+  if (s.min_rtt_us && s.min_rtt_us != kNoRtt)
+    finding.evidence.push_back(evidence("min_rtt_us", std::uint64_t{s.min_rtt_us}));
   if (s.delivery_us && s.delivery_segs)
     finding.evidence.push_back(
         evidence("delivery_bytes_per_s",
@@ -96,28 +100,60 @@ Findings application_limited(const Observation& observation) {
 
 namespace {
 
+// The other end, on this host, is known as well as ours. False: what its buffer may hold decides.
+bool blame_reader(Finding& finding, const ev_sample& reader) {
+  const std::string who = fmt::format("{}[{}] at the other end, on this host,",
+                                      printable(fixed_string(reader.conn.comm)), reader.conn.pid);
+  if (reader.receive_queue > 0) {
+    finding.evidence.push_back(
+        figure("peer.receive_queue_bytes", std::uint64_t{reader.receive_queue}, Unit::Bytes));
+    finding.advice = who +
+                     " does not read as fast as it is sent to; a larger window would only fill "
+                     "too.";
+  } else if (reader.options & EV_OPT_RCVBUF_LOCKED) {
+    finding.advice = who +
+                     " fixed its receive buffer (SO_RCVBUF), which switches autotuning off; leave "
+                     "the size to the kernel.";
+  } else {
+    return false;
+  }
+  finding.where = Where::Application;
+  return true;
+}
+
 void blame_receiver(Finding& finding, const Observation& observation, const Group& group) {
   const ev_sample& s = group.worst().last;
   finding.evidence.push_back(evidence("send_window_bytes", std::uint64_t{s.snd_wnd}));
   add_path(finding, group.worst());
   const Connection* other = other_end(observation, s.conn);
-  if (other && other->last.receive_queue > 0) {
-    finding.where = Where::Application;
-    finding.evidence.push_back(
-        figure("peer.receive_queue_bytes", std::uint64_t{other->last.receive_queue}, Unit::Bytes));
-    finding.advice = fmt::format(
-        "{}[{}] at the other end, on this host, does not read as fast as it "
-        "is sent to; a larger window would only fill too.",
-        printable(fixed_string(other->last.conn.comm)), other->last.conn.pid);
-    return;
-  }
+  if (other && blame_reader(finding, other->last)) return;
   finding.advice =
       "The receiver decides: where it reads at once, raise its tcp_rmem maximum to bandwidth times "
       "round-trip time; where it does not, a larger window would only fill too.";
   finding.tunables = {"net.ipv4.tcp_rmem"};
   if (!other)
-    doubt(finding, Confidence::Medium,
-          "whether the peer reads slowly or has a small buffer is not visible here");
+    return doubt(finding, Confidence::Medium,
+                 "whether the peer reads slowly or has a small buffer is not visible here");
+  finding.evidence.push_back(
+      figure("peer.netns", std::uint64_t{other->last.conn.netns}, Unit::None));
+  finding.evidence.push_back(
+      figure("peer.receive_buffer_bytes", std::uint64_t{other->last.rcvbuf}, Unit::Bytes));
+}
+
+// What a receive buffer may grow to there; 0: not known, for the host's counters are of another
+// namespace.
+std::uint64_t most_received(const Observation& observation, const ev_conn& conn) {
+  const bool known = observation.host && value_of(observation, "netns.inode") == conn.netns;
+  return known ? value_of(observation, "limit.tcp_rmem.max") : 0;
+}
+
+enum class Buffer : std::uint8_t { Fixed, Grown, Growing };
+
+// By the application, or by the kernel up to its limit.
+Buffer buffer_of(const ev_sample& s, const Observation& observation) {
+  if (s.options & EV_OPT_RCVBUF_LOCKED) return Buffer::Fixed;
+  const std::uint64_t most = most_received(observation, s.conn);
+  return most && std::uint64_t{10} * s.rcvbuf >= 9 * most ? Buffer::Grown : Buffer::Growing;
 }
 
 // We receive, read at once, and the window we offer is used up in every round trip.
@@ -129,11 +165,27 @@ double starved_ms(const Watched& w, const Observation& observation) {
   if (w.unread_sum / w.ticks > s.rcv_wnd / 4) return 0;
   const double per_round_trip =
       static_cast<double>(received) / static_cast<double>(life) / 1000.0 * s.rcv_rtt_us;
-  const bool at_its_limit = s.options & EV_OPT_RCVBUF_LOCKED;
-  return at_its_limit && per_round_trip >= 0.7 * s.rcv_wnd ? static_cast<double>(life) : 0;
+  return per_round_trip >= 0.7 * s.rcv_wnd ? static_cast<double>(life) : 0;
 }
 
-Finding own_window(const Group& group, const Observation& observation) {
+void blame_buffer(Finding& finding, Buffer buffer, const ev_conn& conn,
+                  const Observation& observation) {
+  if (buffer == Buffer::Fixed) {
+    finding.advice =
+        "The application fixed its receive buffer (SO_RCVBUF), which switches autotuning off; "
+        "leave the size to the kernel, or ask for bandwidth times round-trip time.";
+    return;
+  }
+  finding.where = Where::Host;
+  finding.evidence.push_back(
+      host_figure("limit.tcp_rmem.max", most_received(observation, conn), Unit::Bytes));
+  finding.advice =
+      "The buffer has grown to the maximum of tcp_rmem: raise that to twice bandwidth times "
+      "round-trip time.";
+  finding.tunables = {"net.ipv4.tcp_rmem"};
+}
+
+Finding own_window(const Group& group, const Observation& observation, Buffer buffer) {
   const ev_sample& s = group.worst().last;
   Finding finding = on_group(group, observation, Severity::Warning, Where::Application);
   finding.impact.time =
@@ -147,10 +199,16 @@ Finding own_window(const Group& group, const Observation& observation) {
       "Our receive window of {}B is used up in every round trip of {}: the peer must wait for us, "
       "although the application reads at once.",
       short_bytes(s.rcv_wnd), duration_text(s.rcv_rtt_us));
-  finding.advice =
-      "The application fixed its receive buffer (SO_RCVBUF), which switches autotuning off; leave "
-      "the size to the kernel, or ask for bandwidth times round-trip time.";
+  blame_buffer(finding, buffer, s.conn, observation);
   return finding;
+}
+
+void find_own_windows(Findings& findings, const Observation& observation, Buffer buffer) {
+  const auto starved = [&](const Watched& w) {
+    return buffer_of(w.last, observation) == buffer ? starved_ms(w, observation) : 0;
+  };
+  for (const Group& group : grouped(observation.connections, starved))
+    findings.push_back(own_window(group, observation, buffer));
 }
 
 }  // namespace
@@ -169,9 +227,8 @@ Findings receive_window_limited(const Observation& observation) {
     blame_receiver(finding, observation, group);
     findings.push_back(std::move(finding));
   }
-  const auto starved = [&](const Watched& w) { return starved_ms(w, observation); };
-  for (const Group& group : grouped(observation.connections, starved))
-    findings.push_back(own_window(group, observation));
+  find_own_windows(findings, observation, Buffer::Fixed);
+  find_own_windows(findings, observation, Buffer::Grown);
   return findings;
 }
 

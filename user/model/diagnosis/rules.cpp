@@ -19,8 +19,9 @@ constexpr std::array kRules = {
          .help =
              "The receiver's window held a sender back for at least a tenth of its sending time "
              "and 100 ms (the kernel's own count, and that of the looks where these found it so "
-             "for most of it), or our own fixed receive buffer is used up in "
-             "every round trip.",
+             "for most of it), or the window that our own receive buffer allows is used up in "
+             "every round trip: a buffer fixed by its application, or one within a tenth of the "
+             "maximum of tcp_rmem in the network namespace that the host's counters are of.",
          .check = rules::receive_window_limited},
     Rule{.id = "send-buffer-limited",
          .help = "The send buffer held a sender back, as above.",

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/policy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <compare>
+
+#include "tuner/policy_rules.h"
+
+namespace netsonde {
+
+namespace {
+
+using policy::Decision, policy::PolicyRule, policy::Question, policy::Step;
+
+constexpr std::size_t kMostEvidence = 100;  // what is read back of a plan
+constexpr std::string_view kMoreFindings = "findings_not_shown";
+
+const PolicyRule* rule_for(const Question& question) {
+  const auto rules = policy::policy_rules();
+  const auto found = std::ranges::find_if(rules, [&question](const PolicyRule& rule) {
+    return rule.key == question.key &&
+           (rule.finding.empty() || rule.finding == question.finding.id);
+  });
+  return found != rules.end() ? &*found : nullptr;
+}
+
+Decision decide(const Question& question) {
+  if (const PolicyRule* rule = rule_for(question)) return rule->decide(question);
+  TRY(policy::current(question));
+  return Error(std::string(policy::reason_to_leave(question.key)));
+}
+
+// The settings that the finding names, and those that a rule has to say something of anyhow.
+std::vector<std::string_view> settings_of(const Finding& finding) {
+  std::vector<std::string_view> keys = finding.tunables;
+  for (const PolicyRule& rule : policy::policy_rules())
+    if (rule.finding == finding.id && rule.also && rule.also(finding) &&
+        !policy::names(finding, rule.key))
+      keys.push_back(rule.key);
+  return keys;
+}
+
+bool go_the_same_way(const Proposal& made, const Step& step) {
+  const auto before = numbers_of(*step.now.tunable, made.to);
+  if (!before) return false;
+  for (std::size_t i = 0; i < step.to.size(); ++i) {
+    const auto first = before.value()[i] <=> step.now.numbers[i];
+    const auto second = step.to[i] <=> step.now.numbers[i];
+    if (first != 0 && second != 0 && first != second) return false;
+  }
+  return true;
+}
+
+bool is_known(const std::vector<Evidence>& evidence, const Evidence& one) {
+  return std::ranges::any_of(evidence, [&one](const Evidence& known) {
+    return known.field == one.field && known.value == one.value;
+  });
+}
+
+// What does not fit is counted in the last place.
+void join(std::vector<Evidence>& evidence, const std::vector<Evidence>& more) {
+  if (!evidence.empty() && evidence.back().field == kMoreFindings) {
+    ++std::get<std::uint64_t>(evidence.back().value);
+    return;
+  }
+  if (evidence.size() + more.size() >= kMostEvidence) {
+    evidence.push_back({std::string(kMoreFindings), std::uint64_t{1}, Unit::Count});
+    return;
+  }
+  for (const Evidence& one : more)
+    if (!is_known(evidence, one)) evidence.push_back(one);
+}
+
+void consider(Policy& policy, std::string_view key, std::string why_not) {
+  const auto same = [&](const Considered& one) { return one.key == key && one.why_not == why_not; };
+  if (std::ranges::none_of(policy.considered, same))
+    policy.considered.push_back({std::string(key), std::move(why_not)});
+}
+
+Proposal proposal_of(const Finding& finding, const Step& step) {
+  return {.key = std::string(step.now.tunable->key),
+          .scope = step.now.scope,
+          .from = step.now.value,
+          .to = fmt::format("{}", fmt::join(step.to, " ")),
+          .evidence = finding.evidence,
+          .finding = std::string(finding.id),
+          .expected = step.expected,
+          .risk = std::string(step.now.tunable->risk),
+          .verify = step.verify};
+}
+
+Result<> add(Policy& policy, const Finding& finding, const Step& step) {
+  Proposal made = proposal_of(finding, step);
+  TRY(check_value(*step.now.tunable, made.to));
+  const auto known = std::ranges::find_if(policy.proposals, [&made](const Proposal& one) {
+    return one.key == made.key && one.scope == made.scope;
+  });
+  if (known == policy.proposals.end()) {
+    if (policy.proposals.size() >= Plan::kMostProposals)
+      return Error(fmt::format("a plan holds no more than {} proposals", Plan::kMostProposals));
+    policy.proposals.push_back(std::move(made));
+    return {};
+  }
+  if (!go_the_same_way(*known, step))
+    return Error(fmt::format("{} asks for the opposite of {}", finding.id, known->finding));
+  join(known->evidence, made.evidence);
+  return {};
+}
+
+Result<> take(Policy& policy, const Question& question) {
+  return add(policy, question.finding, TRY(decide(question)));
+}
+
+}  // namespace
+
+std::string_view name_of(Goal goal) {
+  switch (goal) {
+    case Goal::Balanced: return "balanced";
+    case Goal::Throughput: return "throughput";
+    case Goal::Latency: return "latency";
+  }
+  return "balanced";
+}
+
+Policy propose(const PolicyInput& input) {
+  Policy policy;
+  for (const Finding& finding : input.findings)
+    for (const std::string_view key : settings_of(finding))
+      if (const auto taken = take(policy, {input, finding, key}); !taken)
+        consider(policy, key, taken.error().message());
+  return policy;
+}
+
+}  // namespace netsonde

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/tune_plan.h"
+
+#include <fmt/format.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "tuner/plan_json.h"
+#include "tuner/policy.h"
+#include "tuner/profile.h"
+#include "user/base/new_file.h"
+#include "user/base/text.h"
+#include "user/explain.h"
+#include "user/recorded.h"
+#include "user/request.h"
+#include "user/tune_output.h"
+
+namespace netsonde {
+
+namespace {
+
+constexpr const char* kProfileFolder = "/etc/netsonde/profiles";
+
+std::uint64_t memory_of_host() {
+  struct sysinfo info = {};
+  if (sysinfo(&info)) return 0;
+  return std::uint64_t{info.totalram} * info.mem_unit;
+}
+
+// Of the fastest device that is up, as the kernel has it.
+std::uint64_t fastest_link() {
+  std::int64_t fastest = 0;
+  std::error_code error;
+  for (const auto& device : std::filesystem::directory_iterator("/sys/class/net", error)) {
+    std::ifstream file(device.path() / "speed");
+    std::int64_t megabits = 0;
+    if (file >> megabits) fastest = std::max(fastest, megabits);
+  }
+  return static_cast<std::uint64_t>(fastest) * 1'000'000;
+}
+
+Goal goal_of(const Options& options) {
+  for (const Goal goal : {Goal::Throughput, Goal::Latency})
+    if (options.tune.goal == name_of(goal)) return goal;
+  return Goal::Balanced;
+}
+
+std::optional<std::string> value_there(SettingsOfHost& host, const ChangeScope& scope,
+                                       std::string_view key) {
+  auto value = host.settings().read(scope, key);
+  return value ? std::move(value).value() : std::nullopt;
+}
+
+// As a recording has it only of the namespace that its counters are of, and only of this host.
+Result<> check_recorded_host(const Options& options) {
+  if (options.from.empty()) return {};
+  const RecordedSpan span = TRY(open_recorded(options));
+  const std::string& host = span.recording.origin().host;
+  if (host == host_name()) return {};
+  return Error(
+      fmt::format("{} is of {}, this is {}: settings are those of the host that they are of",
+                  printable(options.from), printable(host), printable(host_name())));
+}
+
+Result<Plan> plan_of_findings(const Options& options, SettingsOfHost& host) {
+  TRY(check_recorded_host(options));
+  Plan plan = TRY(empty_plan(options.tune.goal));
+  const auto use = [&](const Diagnosis& diagnosis, const Observation&) -> Result<> {
+    Policy policy = propose(
+        {.findings = diagnosis.findings,
+         .scope_of = [&host](std::uint64_t inode) { return host.namespaces().find(inode); },
+         .own = host.namespaces().own(),
+         .value = [&host](const auto& scope, auto key) { return value_there(host, scope, key); },
+         .memory_bytes = memory_of_host(),
+         .page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
+         .goal = goal_of(options)});
+    plan.proposals = std::move(policy.proposals);
+    plan.considered = std::move(policy.considered);
+    return {};
+  };
+  if (options.from.empty()) TRY(check_privilege());
+  const Filter everything;
+  TRY(options.from.empty() ? diagnose_live(options, everything, use)
+                           : diagnose_recorded(options, everything, use));
+  return plan;
+}
+
+bool has(const std::vector<std::string>& keys, const std::string& key) {
+  return std::ranges::find(keys, key) != keys.end();
+}
+
+Result<> check_keys(const std::vector<std::string>& keys, std::string_view option) {
+  for (const std::string& key : keys)
+    if (!find_tunable(key))
+      return Error(fmt::format("{}: {} is not in the catalogue (netsonde tune list --all)", option,
+                               printable(key)));
+  return {};
+}
+
+// What is left out is said.
+void leave_out(Plan& plan, const TuneOptions& options) {
+  std::erase_if(plan.proposals, [&](const Proposal& proposal) {
+    const bool wanted = (options.only.empty() || has(options.only, proposal.key)) &&
+                        !has(options.except, proposal.key);
+    if (!wanted)
+      plan.considered.push_back({.key = proposal.key,
+                                 .why_not = has(options.except, proposal.key)
+                                                ? "left out: --except"
+                                                : "left out: --only others"});
+    return !wanted;
+  });
+}
+
+Result<> write_plan(const Plan& plan, const Options& options) {
+  const std::string json = to_json(plan).dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
+  if (!options.output.empty() && options.output != "-") {
+    TRY(write_new_file(options.output, json, options.force));
+    if (options.json) return {};
+    fmt::print("{}", plan_text(plan));
+    if (!plan.proposals.empty())
+      fmt::print("To apply it: netsonde tune apply {}\n", printable(options.output));
+    return {};
+  }
+  fmt::print("{}", options.json ? json : plan_text(plan));
+  return {};
+}
+
+Result<Profile> profile_named(const std::string& name) {
+  Profiles known = read_profiles(kProfileFolder);
+  std::string names;
+  for (Profile& profile : known.profiles) {
+    if (profile.name == name) return std::move(profile);
+    names += (names.empty() ? "" : ", ") + profile.name;
+  }
+  for (const std::string& problem : known.not_read)
+    if (problem.find("/" + name + ".toml") != std::string::npos) return Error(problem);
+  return Error(fmt::format("there is no profile '{}'; there are {}", printable(name), names));
+}
+
+std::string conditions_of(const ProfileSetting& setting) {
+  std::string text = setting.may_lower ? "" : "  at least";
+  if (setting.memory_at_least)
+    text += fmt::format("  with {}B of memory",
+                        short_bytes(static_cast<double>(setting.memory_at_least)));
+  if (setting.link_at_least)
+    text += fmt::format("  with a link of {}bit/s",
+                        short_count(static_cast<double>(setting.link_at_least)));
+  return text;
+}
+
+}  // namespace
+
+Result<Plan> plan_of_profile(const std::string& name, SettingsOfHost& host) {
+  const Profile profile = TRY(profile_named(name));
+  Plan made = plan_of(
+      profile,
+      {.host = {.memory_bytes = memory_of_host(), .link_bits_per_s = fastest_link()},
+       .own = host.namespaces().own(),
+       .value = [&host](const auto& scope, auto key) { return value_there(host, scope, key); }});
+  Plan plan = TRY(empty_plan(made.goal));
+  plan.proposals = std::move(made.proposals);
+  plan.considered = std::move(made.considered);
+  return plan;
+}
+
+Result<int> run_tune_plan(const Options& options) {
+  TRY(check_keys(options.tune.only, "--only"));
+  TRY(check_keys(options.tune.except, "--except"));
+  if (!options.output.empty() && options.output != "-")
+    TRY(check_new_file(options.output, options.force));
+  auto host = TRY(SettingsOfHost::open());
+  Plan plan = TRY(options.tune.profile.empty() ? plan_of_findings(options, *host)
+                                               : plan_of_profile(options.tune.profile, *host));
+  leave_out(plan, options.tune);
+  TRY(write_plan(plan, options));
+  if (std::fflush(stdout)) return Error::from_errno("write the plan");
+  return 0;
+}
+
+Result<int> list_profiles() {
+  const Profiles known = read_profiles(kProfileFolder);
+  for (const Profile& profile : known.profiles)
+    fmt::print("{:<12} {}{}\n", profile.name, printable(profile.summary),
+               profile.file.empty() ? "" : " (" + printable(profile.file) + ")");
+  for (const std::string& problem : known.not_read)
+    fmt::print(stderr, "netsonde: not read: {}\n", printable(problem));
+  return 0;
+}
+
+Result<int> show_profile(const Options& options) {
+  const Profile profile = TRY(profile_named(options.tune.profile));
+  fmt::print("{}: {}\n", profile.name, printable(profile.summary));
+  for (const ProfileSetting& setting : profile.settings)
+    fmt::print("  {} = {}{}\n      {}\n", setting.key, printable(setting.value),
+               conditions_of(setting), printable(setting.why));
+  auto host = TRY(SettingsOfHost::open());
+  fmt::print("\nHere it would change:\n{}", plan_text(TRY(plan_of_profile(profile.name, *host))));
+  return 0;
+}
+
+}  // namespace netsonde
