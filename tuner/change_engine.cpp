@@ -178,8 +178,8 @@ ChangeEngine::End ChangeEngine::undo(const Change& change) {
   if (!found.value()) return {.state = ChangeState::Vanished};
   const std::string& value = *found.value();
   if (value == proposal.from) return {};
-  const End foreign{.state = ChangeState::Foreign,
-                    .problem = fmt::format("it is {} now", printable(value))};
+  End foreign{.state = ChangeState::Foreign,
+              .problem = fmt::format("it is {} now", printable(value))};
   if (change.state == ChangeState::Planned) return foreign;
   const auto ours = is_ours(change, value);
   if (!ours) return stuck(ours.error());

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <ranges>
 
 #include "user/base/text.h"
 
@@ -23,10 +22,6 @@ bool is_end(ChangeState state) {
 
 ChangeSet* find(std::vector<ChangeSet>& sets, std::uint64_t number) {
   return number >= 1 && number <= sets.size() ? &sets[number - 1] : nullptr;
-}
-
-bool is_whole(std::string_view journal, std::size_t end) {
-  return end != std::string_view::npos && end < journal.size();
 }
 
 // Whether any line of these is a record.
@@ -47,24 +42,27 @@ std::string entering(const ChangeScope& scope) {
       printable(scope.name));
 }
 
+// The record of a line that may lack its end.
+Result<Record> whole_record(std::string_view journal, std::size_t begin, std::size_t end) {
+  Record record = TRY(record_from(journal.substr(begin, end - begin)));
+  if (end == std::string_view::npos) return Error("its end is missing");
+  return record;
+}
+
 }  // namespace
 
 Result<Ledger> Ledger::read(std::string_view journal) {
   Ledger ledger;
   for (std::size_t line = 1; ledger.length_ < journal.size(); ++line) {
     const std::size_t end = journal.find('\n', ledger.length_);
-    auto record = record_from(journal.substr(ledger.length_, end - ledger.length_));
-    Result<> taken = !record                  ? Result<>(std::move(record).error())
-                     : is_whole(journal, end) ? ledger.take(record.value())
-                                              : Error("its end is missing");
-    if (taken) {
-      ledger.length_ = end + 1;
-      continue;
+    const auto record = whole_record(journal, ledger.length_, end);
+    const Result<> taken = record ? ledger.take(record.value()) : Result<>(record.error());
+    if (!taken) {
+      const bool cut_off = end == std::string_view::npos || !has_record(journal.substr(end + 1));
+      if (!record && cut_off) return ledger;
+      return Error(fmt::format("record {}: {}", line, taken.error().message()));
     }
-    const bool cut_off =
-        !record && !has_record(journal.substr(std::min(end, journal.size() - 1) + 1));
-    if (cut_off || !is_whole(journal, end)) return ledger;
-    return std::move(taken).error().while_doing(fmt::format("record {}", line));
+    ledger.length_ = end + 1;
   }
   return ledger;
 }
@@ -150,7 +148,8 @@ bool Ledger::is_foreign(const std::string& key, const ChangeScope& scope) const 
 
 std::optional<Ledger::Place> Ledger::confirmed(const std::string& key, const ChangeScope& scope,
                                                const std::string& boot) const {
-  for (const ChangeSet& set : std::views::reverse(sets_)) {
+  for (auto at = sets_.rbegin(); at != sets_.rend(); ++at) {
+    const ChangeSet& set = *at;
     if (set.state != SetState::Confirmed || set.boot != boot) continue;
     for (std::size_t i = 0; i < set.changes.size(); ++i) {
       const Change& change = set.changes[i];

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
 // Some do not hold for what is no TOML ("[[[", for one), for which an error is returned behind
@@ -112,7 +113,7 @@ Result<std::uint64_t> optional_size_at(const toml::table& table, std::string_vie
                                        Result<std::uint64_t> (*parse)(std::string_view)) {
   const toml::node* node = table.get(key);
   if (!node) return std::uint64_t{0};
-  const Result<std::uint64_t> size = parse(TRY(text_at(table, key)));
+  Result<std::uint64_t> size = parse(TRY(text_at(table, key)));
   if (!size) return at(*node, fmt::format("{}: {}", key, size.error().message()));
   if (size.value() == 0) return at(*node, fmt::format("{} of nothing is no condition", key));
   return size;

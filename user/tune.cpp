@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <ranges>
 
 #include "tuner/guard.h"
 #include "user/base/text.h"
@@ -45,8 +44,8 @@ class Lister {
   ListedSetting look(const Tunable& tunable) {
     const ChangeScope scope = host_.scope_of(tunable);
     ListedSetting setting{.tunable = &tunable, .at_boot = at_boot_.find(tunable.key)};
-    auto value = host_.settings().read(scope, tunable.key);
-    if (value) setting.value = std::move(value).value();
+    const auto value = host_.settings().read(scope, tunable.key);
+    if (value) setting.value = value.value();
     setting.why_not = value ? why_not(tunable, scope, setting) : value.error().message();
     setting.set = set_in_force(tunable, scope, setting);
     return setting;

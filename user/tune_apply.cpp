@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <ranges>
 
 #include "tuner/guard.h"
 #include "tuner/plan_json.h"
@@ -172,7 +171,8 @@ Result<std::vector<std::uint64_t>> sets_to_undo(const Ledger& ledger, const Tune
   std::vector<std::uint64_t> numbers;
   if (options.to && *options.to > ledger.sets().size())
     return Error(fmt::format("--to: there is no change set {}", *options.to));
-  for (const ChangeSet& set : std::views::reverse(ledger.sets())) {
+  for (auto at = ledger.sets().rbegin(); at != ledger.sets().rend(); ++at) {
+    const ChangeSet& set = *at;
     if (options.to ? set.number <= *options.to : !numbers.empty()) break;
     if (can_be_undone(set)) numbers.push_back(set.number);
   }

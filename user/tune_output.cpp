@@ -29,7 +29,7 @@ std::string set_by(const ListedSetting& setting) {
   if (!setting.value) return "-";
   if (setting.set) return fmt::format("change set {}", setting.set);
   if (setting.at_boot) {
-    const std::string place =
+    std::string place =
         fmt::format("{}:{}", printable(setting.at_boot->file), setting.at_boot->line);
     if (normal_value(setting.at_boot->value) == *setting.value) return place;
     return fmt::format("run time (not {})", place);

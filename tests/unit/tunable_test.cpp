@@ -206,7 +206,7 @@ TEST(CatalogueTest, WhatManyAdministratorsWriteMayBeWritten) {
 TEST(CatalogueTest, WhatWouldTakeTheNetworkFromAHostIsRefused) {
   const std::pair<std::string_view, std::string_view> settings[] = {
       {"net.core.somaxconn", "0"},
-      {"net.core.rmem_max", "4096"},
+      {"net.core.rmem_max", "4095"},
       {"net.ipv4.ip_local_port_range", "5000 5000"},
       {"net.ipv4.neigh.default.gc_thresh3", "0"},
       {"net.ipv4.tcp_adv_win_scale", "-31"},

@@ -45,7 +45,7 @@ Findings syn_cookies(const Observation& observation) {
       sent, dropped);
   finding.advice =
       "A SYN flood when few cookies come back (SyncookiesRecv); else a burst of clients, for "
-      "which a longer queue (the listener's backlog, somaxconn, tcp_max_syn_backlog) is right. "
+      "which a longer queue (the listener's backlog, and somaxconn, which limits it) is right. "
       "Never switch cookies off.";
   finding.tunables = {"net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"};
   return {finding};
