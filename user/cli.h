@@ -85,6 +85,7 @@ enum class TuneAction : std::uint8_t {
   HandBack,
   Status,
   Log,
+  Report,
   Persist,
   Unpersist
 };

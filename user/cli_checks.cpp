@@ -39,7 +39,8 @@ std::optional<Answer> contradiction_of_recording(const Options& options) {
 std::optional<Answer> contradiction(const Options& options) {
   if (auto refused = contradiction_of_recording(options)) return refused;
   const bool reports =
-      options.command == Command::Report || (options.command == Command::Test && !options.json);
+      options.command == Command::Report || (options.command == Command::Test && !options.json) ||
+      (options.command == Command::Tune && options.tune.action == TuneAction::Report);
   if (reports && options.format.empty() && format_of(options.output).empty())
     return refuse("--output: '" + printable(options.output) +
                   "' ends in none of .html, .md, .json, .txt; say --format");

@@ -146,6 +146,16 @@ void TuneArguments::add_looking(CLI::App* tune, Options& options) {
   status->add_flag("--json", options.json, "One JSON object");
   CLI::App* log = action(tune, "log", "Everything that was ever changed", TuneAction::Log, options);
   log->add_flag("--json", options.json, "One JSON object per change");
+  CLI::App* report = action(tune, "report", "Every change and what it did, on one page",
+                            TuneAction::Report, options);
+  report
+      ->add_option("-o,--output", options.output,
+                   "Into this file: .html, .md, .json or .txt (standard output)")
+      ->option_text("FILE");
+  report->add_flag("--force", options.force, "Replace the file if it exists");
+  report->add_option("--format", options.format, "html, md, json or text, whatever its name")
+      ->option_text("FORMAT")
+      ->check(CLI::IsMember({"html", "md", "json", "text"}));
   action(tune, "persist", "What is confirmed also holds after the next boot", TuneAction::Persist,
          options);
   action(tune, "unpersist", "It does not any more", TuneAction::Unpersist, options);

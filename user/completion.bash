@@ -19,7 +19,7 @@ _netsonde() {
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         if [ "$command" = tune ]; then
-            case $word in list | plan | apply | confirm | rollback | status | log | persist | unpersist | recover | hand-back | profile | experiment)
+            case $word in list | plan | apply | confirm | rollback | status | log | report | persist | unpersist | recover | hand-back | profile | experiment)
                 command="tune $word"; break ;; esac
         fi
         case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | test | experiment | doctor | fields)
@@ -77,7 +77,7 @@ _netsonde() {
                 experiment)
                     choice='--compare --blocks --units --seed --requests --batch --values --server --method --header --send --ca --insecure
                         --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --json --help' ;;
-                tune) choice='list plan apply confirm rollback status log persist unpersist recover hand-back profile experiment --help' ;;
+                tune) choice='list plan apply confirm rollback status log report persist unpersist recover hand-back profile experiment --help' ;;
                 'tune list') choice="--all --json --help $(_netsonde_settings)" ;;
                 'tune plan') choice='--duration --from --profile --goal --only --except --output --force --json --help' ;;
                 'tune apply')
@@ -87,6 +87,7 @@ _netsonde() {
                     choice='--set --metric --load --probe --blocks --period --wash-out --seed --keep --yes --json --help' ;;
                 'tune rollback') choice='--to --help' ;;
                 'tune status' | 'tune log') choice='--json --help' ;;
+                'tune report') choice='--output --force --format --help' ;;
                 'tune hand-back') choice="--help $(_netsonde_settings)" ;;
                 'tune profile') choice='list show --help' ;;
                 'tune '*) choice='--help' ;;

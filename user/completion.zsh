@@ -21,7 +21,7 @@ _netsonde_tune() {
   case $state in
     command)
       _values command 'list[the settings and their values]' 'plan[what would help]' 'apply[change settings]' \
-        'confirm[what was applied stays]' 'rollback[undo]' 'status[what is in force]' 'log[what was ever changed]' \
+        'confirm[what was applied stays]' 'rollback[undo]' 'status[what is in force]' 'log[what was ever changed]' 'report[the same on one page]' \
         'persist[also after the next boot]' 'unpersist[not any more]' 'recover[undo what was interrupted]' \
         'hand-back[what others set may be changed again]' 'profile[named sets of values]' 'experiment[by turns, measured]' ;;
     option)
@@ -35,6 +35,8 @@ _netsonde_tune() {
           '--yes[do not ask]' '--wait[end with the outcome]' '1:plan:_files' ;;
         rollback) _arguments $help '--to[undo all after this set]:set:' ;;
         status | log) _arguments $help '--json[JSON instead of text]' ;;
+        report) _arguments $help '(-o --output)'{-o,--output}'[into this file]:file (.html .md .json .txt):_files' '--force[replace the file]' \
+          '--format[whatever its name]:form:(html md json text)' ;;
         hand-back) _arguments $help '*:setting:_netsonde_settings' ;;
         profile) _arguments $help '1:command:(list show)' '2:name:' ;;
         experiment) _arguments $help '*--set[what is tried]:setting:' '--metric[what decides]:metric:' '--load[while this runs]:command:' \

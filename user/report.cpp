@@ -16,6 +16,8 @@
 #include "user/sinks/report/endpoint_use.h"
 #include "user/sinks/report/recommendations.h"
 #include "user/sinks/report/render.h"
+#include "user/tune_report.h"
+#include "user/tuned_host.h"
 
 namespace netsonde {
 
@@ -82,6 +84,17 @@ void add_measurements(ReportBuilder& builder, EndpointUseLog& uses, const Snapsh
     builder.add_section(recommendations_section(recommendations));
 }
 
+// What was changed on this host, if anything ever was; a journal that cannot be read is said.
+void add_changes(ReportBuilder& builder, std::vector<std::string>& unknown, std::int64_t from_ns,
+                 std::int64_t to_ns) {
+  const auto ledger = Journal::look(kTunerDirectory);
+  if (!ledger) return unknown.push_back("Changes: " + ledger.error().message() + ".");
+  if (ledger.value().sets().empty()) return;
+  builder.add_section(changes_section(ledger.value()));
+  for (TimelineMark& mark : change_marks(ledger.value(), from_ns, to_ns))
+    builder.add_mark(std::move(mark));
+}
+
 Result<Report> live_report(const Options& options, const Request& request,
                            const std::vector<MeasuredEndpoint>& measured) {
   TRY(check_privilege());
@@ -100,11 +113,14 @@ Result<Report> live_report(const Options& options, const Request& request,
   add_measurements(builder, uses, session.snapshot(), measured);
   utsname system = {};
   uname(&system);
+  std::vector<std::string> unknown = unseen(session, session.live());
+  const std::int64_t end_ns = session.snapshot().realtime_ns();
+  add_changes(builder, unknown, end_ns - options.duration->count(), end_ns);
   return builder.finish(session.snapshot(), {.program = "netsonde " NETSONDE_VERSION,
                                              .kernel = system.release,
                                              .source = "the running kernel",
                                              .filter = options.filter,
-                                             .unknown = unseen(session, session.live())});
+                                             .unknown = std::move(unknown)});
 }
 
 Result<Report> recorded_report(const Options& options, const Request& request,
@@ -125,6 +141,8 @@ Result<Report> recorded_report(const Options& options, const Request& request,
                       .filter = options.filter};
   if (!recorded.filter.empty())
     origin.unknown.push_back("Recorded was only what this accepts: " + recorded.filter);
+  if (recorded.host == host_name())
+    add_changes(builder, origin.unknown, span.since_ns, span.until_ns);
   for (const std::string& gap : gaps_of(replay))
     origin.unknown.push_back("Recording: " + gap + ".");
   return builder.finish(replay.snapshot(), std::move(origin));

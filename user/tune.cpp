@@ -12,6 +12,7 @@
 #include "user/tune_experiment.h"
 #include "user/tune_output.h"
 #include "user/tune_plan.h"
+#include "user/tune_report.h"
 #include "user/tuned_host.h"
 
 namespace netsonde {
@@ -91,11 +92,6 @@ Result<int> list_settings(const Options& options) {
   for (const std::string& problem : lister.not_read())
     fmt::print(stderr, "netsonde: not read: {}\n", printable(problem));
   return 0;
-}
-
-bool is_in_force(const ChangeSet& set, const Change& change) {
-  return (set.state == SetState::Confirmed || set.state == SetState::Pending) &&
-         change.state == ChangeState::Written;
 }
 
 std::string state_of(const ChangeSet& set, const Instant& now) {
@@ -208,6 +204,7 @@ Result<int> run_tune(const Options& options) {
     case TuneAction::Recover: return recover_changes();
     case TuneAction::HandBack: return hand_back_keys(options);
     case TuneAction::Status: return print_status(options);
+    case TuneAction::Report: return run_tune_report(options);
     case TuneAction::Log: return print_log(options);
     case TuneAction::Persist: return persist();
     case TuneAction::Unpersist: return unpersist();

@@ -63,16 +63,6 @@ std::string bounds_of(const Tunable& tunable) {
   return has_bounds(tunable) ? fmt::format("{} to {}", tunable.floor, tunable.ceiling) : "-";
 }
 
-// What became of a change, as the log has it.
-std::string outcome_of(const ChangeSet& set, const Change& change) {
-  if (set.state == SetState::Rebooted) return "ended with the boot";
-  if (change.state == ChangeState::Foreign) return "left to somebody else";
-  if (change.state == ChangeState::Vanished) return "gone";
-  if (change.state == ChangeState::Stuck) return "stuck";
-  if (change.state == ChangeState::Restored) return "rolled back";
-  return std::string(name_of(set.state));
-}
-
 Json effect_json(const Change& change) {
   if (!change.effect) return {};
   const ChangeEffect& effect = *change.effect;
@@ -96,14 +86,6 @@ std::string scope_note(const Proposal& proposal) {
                                                 : fmt::format(" ({})", to_text(proposal.scope));
 }
 
-std::string because(const Proposal& proposal) {
-  std::string text = proposal.finding;
-  for (const Evidence& one : proposal.evidence)
-    text += fmt::format("{} {} {}", &one == proposal.evidence.data() ? ":" : ",",
-                        printable(one.field), human(one));
-  return text;
-}
-
 // A name, and what there is to say, on as many lines as it takes.
 void add_line(std::string& text, std::string_view name, const std::string& words) {
   if (words.empty()) return;
@@ -118,6 +100,28 @@ void add_line(std::string& text, std::string_view name, const std::string& words
 }
 
 }  // namespace
+
+std::string because(const Proposal& proposal) {
+  std::string text = proposal.finding;
+  for (const Evidence& one : proposal.evidence)
+    text += fmt::format("{} {} {}", &one == proposal.evidence.data() ? ":" : ",",
+                        printable(one.field), human(one));
+  return text;
+}
+
+std::string outcome_of(const ChangeSet& set, const Change& change) {
+  if (set.state == SetState::Rebooted) return "ended with the boot";
+  if (change.state == ChangeState::Foreign) return "left to somebody else";
+  if (change.state == ChangeState::Vanished) return "gone";
+  if (change.state == ChangeState::Stuck) return "stuck";
+  if (change.state == ChangeState::Restored) return "rolled back";
+  return std::string(name_of(set.state));
+}
+
+bool is_in_force(const ChangeSet& set, const Change& change) {
+  return (set.state == SetState::Confirmed || set.state == SetState::Pending) &&
+         change.state == ChangeState::Written;
+}
 
 Json to_json(const ListedSetting& setting) {
   const Tunable& tunable = *setting.tunable;

@@ -51,6 +51,12 @@ struct TuneStatus {
 Json to_json(const TuneStatus& status);
 std::string status_text(const TuneStatus& status);
 
+// Why a change was made: the finding and its figures.
+std::string because(const Proposal& proposal);
+// What became of it: "confirmed", "rolled back", ...
+std::string outcome_of(const ChangeSet& set, const Change& change);
+bool is_in_force(const ChangeSet& set, const Change& change);
+
 // A line per change.
 Json log_json(const ChangeSet& set, const Change& change);
 std::string log_text(const std::vector<ChangeSet>& sets);

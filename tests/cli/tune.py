@@ -801,3 +801,24 @@ def an_administrators_profile_stands_before_ours():
         message = one_error(run("tune", "plan", "--profile", "server"), 1)
         assert "/etc/netsonde/profiles/server.toml" in message, message
     assert "there is no profile 'none'" in one_error(run("tune", "apply", "--yes", "--profile", "none"), 1)
+
+
+@fact
+def a_report_tells_every_change_and_its_effect():
+    with long_path():
+        expect(experiment(LARGE, "--keep").status, 0, "exit status")
+        logged = succeed("tune", "log", "--json").json()[0]["effect"]
+        report = json.loads(succeed("tune", "report", "--format", "json").out)
+        row = report["sections"]["changes"]["tables"]["changes"]["rows"][0]
+        expect([row[key] for key in ("key", "before", "after", "metric", "outcome")], [RMEM, SMALL, LARGE, "load_seconds", "confirmed"], "row")
+        for name, ratio in (("improved", "ratio"), ("improved_low", "high"), ("improved_high", "low")):
+            assert abs(row[name + "_percent"] - 100 * (1 - logged[ratio])) < 0.01, (row, logged)
+        assert RMEM in succeed("tune", "report").out
+        for form in ("html", "md"):
+            assert run("tune", "report", "-o", f"/var/lib/changes.{form}").status == 0
+            with open(f"/var/lib/changes.{form}", encoding="utf-8") as file:
+                assert RMEM in file.read()
+        whole = json.loads(run("report", "--duration", "1s", "--format", "json").out)
+        expect(whole["sections"]["changes"]["tables"]["changes"]["rows"], [row], "changes in the report of the host")
+    message = one_error(run("tune", "report", "-o", "changes.pdf"), 2)
+    assert "changes.pdf" in message, message
