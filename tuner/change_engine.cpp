@@ -164,7 +164,6 @@ Result<> ChangeEngine::confirm(std::uint64_t set, const Instant& now) {
 // we wanted: either the kernel made that of it, and does so again, or it is somebody else's.
 Result<bool> ChangeEngine::is_ours(const Change& change, const std::string& found) {
   if (change.read_back) return found == *change.read_back;
-  if (found == change.proposal.to) return true;
   return TRY(put(change.proposal, change.proposal.to)) == found;
 }
 

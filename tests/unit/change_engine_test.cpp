@@ -260,6 +260,37 @@ TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustWhenItWasKilledStays) {
   EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}));
 }
 
+TEST_F(ChangeEngineTest, WhatSomebodyElseSetBeforeOurTurnCameStaysUntouched) {
+  Fate fate;
+  host.kernel.after_write = [] { throw Killed(); };
+  ASSERT_FALSE(host.run(fate, [](ChangeEngine& engine, Ledger&) { (void)apply(engine, plan()); }));
+  host.kernel.after_write = [] {};
+  host.kernel.at(kBudget) = "600";  // what we would have written
+  recover();
+  EXPECT_EQ(host.kernel.at(kBudget), "600");
+  EXPECT_THAT(host.kernel.written, ElementsAre(kBacklog, kBacklog, kBacklog));
+}
+
+TEST_F(ChangeEngineTest, UndoesTheLastChangeFirst) {
+  ASSERT_TRUE(apply(plan()));
+  ASSERT_TRUE(roll_back(1));
+  EXPECT_THAT(host.kernel.written,
+              ElementsAre(kBacklog, kBudget, kPolling, kPolling, kBudget, kBacklog));
+}
+
+TEST_F(ChangeEngineTest, WhatIsUndoneIsNotUndoneAgain) {
+  ASSERT_TRUE(apply(plan()));
+  host.kernel.refuses = [](std::string_view key, std::string_view) {
+    return key == kBudget ? "write: Operation not permitted" : "";
+  };
+  ASSERT_TRUE(roll_back(1));
+  host.kernel.refuses = [](std::string_view, std::string_view) { return ""; };
+  host.kernel.at(kBacklog) = "5000";  // somebody else wants what we had
+  recover();
+  EXPECT_EQ(host.kernel.at(kBacklog), "5000");
+  EXPECT_EQ(host.kernel.at(kBudget), "300");
+}
+
 TEST_F(ChangeEngineTest, WhatSomebodyElseSetBeforeTheConfirmationIsTheirs) {
   host.run([&](ChangeEngine& engine, Ledger&) {
     ASSERT_TRUE(apply(engine, plan()));

@@ -79,6 +79,14 @@ TEST(TrialVerdictTest, WhatOneSideLacksIsNotCompared) {
   EXPECT_EQ(judge_trial(blocks, "rx_bytes_per_s", 1)[0].blocks, 11U);
 }
 
+TEST(TrialVerdictTest, OfNothingThereIsNoRatio) {
+  std::vector<TrialBlock> blocks = blocks_of(12, "rx_bytes_per_s", 100, 200);
+  blocks[3] = block("rx_bytes_per_s", 0, 200);
+  const auto effects = judge_trial(blocks, "rx_bytes_per_s", 1);
+  EXPECT_EQ(effects[0].blocks, 11U);
+  EXPECT_EQ(effects[0].verdict, Verdict::Better);
+}
+
 TEST(TrialVerdictTest, WhereNothingDiffersNothingIsClaimed) {
   std::mt19937_64 random(3);
   std::lognormal_distribution<double> scatter(0, 0.2);

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tuner/change_engine.h"
 
@@ -54,6 +55,7 @@ class FakeKernel : public Settings {
       [](std::string_view, std::string_view) { return std::string(); };
   std::set<std::string> read_only{};
   std::function<void()> after_write = [] {};
+  std::vector<std::string> written{};  // keys, in order
   Fate* fate = nullptr;
 
   std::string& at(const std::string& key) { return values[{"", key}]; }
@@ -75,6 +77,7 @@ class FakeKernel : public Settings {
       const std::string problem = refuses(tunable.key, value);
       if (!problem.empty()) return Error(problem);
       values[{scope.name, std::string(tunable.key)}] = takes(tunable.key, std::string(value));
+      written.emplace_back(tunable.key);
       after_write();
       return {};
     });
