@@ -87,6 +87,10 @@ Result<std::string> ChangeEngine::put(const Proposal& proposal, const std::strin
 
 Result<> ChangeEngine::write_one(std::uint64_t set, std::size_t change, const Instant& now) {
   const Proposal proposal = ledger_.sets()[set - 1].changes[change].proposal;
+  const auto there = TRY(settings_.read(proposal.scope, proposal.key));
+  if (there != proposal.from)
+    return Error(fmt::format("{}: somebody else has set it to {} meanwhile", name_of(proposal),
+                             there ? printable(*there) : "nothing"));
   TRY(note({.kind = RecordKind::Writing, .set = set, .time_ns = now.time_ns, .change = change}));
   const std::string found = TRY(put(proposal, proposal.to));
   TRY(note({.kind = RecordKind::Written,
@@ -99,9 +103,11 @@ Result<> ChangeEngine::write_one(std::uint64_t set, std::size_t change, const In
                            printable(proposal.to)));
 }
 
-Result<> ChangeEngine::write(std::uint64_t set, const Instant& now) {
+Result<> ChangeEngine::write(std::uint64_t set, const Instant& now,
+                             const std::function<Result<>()>& may_go_on) {
   for (std::size_t i = 0; i < ledger_.sets()[set - 1].changes.size(); ++i) {
-    Result<> written = write_one(set, i, now);
+    Result<> written = may_go_on();
+    if (written) written = write_one(set, i, now);
     if (written) continue;
     const std::string why = written.error().message();
     if (Result<> undone = roll_back(set, why, now); !undone)
@@ -160,12 +166,16 @@ Result<> ChangeEngine::confirm(std::uint64_t set, const Instant& now) {
   return note({.kind = RecordKind::Confirmed, .set = set, .time_ns = now.time_ns});
 }
 
-// A value that we were about to write when we were interrupted is neither what was there nor what
-// we wanted: either the kernel made that of it, and does so again, or it is somebody else's.
-Result<bool> ChangeEngine::is_ours(const Change& change, const std::string& found) {
-  if (change.read_back) return found == *change.read_back;
-  return TRY(put(change.proposal, change.proposal.to)) == found;
+namespace {
+
+// A value that was being written when we were interrupted is ours only if it is what we wanted:
+// what a kernel may have made of it nobody can tell from what somebody else has set, who comes
+// first.
+bool is_ours(const Change& change, const std::string& found) {
+  return change.begun && found == change.read_back.value_or(change.proposal.to);
 }
+
+}  // namespace
 
 ChangeEngine::End ChangeEngine::undo(const Change& change) {
   const Proposal& proposal = change.proposal;
@@ -177,17 +187,13 @@ ChangeEngine::End ChangeEngine::undo(const Change& change) {
   if (!found.value()) return {.state = ChangeState::Vanished};
   const std::string& value = *found.value();
   if (value == proposal.from) return {};
-  End foreign{.state = ChangeState::Foreign,
-              .problem = fmt::format("it is {} now", printable(value))};
-  if (change.state == ChangeState::Planned) return foreign;
-  const auto ours = is_ours(change, value);
-  if (!ours) return stuck(ours.error());
-  const std::string& wanted = ours.value() ? proposal.from : value;
-  const auto there = put(proposal, wanted);
+  if (!is_ours(change, value) || ledger_.is_foreign(proposal.key, proposal.scope))
+    return {.state = ChangeState::Foreign,
+            .problem = fmt::format("it is {} now", printable(value))};
+  const auto there = put(proposal, proposal.from);
   if (!there) return stuck(there.error());
-  if (there.value() != wanted)
-    return stuck(Error("the kernel made " + printable(there.value()) + " of it"));
-  return ours.value() ? End{} : foreign;
+  if (there.value() == proposal.from) return {};
+  return stuck(Error("the kernel made " + printable(there.value()) + " of it"));
 }
 
 Result<> ChangeEngine::roll_back(std::uint64_t set, const std::string& why, const Instant& now) {
@@ -198,6 +204,8 @@ Result<> ChangeEngine::roll_back(std::uint64_t set, const std::string& why, cons
   const auto keep = [&](Record record) {
     if (Result<> one = note(std::move(record)); noted) noted = std::move(one);
   };
+  if (ledger_.sets()[set - 1].state == SetState::Confirmed)
+    keep({.kind = RecordKind::Undoing, .set = set, .time_ns = now.time_ns});
   for (std::size_t i = changes.size(); i-- > 0;) {
     if (changes[i].state >= ChangeState::Restored && changes[i].state != ChangeState::Stuck)
       continue;
@@ -218,6 +226,16 @@ Result<> ChangeEngine::recover(const Instant& now) {
   if (!open) return {};
   return roll_back(open->number, open->state == SetState::Stuck ? open->why : "it was interrupted",
                    now);
+}
+
+Ledger ChangeEngine::remembered(const ChangeSet& begun) {
+  Ledger ledger;
+  ChangeSet first = begun;
+  first.number = 1;
+  (void)ledger.take({.kind = RecordKind::Begin, .set = 1, .begun = first});
+  for (std::size_t i = 0; i < first.changes.size(); ++i)
+    (void)ledger.take({.kind = RecordKind::Writing, .set = 1, .change = i});
+  return ledger;
 }
 
 Result<bool> ChangeEngine::hand_back(const std::string& key, const Instant& now) {

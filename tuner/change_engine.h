@@ -28,12 +28,17 @@ class ChangeEngine {
   // All outlive it.
   ChangeEngine(Settings& settings, Ledger& ledger, Append append)
       : settings_(settings), ledger_(ledger), append_(std::move(append)) {}
+  // One that has no journal to write: it was lost, and what was begun is known.
+  static Ledger remembered(const ChangeSet& begun);
 
   // Begins a set: fails, with nothing written anywhere, when another one has not ended, when a
   // value is not what the plan says, or when a setting is not ours to change.
   Result<std::uint64_t> begin(const Plan& plan, std::uint64_t deadline_ns, const Instant& now);
-  // Writes, and reads back; where that does not hold, undoes the set and fails.
-  Result<> write(std::uint64_t set, const Instant& now);
+  // Writes, and reads back; where that does not hold, or somebody else was there meanwhile, or
+  // when it may no longer go on, undoes the set and fails.
+  Result<> write(
+      std::uint64_t set, const Instant& now,
+      const std::function<Result<>()>& may_go_on = [] { return Result<>(); });
 
   // Has a pending set in force, or what was there before, for a while; fails when somebody else has
   // changed a setting meanwhile, or when it is not read back.
@@ -62,7 +67,6 @@ class ChangeEngine {
     std::string problem{};
   };
   End undo(const Change& change);
-  Result<bool> is_ours(const Change& change, const std::string& found);
   Result<std::string> put(const Proposal& proposal, const std::string& value);
 
   Settings& settings_;

@@ -14,6 +14,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 
 #include "tuner/journal.h"
 #include "user/base/fd.h"
@@ -25,6 +26,8 @@ namespace {
 
 constexpr int kReadyWithinMs = 10'000;
 constexpr int kLookForGuardMs = 1000;
+constexpr timespec kBeforeNextTry{.tv_sec = 1, .tv_nsec = 0};
+constexpr int kMostTries = 600;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
 // Locked by the guard as long as it lives.
@@ -33,10 +36,13 @@ UniqueFd lock_of_guard(const std::string& directory, int flags) {
   return UniqueFd(open(path.c_str(), flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
 }
 
-flock whole_file() {
+// Each set has a byte of its own.
+flock byte_of(std::uint64_t set) {
   flock lock = {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(set);
+  lock.l_len = 1;
   return lock;
 }
 
@@ -77,7 +83,7 @@ Result<UniqueFd> request_to_end() {
 
 Result<Posts> begin_watching(const GuardDuty& duty) {
   Posts posts{.lock = lock_of_guard(duty.directory, O_CREAT)};
-  flock lock = whole_file();
+  flock lock = byte_of(duty.set);
   if (!posts.lock || fcntl(posts.lock.get(), F_OFD_SETLK, &lock))
     return Error::from_errno("take the guard's lock");
   posts.timer = TRY(timer_at(duty.deadline_ns));
@@ -86,11 +92,22 @@ Result<Posts> begin_watching(const GuardDuty& duty) {
   return posts;
 }
 
-// A journal that cannot be read does not say that it has ended.
+bool tells_of_end(const GuardDuty& duty, bool settled) {
+  const auto ledger = Journal::look(duty.directory, settled);
+  const ChangeSet* set = ledger ? ledger.value().find(duty.set) : nullptr;
+  return set && set->time_ns == duty.begun_ns && set->state != SetState::Pending &&
+         set->state != SetState::Stuck;
+}
+
+// A journal that cannot be read does not say that it has ended; nor does a record that is not on
+// disk yet.
 bool has_ended(const GuardDuty& duty) {
-  const auto ledger = Journal::look(duty.directory);
-  if (!ledger || duty.set > ledger.value().sets().size()) return false;
-  return ledger.value().sets()[duty.set - 1].state != SetState::Pending;
+  return tells_of_end(duty, false) && tells_of_end(duty, true);
+}
+
+void act(const GuardDuty& duty, const std::string& why) {
+  for (int tries = 0; !duty.act(why) && tries < kMostTries; ++tries)
+    nanosleep(&kBeforeNextTry, nullptr);
 }
 
 void stand_guard(const GuardDuty& duty, const Posts& posts) {
@@ -100,7 +117,9 @@ void stand_guard(const GuardDuty& duty, const Posts& posts) {
                     {.fd = posts.signals.get(), .events = POLLIN, .revents = 0},
                     {.fd = posts.owner.get(), .events = POLLIN, .revents = 0}};
     if (poll(fds, std::size(fds), -1) < 0) continue;
-    if (fds[0].revents || fds[2].revents || fds[3].revents) return duty.act();
+    if (fds[0].revents) return act(duty, "not confirmed in time");
+    if (fds[2].revents) return act(duty, "its guard was told to end");
+    if (fds[3].revents) return act(duty, "netsonde ended in the middle of it");
     char events[4096];
     (void)!read(posts.journal.get(), events, sizeof(events));
   }
@@ -173,7 +192,7 @@ Result<> start_guard(const GuardDuty& duty) {
 
 Result<> wait_for_end(const GuardDuty& duty) {
   const UniqueFd journal = TRY(changes_of(Journal::path_in(duty.directory)));
-  while (!has_ended(duty) && has_guard(duty.directory)) {
+  while (!has_ended(duty) && has_guard(duty.directory, duty.set)) {
     pollfd changed{.fd = journal.get(), .events = POLLIN, .revents = 0};
     if (poll(&changed, 1, kLookForGuardMs) <= 0) continue;
     char events[4096];
@@ -182,9 +201,9 @@ Result<> wait_for_end(const GuardDuty& duty) {
   return {};
 }
 
-bool has_guard(const std::string& directory) {
+bool has_guard(const std::string& directory, std::uint64_t set) {
   const UniqueFd file = lock_of_guard(directory, 0);
-  flock lock = whole_file();
+  flock lock = byte_of(set);
   return file && !fcntl(file.get(), F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 }
 

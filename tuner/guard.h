@@ -12,10 +12,12 @@ namespace netsonde {
 struct GuardDuty {
   std::string directory{};        // of the journal
   std::uint64_t set = 0;          // the change set that is watched
+  std::int64_t begun_ns = 0;      // when that began: another journal has others
   std::uint64_t deadline_ns = 0;  // CLOCK_BOOTTIME; 0: none
   bool bound = false;             // to the process that starts it: its end is the deadline too
-  // Runs in the guard at the deadline, or when it is told to end (SIGTERM) before.
-  std::function<void()> act{};
+  // Runs in the guard at the deadline, or when it is told to end (SIGTERM) before, with why; once a
+  // second until it has done all, or for ten minutes.
+  std::function<bool(const std::string& why)> act{};
 };
 
 // The dead man's switch: a process in a session of its own, which outlives whoever started it. It
@@ -25,7 +27,7 @@ Result<> start_guard(const GuardDuty& duty);
 // Returns when the set has ended, or when its guard is gone.
 Result<> wait_for_end(const GuardDuty& duty);
 
-// Whether there is one, for whichever set.
-bool has_guard(const std::string& directory);
+// Whether the set has one.
+bool has_guard(const std::string& directory, std::uint64_t set);
 
 }  // namespace netsonde

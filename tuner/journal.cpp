@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 #include <optional>
 
 #include "user/base/text.h"
@@ -68,9 +69,16 @@ Result<Ledger> ledger_in(int fd, const std::string& path) {
                "; look at it, then move it away");
 }
 
-Result<> lock(int fd, const std::string& path) {
-  while (flock(fd, LOCK_EX))
-    if (errno != EINTR) return Error::from_errno("lock " + printable(path));
+// A stopped process must not stop all others.
+Result<> lock(int fd, int how, const std::string& path) {
+  constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 50'000'000};
+  constexpr int kTries = 200;
+  for (int tries = 0; flock(fd, how | LOCK_NB); ++tries) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return Error::from_errno("lock " + printable(path));
+    if (tries == kTries)
+      return Error("another netsonde holds " + printable(path) + ", and does not go on");
+    nanosleep(&kPause, nullptr);
+  }
   return {};
 }
 
@@ -82,7 +90,8 @@ Result<> write_at(int fd, std::string_view bytes, std::size_t offset) {
     bytes.remove_prefix(static_cast<std::size_t>(count));
     offset += static_cast<std::size_t>(count);
   }
-  if (fdatasync(fd)) return Error::from_errno("write");
+  while (fdatasync(fd))
+    if (errno != EINTR) return Error::from_errno("write");
   return {};
 }
 
@@ -117,7 +126,7 @@ Result<Journal> Journal::open(const std::string& directory) {
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
   if (!fd) return Error::from_errno("open " + printable(path));
   TRY(check_file(fd.get(), path));
-  TRY(lock(fd.get(), path));
+  TRY(lock(fd.get(), LOCK_EX, path));
   TRY(sync_directory(directory));
   Journal journal(path, std::move(fd));
   journal.ledger_ = TRY(ledger_in(journal.fd_.get(), path));
@@ -126,12 +135,13 @@ Result<Journal> Journal::open(const std::string& directory) {
   return journal;
 }
 
-Result<Ledger> Journal::look(const std::string& directory) {
+Result<Ledger> Journal::look(const std::string& directory, bool settled) {
   const std::string path = path_in(directory);
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!fd && errno == ENOENT) return Ledger();
   if (!fd) return Error::from_errno("open " + printable(path));
   TRY(check_file(fd.get(), path));
+  if (settled) TRY(lock(fd.get(), LOCK_SH, path));
   return ledger_in(fd.get(), path);
 }
 

@@ -12,11 +12,12 @@ namespace netsonde {
 // anything.
 class Journal {
  public:
-  // In this directory, which is made when it is missing, for its owner alone. Waits until nobody
-  // else holds it. Refuses files of others, links, and what others may write.
+  // In this directory, which is made when it is missing, for its owner alone. Waits up to ten
+  // seconds until nobody else holds it. Refuses files of others, links, and what others may write.
   static Result<Journal> open(const std::string& directory);
-  // What it tells, without holding it; empty when there is none.
-  static Result<Ledger> look(const std::string& directory);
+  // What it tells, without holding it; empty when there is none. Settled: when nobody is writing,
+  // so that all of it is on disk.
+  static Result<Ledger> look(const std::string& directory, bool settled = false);
   static std::string path_in(const std::string& directory);
 
   Ledger& ledger() { return ledger_; }

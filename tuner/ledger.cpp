@@ -20,18 +20,10 @@ bool is_end(ChangeState state) {
   return state >= ChangeState::Restored;
 }
 
-ChangeSet* find(std::vector<ChangeSet>& sets, std::uint64_t number) {
-  return number >= 1 && number <= sets.size() ? &sets[number - 1] : nullptr;
-}
-
-// Whether any line of these is a record.
-bool has_record(std::string_view lines) {
-  while (!lines.empty()) {
-    const std::size_t end = std::min(lines.find('\n'), lines.size());
-    if (record_from(lines.substr(0, end))) return true;
-    lines.remove_prefix(std::min(end + 1, lines.size()));
-  }
-  return false;
+// What a crash leaves of a line that was being written.
+bool is_cut_off(std::string_view tail) {
+  return tail.find('\n') == std::string_view::npos ||
+         std::ranges::all_of(tail, [](char c) { return c == '\0'; });
 }
 
 // Before a command that is to run in the scope.
@@ -58,8 +50,7 @@ Result<Ledger> Ledger::read(std::string_view journal) {
     const auto record = whole_record(journal, ledger.length_, end);
     const Result<> taken = record ? ledger.take(record.value()) : Result<>(record.error());
     if (!taken) {
-      const bool cut_off = end == std::string_view::npos || !has_record(journal.substr(end + 1));
-      if (!record && cut_off) return ledger;
+      if (!record && is_cut_off(journal.substr(ledger.length_))) return ledger;
       return Error(fmt::format("record {}: {}", line, taken.error().message()));
     }
     ledger.length_ = end + 1;
@@ -81,6 +72,7 @@ Result<> Ledger::take_change(const Record& record, ChangeSet& set) {
   if (record.kind == RecordKind::Writing) {
     if (change.state != ChangeState::Planned || set.state != SetState::Pending) return misplaced();
     change.state = ChangeState::Writing;
+    change.begun = true;
   } else if (record.kind == RecordKind::Written) {
     if (change.state != ChangeState::Writing) return misplaced();
     change.state = ChangeState::Written;
@@ -110,6 +102,10 @@ Result<> Ledger::take_end(const Record& record, ChangeSet& set) {
       set.state = SetState::Confirmed;
       break;
     case RecordKind::Rebooted: set.state = SetState::Rebooted; break;
+    case RecordKind::Undoing:
+      if (set.state != SetState::Confirmed) return misplaced();
+      set.state = SetState::Pending;
+      break;
     default:
       set.state = std::ranges::any_of(set.changes,
                                       [](const Change& c) { return c.state == ChangeState::Stuck; })
@@ -128,11 +124,15 @@ Result<> Ledger::take(const Record& record) {
     std::erase(foreign_, *record.key);
     return {};
   }
-  ChangeSet* set = find(sets_, record.set);
-  if (!set) return misplaced();
+  if (!find(record.set)) return misplaced();
+  ChangeSet* set = &sets_[record.set - 1];
   const bool of_change = record.kind == RecordKind::Writing || record.kind == RecordKind::Written ||
                          record.kind == RecordKind::Ended || record.kind == RecordKind::Effect;
   return of_change ? take_change(record, *set) : take_end(record, *set);
+}
+
+const ChangeSet* Ledger::find(std::uint64_t number) const {
+  return number >= 1 && number <= sets_.size() ? &sets_[number - 1] : nullptr;
 }
 
 const ChangeSet* Ledger::unfinished() const {

@@ -13,9 +13,8 @@ namespace netsonde {
 // All that the journal tells.
 class Ledger {
  public:
-  // Reads a journal and trusts nothing. What stands behind the last whole record was cut off by a
-  // crash, before the step that it tells of: it does not count. A damaged record with others behind
-  // it is an error.
+  // Reads a journal and trusts nothing. What a crash has cut off, before the step that it tells of,
+  // does not count: the begin of a line, or zeros. Anything else that is no record is an error.
   static Result<Ledger> read(std::string_view journal);
 
   // Bytes of whole records.
@@ -25,6 +24,8 @@ class Ledger {
   Result<> take(const Record& record);
 
   const std::vector<ChangeSet>& sets() const { return sets_; }
+  // By its number; nullptr: there is none.
+  const ChangeSet* find(std::uint64_t number) const;
   // The newest whose end is open; nullptr: none.
   const ChangeSet* unfinished() const;
   bool is_foreign(const std::string& key, const ChangeScope& scope) const;

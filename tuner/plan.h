@@ -55,6 +55,8 @@ struct Plan {
   std::vector<Considered> considered{};
 };
 
+// Fails on two proposals for one setting.
+Result<> check_twice(const std::vector<Proposal>& proposals);
 // Trusts nothing: a plan is refused whole for an unknown schema, a key that is not in the
 // catalogue, a value that may not be written there, a scope that the key does not have, or two
 // proposals for one setting. Unknown members are passed over.

@@ -26,7 +26,7 @@ Result<std::vector<Evidence>> evidence_list(const Json& json) {
 }
 
 bool is_inode(std::string_view name) {
-  return !name.empty() && name.size() <= kLongestName &&
+  return !name.empty() && name.size() <= kLongestName && name[0] != '0' &&
          std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
 }
 
@@ -43,6 +43,8 @@ Result<> check(const Proposal& proposal) {
   return {};
 }
 
+}  // namespace
+
 Result<> check_twice(const std::vector<Proposal>& proposals) {
   for (std::size_t i = 0; i < proposals.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
@@ -51,6 +53,8 @@ Result<> check_twice(const std::vector<Proposal>& proposals) {
                                  to_text(proposals[i].scope)));
   return {};
 }
+
+namespace {
 
 Result<Plan> checked_plan(const Json& json) {
   if (!json.is_object()) return Error("it is not JSON of a plan");

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <compare>
 
 #include "tuner/policy_rules.h"
@@ -109,7 +110,15 @@ Result<> add(Policy& policy, const Finding& finding, const Step& step) {
   return {};
 }
 
+// What waits longer in a longer queue.
+constexpr std::array<std::string_view, 5> kQueues = {
+    "net.core.netdev_max_backlog", "net.core.rmem_default", "net.core.wmem_default",
+    "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"};
+
 Result<> take(Policy& policy, const Question& question) {
+  if (question.input.goal == Goal::Latency &&
+      std::ranges::find(kQueues, question.key) != kQueues.end())
+    return Error("a longer queue is a longer wait, and the goal is latency");
   return add(policy, question.finding, TRY(decide(question)));
 }
 

@@ -15,8 +15,9 @@ namespace {
 
 constexpr std::size_t kChecksumLength = 8;
 
-constexpr std::array kKinds = {"begin", "writing",     "written",  "applied",     "confirmed",
-                               "ended", "rolled-back", "rebooted", "handed-back", "effect"};
+constexpr std::array kKinds = {"begin",       "writing", "written",     "applied",
+                               "confirmed",   "ended",   "rolled-back", "rebooted",
+                               "handed-back", "effect",  "undoing"};
 constexpr std::array kChangeStates = {"planned", "writing",  "written", "restored",
                                       "foreign", "vanished", "stuck"};
 constexpr std::array kSetStates = {"pending", "confirmed", "rolled-back", "stuck", "rebooted"};
@@ -89,6 +90,7 @@ Json to_json(const Record& record) {
       break;
     case RecordKind::Applied:
     case RecordKind::Confirmed:
+    case RecordKind::Undoing:
     case RecordKind::Rebooted: break;
   }
   return json;
@@ -119,6 +121,7 @@ Result<Record> with_members(Record record, const Json& json) {
       break;
     case RecordKind::Applied:
     case RecordKind::Confirmed:
+    case RecordKind::Undoing:
     case RecordKind::Rebooted: break;
   }
   return record;

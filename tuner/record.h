@@ -37,6 +37,7 @@ struct ChangeEffect {
 struct Change {
   Proposal proposal{};
   ChangeState state = ChangeState::Planned;
+  bool begun = false;                      // it may have been written
   std::optional<std::string> read_back{};  // after writing
   std::string problem{};                   // of what went wrong last
   std::optional<ChangeEffect> effect{};    // absent: nobody measured it
@@ -84,7 +85,8 @@ enum class RecordKind : std::uint8_t {
   RolledBack,  // the set: text is why
   Rebooted,    // the set
   HandedBack,  // a key that was somebody else's may be changed again
-  Effect       // what the change has done
+  Effect,      // what the change has done
+  Undoing      // of a confirmed set begins: until it has ended the set is pending again
 };
 
 struct Record {

@@ -28,7 +28,9 @@ std::string path_of(std::string_view key) {
 
 Result<> write_value(int fd, std::string_view key, std::string_view value) {
   const std::string line = std::string(value) + "\n";
-  const ssize_t count = ::write(fd, line.data(), line.size());
+  ssize_t count = -1;
+  do count = ::write(fd, line.data(), line.size());
+  while (count < 0 && errno == EINTR);
   const std::string doing = fmt::format("write {} to {}", printable(value), key);
   if (count < 0) return Error::from_errno(doing);
   if (static_cast<std::size_t>(count) != line.size()) return Error(doing + ": taken only in part");

@@ -91,7 +91,12 @@ void TuneArguments::add_apply(CLI::App* tune, Options& options) {
       ->add_option("--confirm-within", text(),
                    "Undo unless 'netsonde tune confirm' comes before (60s)")
       ->option_text("TIME")
-      ->check(duration_into(wanted.confirm_within));
+      ->check(duration_into(wanted.confirm_within))
+      ->check([&wanted](const std::string&) {
+        return std::string(wanted.confirm_within > std::chrono::hours(24 * 30)
+                               ? "more than 30 days is no deadline"
+                               : "");
+      });
   apply->add_flag("--yes", wanted.yes, "Do not ask");
   apply->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");
 }

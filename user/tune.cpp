@@ -2,9 +2,12 @@
 #include "user/tune.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
+#include <map>
 
 #include "tuner/guard.h"
 #include "user/base/text.h"
@@ -98,24 +101,32 @@ std::string state_of(const ChangeSet& set, const Instant& now) {
   if (set.state == SetState::Confirmed || set.state == SetState::RolledBack)
     return std::string(name_of(set.state));
   const bool guarded = set.state == SetState::Pending && set.boot == now.boot && set.applied &&
-                       has_guard(kTunerDirectory);
+                       has_guard(kTunerDirectory, set.number) &&
+                       (!set.deadline_ns || set.deadline_ns > now.boottime_ns);
   return guarded ? "pending" : "needs-recovery";
 }
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 
+// The set that has not ended, or else the newest of this run of the kernel.
+const ChangeSet* set_that_counts(const Ledger& ledger, const Instant& now) {
+  if (const ChangeSet* open = ledger.unfinished()) return open;
+  const ChangeSet* newest = nullptr;
+  for (const ChangeSet& set : ledger.sets())
+    if (set.boot == now.boot) newest = &set;
+  return newest;
+}
+
 TuneStatus status_of(const Ledger& ledger, const Instant& now) {
-  TuneStatus status{.state = "none", .left_alone = &ledger.foreign()};
-  for (const ChangeSet& set : ledger.sets()) {
-    const bool open = set.state == SetState::Pending || set.state == SetState::Stuck;
-    if (set.boot != now.boot && !open) continue;
-    status.set = &set;
+  TuneStatus status{
+      .state = "none", .set = set_that_counts(ledger, now), .left_alone = &ledger.foreign()};
+  for (const ChangeSet& set : ledger.sets())
     for (const Change& change : set.changes)
-      if (is_in_force(set, change)) status.changes.push_back({.set = &set, .change = &change});
-  }
+      if (set.boot == now.boot && is_in_force(set, change))
+        status.changes.push_back({.set = &set, .change = &change});
   if (!status.set) return status;
   status.state = state_of(*status.set, now);
-  if (status.state != "pending") return status;
+  if (status.state != "pending" || !status.set->deadline_ns) return status;
   const auto left = static_cast<std::int64_t>(status.set->deadline_ns - now.boottime_ns);
   status.seconds_left = left / kSecond;
   status.deadline_time_ns = now.time_ns + left;
@@ -124,7 +135,12 @@ TuneStatus status_of(const Ledger& ledger, const Instant& now) {
 
 Result<int> print_status(const Options& options) {
   const Ledger ledger = TRY(Journal::look(kTunerDirectory));
-  const TuneStatus status = status_of(ledger, TRY(instant_now()));
+  TuneStatus status = status_of(ledger, TRY(instant_now()));
+  auto host = TRY(SettingsOfHost::open());
+  for (ChangeInForce& one : status.changes) {
+    const Proposal& proposal = one.change->proposal;
+    one.now = TRY(host->settings().read(proposal.scope, proposal.key));
+  }
   fmt::print("{}", options.json ? to_line(to_json(status)) + "\n" : status_text(status));
   return 0;
 }
@@ -147,31 +163,69 @@ std::string comment_of(const ChangeSet& set, const Change& change) {
   return comment;
 }
 
-// Only what holds for the host and for the namespace that we are in: the others have no files.
-Result<std::vector<Persisted>> to_persist(const Instant& now) {
-  auto host = TRY(SettingsOfHost::open());
-  const Ledger ledger = TRY(Journal::look(kTunerDirectory));
-  std::map<std::string, Persisted> settings;
-  for (Persisted& one : TRY(read_persisted())) settings[one.key] = one;
-  for (const ChangeSet& set : ledger.sets()) {
-    if (set.state != SetState::Confirmed || set.boot != now.boot) continue;
-    for (const Change& change : set.changes) {
-      const Tunable* tunable = find_tunable(change.proposal.key);
-      if (change.state != ChangeState::Written || change.proposal.scope != host->scope_of(*tunable))
-        continue;
-      settings[change.proposal.key] = {.key = change.proposal.key,
-                                       .value = *change.read_back,
-                                       .comment = comment_of(set, change)};
-    }
+// Only what holds for the host and for the namespace that we are in: the others have no files. What
+// was undone since, or is not so any more, goes.
+class Persisting {
+ public:
+  Persisting(SettingsOfHost& host, const Instant& now) : host_(host), now_(now) {}
+
+  Result<std::vector<Persisted>> settings() {
+    for (Persisted& one : TRY(read_persisted())) settings_[one.key] = one;
+    const Ledger ledger = TRY(Journal::look(kTunerDirectory));
+    for (const ChangeSet& set : ledger.sets())
+      for (const Change& change : set.changes) take(set, change);
+    std::vector<Persisted> all;
+    for (auto& [key, one] : settings_)
+      if (TRY(is_allowed(one))) all.push_back(std::move(one));
+    return all;
   }
-  std::vector<Persisted> all;
-  for (auto& [key, one] : settings) all.push_back(std::move(one));
-  return all;
+
+ private:
+  void take(const ChangeSet& set, const Change& change) {
+    const std::string& key = change.proposal.key;
+    if (change.proposal.scope != host_.scope_of(*find_tunable(key))) return;
+    if (!is_in_force(set, change) || set.state == SetState::Pending)
+      settings_.erase(key);
+    else if (set.boot == now_.boot)
+      settings_[key] = {.key = key, .value = *change.read_back, .comment = comment_of(set, change)};
+  }
+  Result<bool> is_allowed(const Persisted& one) {
+    const Tunable* tunable = find_tunable(one.key);
+    if (!tunable || !check_value(*tunable, one.value)) {
+      fmt::print(stderr, "netsonde: {} = {} is none of ours: left out\n", printable(one.key),
+                 printable(one.value));
+      return false;
+    }
+    const auto found = TRY(host_.settings().read(host_.scope_of(*tunable), one.key));
+    if (!found || *found == one.value) return true;
+    fmt::print(stderr, "netsonde: {} is {} now, not {}: left out\n", one.key, printable(*found),
+               printable(one.value));
+    return false;
+  }
+
+  SettingsOfHost& host_;
+  Instant now_;
+  std::map<std::string, Persisted> settings_;
+};
+
+// Whether the files of sysctl.d are read for the network namespace that we are in.
+bool is_first_namespace() {
+  struct stat own = {}, first = {};
+  return stat("/proc/self/ns/net", &own) || stat("/proc/1/ns/net", &first) ||
+         own.st_ino == first.st_ino;
 }
 
 Result<int> persist() {
-  const std::vector<Persisted> settings = TRY(to_persist(TRY(instant_now())));
-  if (settings.empty()) return Error("nothing is confirmed: there is nothing to persist");
+  if (!is_first_namespace())
+    fmt::print(stderr,
+               "netsonde: at boot that file is read for the first network namespace, not for this "
+               "one\n");
+  auto host = TRY(SettingsOfHost::open());
+  const std::vector<Persisted> settings = TRY(Persisting(*host, TRY(instant_now())).settings());
+  if (settings.empty()) {
+    if (TRY(remove_persisted())) fmt::print("{} is removed\n", kPersistedPath);
+    return Error("nothing is confirmed: there is nothing to persist");
+  }
   TRY(write_persisted(settings));
   fmt::print("{}: {} setting{}\n", kPersistedPath, settings.size(),
              settings.size() == 1 ? "" : "s");
@@ -189,9 +243,19 @@ Result<int> unpersist() {
   return 0;
 }
 
+bool needs_root(TuneAction action) {
+  return action == TuneAction::Status || action == TuneAction::Log ||
+         action == TuneAction::Report || action == TuneAction::Persist ||
+         action == TuneAction::Unpersist;
+}
+
 }  // namespace
 
 Result<int> run_tune(const Options& options) {
+  // Whoever reads what we print, or a limit on files, does not end us between two steps.
+  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
+  if (needs_root(options.tune.action) && geteuid() != 0)
+    return Error("what was changed is kept for root alone: sudo netsonde tune ...");
   switch (options.tune.action) {
     case TuneAction::List: return list_settings(options);
     case TuneAction::Plan: return run_tune_plan(options);

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "tuner/drop_ins.h"
 #include "tuner/guard.h"
 #include "tuner/plan_json.h"
 #include "user/base/text.h"
@@ -22,7 +23,6 @@ namespace netsonde {
 namespace {
 
 constexpr std::size_t kLargestPlan = 8 << 20;
-constexpr const char* kNotConfirmed = "not confirmed in time";
 
 Result<std::string> content_of(const std::string& path) {
   std::ifstream file(path);
@@ -89,7 +89,8 @@ class Undisturbed {
   Undisturbed() {
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&signals, signal);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU})
+      sigaddset(&signals, signal);
     sigprocmask(SIG_BLOCK, &signals, &before_);
   }
   Undisturbed(const Undisturbed&) = delete;
@@ -100,34 +101,50 @@ class Undisturbed {
   sigset_t before_{};
 };
 
+// What cannot be told must not keep anything from being undone.
+void tell(const std::string& text) {
+  (void)std::fputs(text.c_str(), stderr);
+}
+
 // In the guard: nobody reads what it prints.
-void roll_back_at_deadline(std::uint64_t number) {
+void log_rollback(std::uint64_t number, const ChangeSet& set, const std::string& why,
+                  std::string_view how) {
   openlog("netsonde", LOG_PID, LOG_DAEMON);
+  syslog(LOG_WARNING, "change set %llu, %s, is rolled back%s: %s",
+         static_cast<unsigned long long>(number), why.c_str(), std::string(how).c_str(),
+         undone_text(set).c_str());
+}
+
+// The journal is gone, or cannot be had: what was there is known all the same.
+Result<bool> roll_back_from_memory(const ChangeSet& begun, const std::string& why,
+                                   const Instant& now) {
+  auto host = TRY(SettingsOfHost::open());
+  Ledger ledger = ChangeEngine::remembered(begun);
+  ChangeEngine engine(host->settings(), ledger, [](const Record&) { return Result<>(); });
+  TRY(engine.roll_back(1, why, now));
+  log_rollback(begun.number, ledger.sets()[0], why, ", without the journal");
+  return ledger.sets()[0].state != SetState::Stuck;
+}
+
+Result<bool> roll_back_as_guard(const ChangeSet& begun, const std::string& why) {
+  const Instant now = TRY(instant_now());
   auto tuned = TunedHost::open();
-  const auto now = instant_now();
-  if (!tuned || !now) {
-    const Error& error = tuned ? now.error() : tuned.error();
-    syslog(LOG_ERR, "change set %llu is not rolled back: %s",
-           static_cast<unsigned long long>(number), error.message().c_str());
-    return;
-  }
-  TunedHost& host = *tuned.value();
-  if (host.ledger().sets()[number - 1].state != SetState::Pending) return;
-  const Result<> done = host.engine().roll_back(number, kNotConfirmed, now.value());
-  syslog(LOG_WARNING, "change set %llu, %s, is rolled back: %s",
-         static_cast<unsigned long long>(number), kNotConfirmed,
-         done ? undone_text(host.ledger().sets()[number - 1]).c_str()
-              : done.error().message().c_str());
+  const ChangeSet* set = tuned ? tuned.value()->ledger().find(begun.number) : nullptr;
+  if (!set || set->time_ns != begun.time_ns) return roll_back_from_memory(begun, why, now);
+  if (set->state != SetState::Pending && set->state != SetState::Stuck) return true;
+  TRY(tuned.value()->engine().roll_back(begun.number, why, now));
+  const ChangeSet& undone = *tuned.value()->ledger().find(begun.number);
+  log_rollback(begun.number, undone, why, "");
+  return undone.state != SetState::Stuck;
 }
 
 Result<> undo_interrupted(TunedHost& host) {
   const ChangeSet* left = host.interrupted();
   if (!left) return {};
   const std::uint64_t number = left->number;
-  fmt::print(stderr, "netsonde: change set {} was interrupted\n", number);
   TRY(host.engine().recover(TRY(instant_now())));
-  const ChangeSet& set = host.ledger().sets()[number - 1];
-  fmt::print(stderr, "{}", undone_text(set));
+  const ChangeSet& set = *host.ledger().find(number);
+  tell(fmt::format("netsonde: change set {} was interrupted\n{}", number, undone_text(set)));
   if (set.state == SetState::Stuck) return Error("it could not be undone wholly");
   return {};
 }
@@ -142,14 +159,19 @@ int report_outcome(const ChangeSet& set) {
   return 1;
 }
 
-Result<int> wait_for_outcome(std::uint64_t number) {
-  TRY(wait_for_end({.directory = kTunerDirectory, .set = number}));
+Result<const ChangeSet*> set_in(const Ledger& ledger, std::uint64_t number) {
+  if (const ChangeSet* set = ledger.find(number)) return set;
+  return Error(fmt::format("the journal does not tell of change set {} any more", number));
+}
+
+Result<int> wait_for_outcome(std::uint64_t number, std::int64_t begun_ns) {
+  TRY(wait_for_end({.directory = kTunerDirectory, .set = number, .begun_ns = begun_ns}));
   const Ledger ledger = TRY(Journal::look(kTunerDirectory));
-  if (ledger.sets()[number - 1].state != SetState::Pending)
-    return report_outcome(ledger.sets()[number - 1]);
+  const ChangeSet* set = TRY(set_in(ledger, number));
+  if (set->state != SetState::Pending) return report_outcome(*set);
   auto host = TRY(TunedHost::open());  // the guard is gone
   TRY(undo_interrupted(*host));
-  return report_outcome(host->ledger().sets()[number - 1]);
+  return report_outcome(*TRY(set_in(host->ledger(), number)));
 }
 
 // The set that confirm and rollback are about, unless told otherwise.
@@ -158,7 +180,22 @@ Result<std::uint64_t> pending_set(const Ledger& ledger) {
   if (!open) return Error("nothing is pending");
   if (open->state == SetState::Stuck || !open->applied)
     return Error(fmt::format("change set {} was interrupted: netsonde tune recover", open->number));
+  if (!open->deadline_ns)
+    return Error(fmt::format("change set {} is an experiment, which ends by itself", open->number));
   return open->number;
+}
+
+// What would come back with the next boot.
+std::string persisted_text(const ChangeSet& set) {
+  std::string text;
+  const auto persisted = read_persisted();
+  if (!persisted) return text;
+  for (const Change& change : set.changes)
+    for (const Persisted& one : persisted.value())
+      if (one.key == change.proposal.key)
+        text += fmt::format("  {} is still in {}: netsonde tune persist, or unpersist\n", one.key,
+                            kPersistedPath);
+  return text;
 }
 
 bool can_be_undone(const ChangeSet& set) {
@@ -209,25 +246,41 @@ Result<> undo_interrupted() {
   return undo_interrupted(*TRY(TunedHost::open()));
 }
 
-Result<std::uint64_t> apply(const Plan& plan, Nanos deadline_after) {
-  const Undisturbed undisturbed;
+Result<Applied> apply(const Plan& plan, Nanos deadline_after) {
+  TRY(check_twice(plan.proposals));
   auto host = TRY(TunedHost::open());
+  const Undisturbed undisturbed;
   const Instant now = TRY(instant_now());
   const bool bound = deadline_after == Nanos(0);
   const std::uint64_t deadline =
       bound ? 0 : now.boottime_ns + static_cast<std::uint64_t>(deadline_after.count());
   const std::uint64_t number = TRY(host->engine().begin(plan, deadline, now));
+  const ChangeSet begun = *host->ledger().find(number);
   const Result<> guarded = start_guard({.directory = kTunerDirectory,
                                         .set = number,
+                                        .begun_ns = begun.time_ns,
                                         .deadline_ns = deadline,
                                         .bound = bound,
-                                        .act = [number] { roll_back_at_deadline(number); }});
+                                        .act = [&begun](const std::string& why) {
+                                          const auto done = roll_back_as_guard(begun, why);
+                                          return done && done.value();
+                                        }});
   if (!guarded) {
     TRY(host->engine().roll_back(number, guarded.error().message(), now));
     return guarded.error();
   }
-  TRY(host->engine().write(number, now));
-  return number;
+  const auto in_time = [deadline, number]() -> Result<> {
+    if (!has_guard(kTunerDirectory, number)) return Error("the guard has died");
+    if (deadline && TRY(instant_now()).boottime_ns >= deadline)
+      return Error("the time to confirm is over before all was written");
+    return {};
+  };
+  TRY(host->engine().write(number, now, in_time));
+  if (Result<> still = in_time(); !still) {
+    TRY(host->engine().roll_back(number, still.error().message(), now));
+    return std::move(still).error();
+  }
+  return Applied{.set = number, .begun_ns = begun.time_ns};
 }
 
 Result<int> apply_plan(const Options& options) {
@@ -239,37 +292,47 @@ Result<int> apply_plan(const Options& options) {
     return 0;
   }
   if (!TRY(is_wanted(plan, options))) return 1;
-  const std::uint64_t number = TRY(apply(plan, options.tune.confirm_within));
+  const Applied applied = TRY(apply(plan, options.tune.confirm_within));
   fmt::print(
-      "{}change set {} is applied; it is rolled back in {} unless you run: netsonde tune "
-      "confirm\n",
-      changes_text(plan.proposals), number, short_duration(options.tune.confirm_within));
+      "{}change set {} is applied; it is rolled back in {} unless you run: netsonde tune confirm\n",
+      changes_text(plan.proposals), applied.set, short_duration(options.tune.confirm_within));
   (void)std::fflush(stdout);
-  return options.tune.wait ? wait_for_outcome(number) : Result<int>(0);
+  return options.tune.wait ? wait_for_outcome(applied.set, applied.begun_ns) : Result<int>(0);
 }
 
 Result<int> confirm_changes() {
   auto host = TRY(TunedHost::open());
+  const Undisturbed undisturbed;
   const std::uint64_t number = TRY(pending_set(host->ledger()));
   if (host->interrupted())
-    return Error(fmt::format("the guard of change set {} is gone: netsonde tune recover", number));
+    return Error(
+        fmt::format("the time of change set {} is over, or its guard is gone: netsonde "
+                    "tune recover",
+                    number));
   TRY(host->engine().confirm(number, TRY(instant_now())));
-  const ChangeSet& set = host->ledger().sets()[number - 1];
+  const ChangeSet& set = *host->ledger().find(number);
+  std::string left;
   for (const Change& change : set.changes)
     if (change.state != ChangeState::Written)
-      fmt::print("{}: {}: left as it is\n", change.proposal.key, printable(change.problem));
+      left +=
+          fmt::format("{}: {}: left as it is\n", change.proposal.key, printable(change.problem));
+  fmt::print("{}", left);
   return report_outcome(set);
 }
 
 Result<int> roll_back_changes(const Options& options) {
   auto host = TRY(TunedHost::open());
+  const Undisturbed undisturbed;
   int status = 0;
+  std::string text;
   for (const std::uint64_t number : TRY(sets_to_undo(host->ledger(), options.tune))) {
-    TRY(host->engine().roll_back(number, "asked for", TRY(instant_now())));
-    const ChangeSet& set = host->ledger().sets()[number - 1];
-    fmt::print("change set {} is {}\n{}", number, name_of(set.state), undone_text(set));
+    TRY(host->engine().roll_back(number, "netsonde tune rollback", TRY(instant_now())));
+    const ChangeSet& set = *host->ledger().find(number);
+    text += fmt::format("change set {} is {}\n{}{}", number, name_of(set.state), undone_text(set),
+                        persisted_text(set));
     if (set.state == SetState::Stuck) status = 1;
   }
+  fmt::print("{}", text);
   return status;
 }
 
@@ -279,6 +342,7 @@ Result<int> recover_changes() {
     fmt::print("nothing was interrupted\n");
     return 0;
   }
+  const Undisturbed undisturbed;
   TRY(undo_interrupted(*host));
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <random>
 
+#include "tuner/guard.h"
 #include "tuner/trial.h"
 #include "user/base/text.h"
 #include "user/period_meter.h"
@@ -32,6 +33,10 @@ Result<std::string> checked_metric(const TuneOptions& options) {
   if (!options.probe.empty() && !options.load.empty())
     return Error("--load and --probe: only one of them can be measured");
   const std::string metric = metric_of(options);
+  if (metric == "load_seconds" && options.load.empty())
+    return Error("--metric: load_seconds is that of a --load");
+  if (metric.starts_with("probe_") && options.probe.empty())
+    return Error("--metric: " + printable(metric) + " is that of a --probe");
   if (find_trial_metric(metric)) return metric;
   std::string known;
   for (const TrialMetric& one : trial_metrics())
@@ -111,8 +116,10 @@ Result<> Run::open_meter(const Options& options) {
 // The journal is held only while it is needed: somebody may end the experiment with a rollback.
 Result<> Run::switch_to(bool tried) const {
   auto host = TRY(TunedHost::open());
-  if (host->ledger().sets()[set_ - 1].state != SetState::Pending)
-    return Error("somebody has rolled it back");
+  const ChangeSet* set = host->ledger().find(set_);
+  if (!set) return Error("the journal does not tell of it any more");
+  if (set->state != SetState::Pending) return Error("somebody else has ended it");
+  if (!has_guard(kTunerDirectory, set_)) return Error("the guard has died");
   return host->engine().switch_to(set_, tried);
 }
 
@@ -170,42 +177,51 @@ ChangeEffect effect_to_note(const TrialEffect& one) {
           .verdict = std::string(name_of(one.verdict))};
 }
 
-// Kept or undone, with what was measured.
-Result<> conclude(std::uint64_t set, const TrialReport& report, bool keep) {
+// Kept or undone, with what was measured. What became of it.
+Result<std::string> conclude(const ChangeSet& begun, const TrialReport& report, bool keep) {
   auto host = TRY(TunedHost::open());
   const Instant now = TRY(instant_now());
-  if (host->ledger().sets()[set - 1].state != SetState::Pending) return {};
-  if (report.effects.front().effect)
-    TRY(host->engine().note_effect(set, effect_to_note(report.effects.front()), now));
-  if (keep) {
-    TRY(host->engine().switch_to(set, true));
-    return host->engine().confirm(set, now);
+  const ChangeSet* set = host->ledger().find(begun.number);
+  if (!set || set->time_ns != begun.time_ns)
+    return Error("the journal does not tell of the experiment any more: its guard undoes it");
+  if (set->state == SetState::Pending && report.effects.front().effect)
+    TRY(host->engine().note_effect(begun.number, effect_to_note(report.effects.front()), now));
+  if (set->state == SetState::Pending && keep) {
+    TRY(host->engine().switch_to(begun.number, true));
+    TRY(host->engine().confirm(begun.number, now));
+  } else if (set->state == SetState::Pending) {
+    TRY(host->engine().roll_back(begun.number, "an experiment", now));
   }
-  return host->engine().roll_back(set, "an experiment", now);
+  const ChangeSet& ended = *host->ledger().find(begun.number);
+  return fmt::format("change set {} is {}\n{}", ended.number, name_of(ended.state),
+                     ended.state == SetState::Confirmed ? "" : undone_text(ended));
 }
 
 Result<TrialReport> try_out(const Options& options, const std::string& metric, const Plan& plan,
                             const Filter& filter) {
-  const std::uint64_t set = TRY(apply(plan, Nanos(0)));
+  const Applied applied = TRY(apply(plan, Nanos(0)));
+  const ChangeSet begun{.number = applied.set, .time_ns = applied.begun_ns};
+  std::optional<Run> run;
   const auto measured = [&]() -> Result<TrialReport> {
-    Run run(options, metric, set,
-            TRY(Session::open({.interval = interval_of(options.tune),
-                               .read_host_every = interval_of(options.tune)},
-                              filter)));
-    TRY(run.open_meter(options));
-    TRY(run.run());
-    return run.report();
+    run.emplace(options, metric, applied.set,
+                TRY(Session::open({.interval = interval_of(options.tune),
+                                   .read_host_every = interval_of(options.tune)},
+                                  filter)));
+    TRY(run->open_meter(options));
+    TRY(run->run());
+    return run->report();
   };
   auto report = measured();
   if (!report) {
     TRY(TRY(TunedHost::open())
             ->engine()
-            .roll_back(set, report.error().message(), TRY(instant_now())));
+            .roll_back(applied.set, report.error().message(), TRY(instant_now())));
     return report;
   }
-  report.value().set = set;
+  report.value().set = applied.set;
   report.value().kept = options.tune.keep && is_proven(report.value());
-  TRY(conclude(set, report.value(), report.value().kept));
+  // Before the load, which may not want to end, is waited for.
+  report.value().outcome = TRY(conclude(begun, report.value(), report.value().kept));
   return report;
 }
 

@@ -76,9 +76,9 @@ Json effect_json(const Change& change) {
 
 std::string effect_note(const Change& change) {
   if (!change.effect) return "";
-  return fmt::format("; {} {:.3f} times ({:.3f}-{:.3f}): {}", change.effect->metric,
-                     change.effect->ratio, change.effect->low, change.effect->high,
-                     change.effect->verdict);
+  const ChangeEffect& effect = *change.effect;
+  return fmt::format("; {} {:.3g} times ({:.3g}-{:.3g}): {}", printable(effect.metric),
+                     effect.ratio, effect.low, effect.high, printable(effect.verdict));
 }
 
 std::string scope_note(const Proposal& proposal) {
@@ -185,7 +185,7 @@ std::string plan_text(const Plan& plan) {
     add_line(text, "because", because(proposal));
     add_line(text, "expected", proposal.expected);
     add_line(text, "risk", proposal.risk);
-    add_line(text, "verified", proposal.verify);
+    add_line(text, "verify", proposal.verify);
   }
   if (plan.proposals.empty()) text += "Nothing is proposed.\n";
   if (!plan.considered.empty()) text += "Considered:\n";
@@ -195,7 +195,10 @@ std::string plan_text(const Plan& plan) {
 
 Json to_json(const TuneStatus& status) {
   Json changes = Json::array(), left_alone = Json::array();
-  for (const auto& [set, change] : status.changes) changes.push_back(log_json(*set, *change));
+  for (const ChangeInForce& one : status.changes) {
+    changes.push_back(log_json(*one.set, *one.change));
+    changes.back()["value_now"] = one.now ? Json(*one.now) : Json();
+  }
   for (const ForeignKey& one : *status.left_alone)
     left_alone.push_back(object_of({{"key", one.key}, {"scope", to_json(one.scope)}}));
   const bool pending = status.seconds_left.has_value();
@@ -214,11 +217,19 @@ std::string status_text(const TuneStatus& status) {
   if (status.seconds_left)
     text += fmt::format(", rolled back in {} s unless you run: netsonde tune confirm",
                         std::max<std::int64_t>(0, *status.seconds_left));
+  if (status.state == "pending" && !status.seconds_left)
+    text += ", an experiment, undone when it ends";
   if (status.state == "needs-recovery") text += "; run: netsonde tune recover";
   if (status.state == "rolled-back" && !status.set->why.empty())
     text += ": " + printable(status.set->why);
   text += "\n";
-  for (const auto& [set, change] : status.changes) text += changes_text({change->proposal});
+  for (const ChangeInForce& one : status.changes) {
+    text += changes_text({one.change->proposal});
+    if (one.now == one.change->read_back) continue;
+    text.pop_back();
+    text += one.now ? fmt::format(", but somebody else has set it to {}\n", printable(*one.now))
+                    : ", but that is gone\n";
+  }
   for (const ForeignKey& one : *status.left_alone)
     text += fmt::format("  {} is left alone: somebody else has set it\n", one.key);
   if (status.set && status.set->state == SetState::Stuck) text += undone_text(*status.set);

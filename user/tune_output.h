@@ -38,6 +38,7 @@ std::string plan_text(const Plan& plan);
 struct ChangeInForce {
   const ChangeSet* set = nullptr;
   const Change* change = nullptr;
+  std::optional<std::string> now{};  // what is there; absent: it is gone
 };
 
 struct TuneStatus {
@@ -67,6 +68,7 @@ struct TrialReport {
   std::size_t blocks = 0, blocks_wanted = 0;
   std::uint64_t seed = 0;
   bool harmed = false, kept = false;
+  std::string outcome{};               // what became of the change set, in words
   std::string ended_early{};           // why; empty: it did not
   std::vector<TrialEffect> effects{};  // the deciding one first
 };

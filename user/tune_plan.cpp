@@ -53,7 +53,25 @@ Goal goal_of(const Options& options) {
 std::optional<std::string> value_there(SettingsOfHost& host, const ChangeScope& scope,
                                        std::string_view key) {
   auto value = host.settings().read(scope, key);
-  return value ? std::move(value).value() : std::nullopt;
+  if (!value || !value.value()) return std::nullopt;
+  const auto can = host.settings().can_be_written(scope, key);
+  if (find_tunable(key) && geteuid() == 0 && can && !can.value()) return std::nullopt;
+  return std::move(value).value();
+}
+
+// What somebody else has set is not proposed.
+Result<> leave_alone(Plan& plan) {
+  if (geteuid() != 0) return {};  // nobody else can read the journal
+  const Ledger ledger = TRY(Journal::look(kTunerDirectory));
+  std::erase_if(plan.proposals, [&](const Proposal& proposal) {
+    const bool foreign = ledger.is_foreign(proposal.key, proposal.scope);
+    if (foreign)
+      plan.considered.push_back(
+          {.key = proposal.key,
+           .why_not = "somebody else has set it: netsonde tune hand-back " + proposal.key});
+    return foreign;
+  });
+  return {};
 }
 
 // As a recording has it only of the namespace that its counters are of, and only of this host.
@@ -87,6 +105,7 @@ Result<Plan> plan_of_findings(const Options& options, SettingsOfHost& host) {
   const Filter everything;
   TRY(options.from.empty() ? diagnose_live(options, everything, use)
                            : diagnose_recorded(options, everything, use));
+  TRY(leave_alone(plan));
   return plan;
 }
 
@@ -165,10 +184,13 @@ Result<Plan> plan_of_profile(const std::string& name, SettingsOfHost& host) {
   Plan plan = TRY(empty_plan(made.goal));
   plan.proposals = std::move(made.proposals);
   plan.considered = std::move(made.considered);
+  TRY(leave_alone(plan));
   return plan;
 }
 
 Result<int> run_tune_plan(const Options& options) {
+  if (!options.from.empty() && !options.tune.profile.empty())
+    return Error("--from and --profile: a profile looks at no recording");
   TRY(check_keys(options.tune.only, "--only"));
   TRY(check_keys(options.tune.except, "--except"));
   if (!options.output.empty() && options.output != "-")

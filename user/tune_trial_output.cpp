@@ -34,11 +34,6 @@ bool is_nothing(const TrialEffect& one) {
   return one.effect && one.before == 0 && one.after == 0 && one.effect->ratio == 1;
 }
 
-std::string conclusion_of(const TrialReport& report) {
-  if (report.kept) return fmt::format("It stays: change set {}.\n", report.set);
-  return fmt::format("It is undone: change set {}.\n", report.set);
-}
-
 Json to_json(const TrialEffect& one, bool decides) {
   const auto& effect = one.effect;
   return object_of({{"metric", one.metric->id},
@@ -74,7 +69,7 @@ std::string to_text(const TrialReport& report, const Plan& plan) {
       text += "  " + line + "\n";
   if (!report.ended_early.empty())
     text += fmt::format("Ended early: {}\n", printable(report.ended_early));
-  return text + conclusion_of(report);
+  return text + report.outcome;
 }
 
 std::string to_json_lines(const TrialReport& report) {

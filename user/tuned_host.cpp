@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/tuned_host.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -55,7 +57,9 @@ Result<Plan> empty_plan(std::string goal) {
 }
 
 Result<Namespaces> Namespaces::open() {
-  return Namespaces(TRY(own_namespace()));
+  UniqueFd home(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!home) return Error::from_errno("open own network namespace");
+  return Namespaces(TRY(own_namespace()), std::move(home));
 }
 
 ChangeScope Namespaces::own() const {
@@ -81,11 +85,19 @@ std::optional<ChangeScope> Namespaces::find(std::uint64_t inode) {
   return scope;
 }
 
+// The way back from another one can fail.
+Result<> Namespaces::be_at_home() const {
+  if (TRY(own_namespace()).inode == own_.inode) return {};
+  if (setns(home_.get(), CLONE_NEWNET)) return Error::from_errno("return to own network namespace");
+  return {};
+}
+
 // A namespace whose descriptor we hold does not go; one that had the inode before it has another
 // cookie.
 Result<bool> Namespaces::enter(const ChangeScope& scope,
                                const std::function<Result<>()>& function) {
   if (scope.kind == ScopeKind::Host || scope == own()) {
+    TRY(be_at_home());
     TRY(function());
     return true;
   }
@@ -128,8 +140,12 @@ Result<std::unique_ptr<TunedHost>> TunedHost::open() {
 
 const ChangeSet* TunedHost::interrupted() {
   const ChangeSet* open = ledger().unfinished();
-  const bool guarded = open && open->state == SetState::Pending && has_guard(kTunerDirectory);
-  return guarded ? nullptr : open;
+  if (!open || open->state != SetState::Pending || !has_guard(kTunerDirectory, open->number))
+    return open;
+  const bool is_over =
+      open->deadline_ns &&
+      open->deadline_ns <= static_cast<std::uint64_t>(nanoseconds_of(CLOCK_BOOTTIME));
+  return is_over ? open : nullptr;
 }
 
 }  // namespace netsonde

@@ -37,10 +37,12 @@ class Namespaces {
   Result<bool> enter(const ChangeScope& scope, const std::function<Result<>()>& function);
 
  private:
-  explicit Namespaces(NamespaceIdentity own) : own_(own) {}
+  Namespaces(NamespaceIdentity own, UniqueFd home) : own_(own), home_(std::move(home)) {}
+  Result<> be_at_home() const;
   const NetworkNamespace* look_up(std::uint64_t inode);
 
   NamespaceIdentity own_;
+  UniqueFd home_;
   std::map<std::uint64_t, NetworkNamespace> known_;
 };
 
@@ -70,7 +72,7 @@ class TunedHost {
   Ledger& ledger() { return journal_.ledger(); }
   ChangeEngine& engine() { return engine_; }
 
-  // A set that has not ended, and whose guard is gone.
+  // A set that has not ended, though its guard is gone or its time is over.
   const ChangeSet* interrupted();
 
  private:

@@ -149,14 +149,26 @@ TEST_F(ChangeEngineTest, KilledAnywhereWhileItRollsBackItEndsSettled) {
       });
 }
 
-TEST_F(ChangeEngineTest, KilledAnywhereWithAKernelThatClampsItEndsSettled) {
+TEST_F(ChangeEngineTest, KilledWhileTheKernelMakesSomethingElseOfItThatIsToldAtLeast) {
   host.kernel.takes = [](std::string_view key, std::string value) {
     return key == kBudget && value == "600" ? "512" : value;
   };
   kill_everywhere(
       host, [](ChangeEngine& engine) { ASSERT_FALSE(apply(engine, plan())); },
       [&](TunedHost& end, const std::string& after) {
-        expect_settled(end, original, original, after);
+        Values left = original;
+        if (end.ledger().is_foreign(kBudget, {})) left[{"", kBudget}] = "512";
+        EXPECT_EQ(end.kernel.values, left) << after;
+        EXPECT_EQ(end.ledger().unfinished(), nullptr) << after;
+      });
+}
+
+TEST_F(ChangeEngineTest, KilledAnywhereWhileItUndoesWhatWasConfirmedItIsUndoneOrStays) {
+  apply_and_confirm();
+  kill_everywhere(
+      host, [](ChangeEngine& engine) { ASSERT_TRUE(engine.roll_back(1, "asked", kNow)); },
+      [&](TunedHost& end, const std::string& after) {
+        expect_settled(end, original, wanted, after);
       });
 }
 
@@ -268,7 +280,78 @@ TEST_F(ChangeEngineTest, WhatSomebodyElseSetBeforeOurTurnCameStaysUntouched) {
   host.kernel.at(kBudget) = "600";  // what we would have written
   recover();
   EXPECT_EQ(host.kernel.at(kBudget), "600");
-  EXPECT_THAT(host.kernel.written, ElementsAre(kBacklog, kBacklog, kBacklog));
+  EXPECT_THAT(host.kernel.written, ElementsAre(kBacklog, kBacklog));
+}
+
+TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustBeforeOurWriteStays) {
+  int writes = 0;
+  host.kernel.after_write = [&] {
+    if (++writes == 1) host.kernel.at(kBudget) = "400";
+  };
+  const Result<> applied = apply(plan());
+  ASSERT_FALSE(applied);
+  EXPECT_THAT(applied.error().message(), HasSubstr("somebody else has set it to 400"));
+  original[{"", kBudget}] = "400";
+  EXPECT_EQ(host.kernel.values, original);
+  EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}));
+}
+
+TEST_F(ChangeEngineTest, WhatIsLeftAloneIsNotUndoneByAnOlderSetEither) {
+  Plan first, second;
+  first.proposals = {proposal(kBudget, "300", "400")};
+  second.proposals = {proposal(kBudget, "400", "500")};
+  host.run([&](ChangeEngine& engine, Ledger&) {
+    ASSERT_TRUE(apply(engine, first));
+    ASSERT_TRUE(engine.confirm(1, kNow));
+    ASSERT_TRUE(engine.begin(second, 100, kNow));
+    ASSERT_TRUE(engine.write(2, kNow));
+    ASSERT_TRUE(engine.confirm(2, kNow));
+  });
+  host.kernel.at(kBudget) = "400";  // by somebody who wants that
+  EXPECT_FALSE(apply(second));
+  ASSERT_TRUE(roll_back(2));
+  ASSERT_TRUE(roll_back(1));
+  EXPECT_EQ(host.kernel.at(kBudget), "400");
+}
+
+TEST_F(ChangeEngineTest, WhatWasNeverWrittenIsNotOursAfterAFailureEither) {
+  Fate fate;
+  host.kernel.after_write = [] { throw Killed(); };
+  ASSERT_FALSE(host.run(fate, [](ChangeEngine& engine, Ledger&) { (void)apply(engine, plan()); }));
+  host.kernel.after_write = [] {};
+  host.kernel.unreadable = {kBudget};
+  recover();
+  EXPECT_EQ(host.ledger().sets().at(0).state, SetState::Stuck);
+  host.kernel.unreadable.clear();
+  host.kernel.at(kBudget) = "600";  // somebody wants what we wanted
+  recover();
+  EXPECT_EQ(host.kernel.at(kBudget), "600");
+}
+
+TEST_F(ChangeEngineTest, ItMayBeToldNotToGoOn) {
+  int asked = 0;
+  host.run([&](ChangeEngine& engine, Ledger&) {
+    ASSERT_TRUE(engine.begin(plan(), 100, kNow));
+    const auto in_time = [&]() -> Result<> { return ++asked < 3 ? Result<>() : Error("too late"); };
+    const Result<> written = engine.write(1, kNow, in_time);
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().message(), "too late");
+  });
+  EXPECT_EQ(host.kernel.values, original);
+  EXPECT_THAT(host.kernel.written, ElementsAre(kBacklog, kBudget, kBudget, kBacklog));
+}
+
+TEST_F(ChangeEngineTest, WithoutAJournalItUndoesFromMemory) {
+  ASSERT_TRUE(apply(plan()));
+  const ChangeSet begun = host.ledger().sets().at(0);
+  host.kernel.at(kPolling) = "77";
+  Ledger memory = ChangeEngine::remembered(begun);
+  Fate fate;
+  host.kernel.fate = &fate;
+  ChangeEngine engine(host.kernel, memory, [](const Record&) { return Result<>(); });
+  ASSERT_TRUE(engine.roll_back(1, "it is lost", kNow));
+  original[{"", kPolling}] = "77";
+  EXPECT_EQ(host.kernel.values, original);
 }
 
 TEST_F(ChangeEngineTest, UndoesTheLastChangeFirst) {

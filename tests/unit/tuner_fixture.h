@@ -53,7 +53,7 @@ class FakeKernel : public Settings {
   // Why a value cannot be written; empty: it can.
   std::function<std::string(std::string_view key, std::string_view value)> refuses =
       [](std::string_view, std::string_view) { return std::string(); };
-  std::set<std::string> read_only{};
+  std::set<std::string> read_only{}, unreadable{};
   std::function<void()> after_write = [] {};
   std::vector<std::string> written{};  // keys, in order
   Fate* fate = nullptr;
@@ -62,6 +62,7 @@ class FakeKernel : public Settings {
 
   Result<std::optional<std::string>> read(const ChangeScope& scope, std::string_view key) override {
     return fate->step([&]() -> Result<std::optional<std::string>> {
+      if (unreadable.contains(std::string(key))) return Error("Input/output error");
       const auto found = values.find({scope.name, std::string(key)});
       if (found == values.end()) return std::optional<std::string>();
       return std::optional(found->second);
