@@ -103,21 +103,23 @@ Result<> ChangeEngine::write_one(std::uint64_t set, std::size_t change, const In
                            printable(proposal.to)));
 }
 
+Result<> ChangeEngine::write_all(std::uint64_t set, const Instant& now,
+                                 const std::function<Result<>()>& may_go_on) {
+  for (std::size_t i = 0; i < ledger_.sets()[set - 1].changes.size(); ++i) {
+    TRY(may_go_on());
+    TRY(write_one(set, i, now));
+  }
+  return note({.kind = RecordKind::Applied, .set = set, .time_ns = now.time_ns});
+}
+
 Result<> ChangeEngine::write(std::uint64_t set, const Instant& now,
                              const std::function<Result<>()>& may_go_on) {
-  for (std::size_t i = 0; i < ledger_.sets()[set - 1].changes.size(); ++i) {
-    Result<> written = may_go_on();
-    if (written) written = write_one(set, i, now);
-    if (written) continue;
-    const std::string why = written.error().message();
-    if (Result<> undone = roll_back(set, why, now); !undone)
-      return Error(fmt::format("{}; and then: {}", why, undone.error().message()));
-    return written;
-  }
-  Result<> noted = note({.kind = RecordKind::Applied, .set = set, .time_ns = now.time_ns});
-  if (noted) return {};
-  (void)roll_back(set, noted.error().message(), now);
-  return noted;
+  const Result<> written = write_all(set, now, may_go_on);
+  if (written) return {};
+  const std::string& why = written.error().message();
+  if (Result<> undone = roll_back(set, why, now); !undone)
+    return Error(fmt::format("{}; and then: {}", why, undone.error().message()));
+  return Error(why);
 }
 
 // The journal says already that it may be written: it tells what was there, and what we left.

@@ -61,6 +61,8 @@ class ChangeEngine {
   Result<> check(const Proposal& proposal, const Instant& now);
   Result<> look_for_foreign(const Proposal& proposal, const std::string& found, const Instant& now);
   Result<> note(Record record);
+  Result<> write_all(std::uint64_t set, const Instant& now,
+                     const std::function<Result<>()>& may_go_on);
   Result<> write_one(std::uint64_t set, std::size_t change, const Instant& now);
   struct End {
     ChangeState state = ChangeState::Restored;

@@ -96,6 +96,18 @@ Json to_json(const Record& record) {
   return json;
 }
 
+Result<ChangeState> change_state_of(const std::string& name) {
+  return named<ChangeState>(kChangeStates, name);
+}
+
+Result<ForeignKey> foreign_key_from(const Json& json) {
+  ForeignKey key;
+  key.key = TRY(text_member(json, "key"));
+  const Json* scope = TRY(object_member(json, "scope"));
+  key.scope = TRY(scope_from(*scope));
+  return key;
+}
+
 Result<Record> with_members(Record record, const Json& json) {
   switch (record.kind) {
     case RecordKind::Begin:
@@ -104,17 +116,14 @@ Result<Record> with_members(Record record, const Json& json) {
       record.begun->time_ns = record.time_ns;
       break;
     case RecordKind::Ended:
-      record.state = TRY(named<ChangeState>(kChangeStates, TRY(text_member(json, "state"))));
+      record.state = TRY(change_state_of(TRY(text_member(json, "state"))));
       [[fallthrough]];
     case RecordKind::Written: record.text = TRY(text_member(json, "text")); [[fallthrough]];
     case RecordKind::Writing:
       record.change = TRY(integer_member<std::size_t>(json, "change"));
       break;
     case RecordKind::RolledBack: record.text = TRY(text_member(json, "text")); break;
-    case RecordKind::HandedBack:
-      record.key = {.key = TRY(text_member(json, "key")),
-                    .scope = TRY(scope_from(*TRY(object_member(json, "scope"))))};
-      break;
+    case RecordKind::HandedBack: record.key = TRY(foreign_key_from(json)); break;
     case RecordKind::Effect:
       record.change = TRY(integer_member<std::size_t>(json, "change"));
       record.effect = TRY(effect_from(*TRY(object_member(json, "effect"))));

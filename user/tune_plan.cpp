@@ -153,7 +153,7 @@ Result<Profile> profile_named(const std::string& name) {
   Profiles known = read_profiles(kProfileFolder);
   std::string names;
   for (Profile& profile : known.profiles) {
-    if (profile.name == name) return std::move(profile);
+    if (profile.name == name) return profile;
     names += (names.empty() ? "" : ", ") + profile.name;
   }
   for (const std::string& problem : known.not_read)

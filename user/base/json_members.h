@@ -35,9 +35,8 @@ template <typename Number>
 Result<Number> integer_member(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_number_integer()) return wrong_member(key, "integer");
-  const bool fits = found->is_number_unsigned()
-                        ? std::in_range<Number>(found->get<std::uint64_t>())
-                        : std::in_range<Number>(found->get<std::int64_t>());
+  const bool fits = found->is_number_unsigned() ? std::in_range<Number>(found->get<std::uint64_t>())
+                                                : std::in_range<Number>(found->get<std::int64_t>());
   if (!fits) return Error(fmt::format("\"{}\" is out of range", key));
   return found->get<Number>();
 }
