@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tuner/drop_ins.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fnmatch.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <optional>
 
-#include "user/base/fd.h"
 #include "user/base/new_file.h"
 #include "user/base/text.h"
+#include "user/base/text_file.h"
 
 namespace netsonde {
 
@@ -30,37 +27,6 @@ constexpr std::string_view kMark = "# Written by netsonde tune persist.\n";
 constexpr std::string_view kHead =
     "# It replaces this file whole: other settings belong in a file of their own.\n"
     "# To undo: netsonde tune unpersist\n";
-
-// --- files ---
-
-bool is_null_device(const struct stat& about) {
-  return S_ISCHR(about.st_mode) && about.st_rdev == makedev(1, 3);
-}
-
-Result<std::string> read_all(int file, const std::string& path) {
-  std::string text;
-  std::array<char, 16384> part;
-  for (;;) {
-    const ssize_t length = read(file, part.data(), part.size());
-    if (length < 0 && errno == EINTR) continue;
-    if (length < 0) return Error::from_errno(printable(path));
-    if (length == 0) return text;
-    text.append(part.data(), static_cast<std::size_t>(length));
-    if (text.size() > kLargestFile) return Error(printable(path) + ": larger than 1 MiB");
-  }
-}
-
-// Nothing where no such file is. Does not wait for the other end of a FIFO.
-Result<std::optional<std::string>> read_if_there(const std::string& path) {
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!file && errno == ENOENT) return std::optional<std::string>();
-  if (!file) return Error::from_errno(printable(path));
-  struct stat about = {};
-  if (fstat(file.get(), &about)) return Error::from_errno(printable(path));
-  if (is_null_device(about)) return std::optional(std::string());
-  if (!S_ISREG(about.st_mode)) return Error(printable(path) + ": no regular file");
-  return std::optional(TRY(read_all(file.get(), path)));
-}
 
 // --- lines ---
 
@@ -202,7 +168,7 @@ void DropIns::add_files_of(const std::string& folder, std::map<std::string, std:
 }
 
 void DropIns::read_file(const std::string& path, const std::string& name, bool at_boot) {
-  const Result<std::optional<std::string>> text = read_if_there(path);
+  const Result<std::optional<std::string>> text = read_text_file(path, kLargestFile);
   if (!text) not_read_.push_back(text.error().message());
   if (!text || !text.value()) return;
   for (const TextLine& line : lines_of(*text.value())) {
@@ -282,7 +248,7 @@ Result<std::optional<std::string>> read_ours(const std::string& path) {
   std::error_code ignored;
   if (fs::is_symlink(path, ignored))
     return Error(printable(path) + " is a link, which netsonde did not make: it stays as it is");
-  std::optional<std::string> text = TRY(read_if_there(path));
+  std::optional<std::string> text = TRY(read_text_file(path, kLargestFile));
   if (text && !text->starts_with(kMark))
     return Error(printable(path) + " was not written by netsonde: it stays as it is");
   return text;

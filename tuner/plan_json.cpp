@@ -61,10 +61,11 @@ Result<Plan> checked_plan(const Json& json) {
   const int schema = TRY(integer_member<int>(json, "schema"));
   if (schema != Plan::kSchema)
     return Error(fmt::format("its schema is {}, this netsonde reads {}", schema, Plan::kSchema));
-  Plan plan{.time_ns = TRY(integer_member<std::int64_t>(json, "time_ns")),
-            .host = TRY(text_member(json, "host")),
-            .boot = TRY(text_member(json, "boot")),
-            .goal = TRY(optional_text_member(json, "goal"))};
+  Plan plan;
+  plan.time_ns = TRY(integer_member<std::int64_t>(json, "time_ns"));
+  plan.host = TRY(text_member(json, "host"));
+  plan.boot = TRY(text_member(json, "boot"));
+  plan.goal = TRY(optional_text_member(json, "goal"));
   for (const Json& one : *TRY(array_member(json, "proposals", Plan::kMostProposals)))
     plan.proposals.push_back(TRY(proposal_from(one)));
   TRY(check_twice(plan.proposals));
@@ -89,7 +90,8 @@ Json to_json(const ChangeScope& scope) {
 
 Result<ChangeScope> scope_from(const Json& json) {
   const std::string kind = TRY(text_member(json, "kind"));
-  ChangeScope scope{.name = TRY(text_member(json, "name"))};
+  ChangeScope scope;
+  scope.name = TRY(text_member(json, "name"));
   if (kind == name_of(ScopeKind::Host)) {
     if (scope.name.empty()) return scope;
     return Error("a scope of the host has no name");
@@ -118,15 +120,16 @@ Json to_json(const Proposal& proposal) {
 
 Result<Proposal> proposal_from(const Json& json) {
   if (!json.is_object()) return Error("a proposal is no object");
-  Proposal proposal{.key = TRY(text_member(json, "key")),
-                    .scope = TRY(scope_from(*TRY(object_member(json, "scope")))),
-                    .from = normal_value(TRY(text_member(json, "from"))),
-                    .to = normal_value(TRY(text_member(json, "to"))),
-                    .evidence = TRY(evidence_list(json)),
-                    .finding = TRY(optional_text_member(json, "finding")),
-                    .expected = TRY(optional_text_member(json, "expected")),
-                    .risk = TRY(optional_text_member(json, "risk")),
-                    .verify = TRY(optional_text_member(json, "verify"))};
+  Proposal proposal;
+  proposal.key = TRY(text_member(json, "key"));
+  proposal.scope = TRY(scope_from(*TRY(object_member(json, "scope"))));
+  proposal.from = normal_value(TRY(text_member(json, "from")));
+  proposal.to = normal_value(TRY(text_member(json, "to")));
+  proposal.evidence = TRY(evidence_list(json));
+  proposal.finding = TRY(optional_text_member(json, "finding"));
+  proposal.expected = TRY(optional_text_member(json, "expected"));
+  proposal.risk = TRY(optional_text_member(json, "risk"));
+  proposal.verify = TRY(optional_text_member(json, "verify"));
   TRY(check(proposal));
   return proposal;
 }

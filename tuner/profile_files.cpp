@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <cassert>
+#include <cerrno>
 #include <filesystem>
 #include <map>
 
 #include "tuner/profile.h"
 #include "tuning_profiles.h"
-#include "user/base/fd.h"
 #include "user/base/text.h"
+#include "user/base/text_file.h"
 
 namespace netsonde {
 
@@ -23,31 +19,10 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLargestFile = 256 << 10;
 constexpr std::string_view kEnding = ".toml";
 
-Result<std::string> read_all(int file, const std::string& path) {
-  std::string text;
-  std::array<char, 16384> part;
-  for (;;) {
-    const ssize_t length = read(file, part.data(), part.size());
-    if (length < 0 && errno == EINTR) continue;
-    if (length < 0) return Error::from_errno(printable(path));
-    if (length == 0) return text;
-    text.append(part.data(), static_cast<std::size_t>(length));
-    if (text.size() > kLargestFile) return Error(printable(path) + ": larger than 256 KiB");
-  }
-}
-
-// Does not wait for the other end of a FIFO.
-Result<std::string> read_text(const std::string& path) {
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!file) return Error::from_errno(printable(path));
-  struct stat about = {};
-  if (fstat(file.get(), &about)) return Error::from_errno(printable(path));
-  if (!S_ISREG(about.st_mode)) return Error(printable(path) + ": no regular file");
-  return read_all(file.get(), path);
-}
-
 Result<Profile> read_profile(const std::string& path, const std::string& name) {
-  return profile_from(TRY(read_text(path)), name, path);
+  const auto text = TRY(read_text_file(path, kLargestFile));
+  if (!text) return Error::from_errno(printable(path), ENOENT);  // a link that leads nowhere
+  return profile_from(*text, name, path);
 }
 
 // Their paths, by the names of the profiles.

@@ -44,30 +44,24 @@ Json begin_to_json(const ChangeSet& set) {
 }
 
 Result<ChangeSet> begin_from(const Json& json) {
-  ChangeSet set{.boot = TRY(text_member(json, "boot")),
-                .goal = TRY(text_member(json, "goal")),
-                .deadline_ns = TRY(integer_member<std::uint64_t>(json, "deadline_ns"))};
+  ChangeSet set;
+  set.boot = TRY(text_member(json, "boot"));
+  set.goal = TRY(text_member(json, "goal"));
+  set.deadline_ns = TRY(integer_member<std::uint64_t>(json, "deadline_ns"));
   for (const Json& one : *TRY(array_member(json, "changes", Plan::kMostProposals)))
-    set.changes.push_back({.proposal = TRY(proposal_from(one))});
+    set.changes.emplace_back().proposal = TRY(proposal_from(one));
   return set;
 }
 
-Json to_json(const ChangeEffect& effect) {
-  return object_of({{"metric", effect.metric},
-                    {"blocks", effect.blocks},
-                    {"ratio", effect.ratio},
-                    {"low", effect.low},
-                    {"high", effect.high},
-                    {"verdict", effect.verdict}});
-}
-
 Result<ChangeEffect> effect_from(const Json& json) {
-  return ChangeEffect{.metric = TRY(text_member(json, "metric")),
-                      .blocks = TRY(integer_member<std::size_t>(json, "blocks")),
-                      .ratio = TRY(number_member(json, "ratio")),
-                      .low = TRY(number_member(json, "low")),
-                      .high = TRY(number_member(json, "high")),
-                      .verdict = TRY(text_member(json, "verdict"))};
+  ChangeEffect effect;
+  effect.metric = TRY(text_member(json, "metric"));
+  effect.blocks = TRY(integer_member<std::size_t>(json, "blocks"));
+  effect.ratio = TRY(number_member(json, "ratio"));
+  effect.low = TRY(number_member(json, "low"));
+  effect.high = TRY(number_member(json, "high"));
+  effect.verdict = TRY(text_member(json, "verdict"));
+  return effect;
 }
 
 Json to_json(const Record& record) {
@@ -98,6 +92,10 @@ Json to_json(const Record& record) {
 
 Result<ChangeState> change_state_of(const std::string& name) {
   return named<ChangeState>(kChangeStates, name);
+}
+
+Result<RecordKind> kind_of(const std::string& name) {
+  return named<RecordKind>(kKinds, name);
 }
 
 Result<ForeignKey> foreign_key_from(const Json& json) {
@@ -138,6 +136,15 @@ Result<Record> with_members(Record record, const Json& json) {
 
 }  // namespace
 
+Json to_json(const ChangeEffect& effect) {
+  return object_of({{"metric", effect.metric},
+                    {"blocks", effect.blocks},
+                    {"ratio", effect.ratio},
+                    {"low", effect.low},
+                    {"high", effect.high},
+                    {"verdict", effect.verdict}});
+}
+
 std::string_view name_of(ChangeState state) {
   return kChangeStates.at(static_cast<std::size_t>(state));
 }
@@ -158,10 +165,11 @@ Result<Record> record_from(std::string_view line) {
   if (checksum_of(text) != line.substr(0, kChecksumLength)) return Error("its checksum is wrong");
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return Error("it is no JSON object");
-  const Record record{.kind = TRY(named<RecordKind>(kKinds, TRY(text_member(json, "record")))),
-                      .set = TRY(integer_member<std::uint64_t>(json, "set")),
-                      .time_ns = TRY(integer_member<std::int64_t>(json, "time_ns"))};
-  return with_members(record, json);
+  Record record;
+  record.kind = TRY(kind_of(TRY(text_member(json, "record"))));
+  record.set = TRY(integer_member<std::uint64_t>(json, "set"));
+  record.time_ns = TRY(integer_member<std::int64_t>(json, "time_ns"));
+  return with_members(std::move(record), json);
 }
 
 }  // namespace netsonde

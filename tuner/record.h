@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tuner/plan.h"
+#include "user/base/json.h"
 
 namespace netsonde {
 
@@ -101,6 +102,7 @@ struct Record {
   std::optional<ChangeEffect> effect{};
 };
 
+Json to_json(const ChangeEffect& effect);
 // One line of the journal: checksum, JSON, newline.
 std::string to_line(const Record& record);
 // Of a line without its newline, which nobody vouches for.

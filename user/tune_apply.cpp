@@ -7,13 +7,13 @@
 
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 
 #include "tuner/drop_ins.h"
 #include "tuner/guard.h"
 #include "tuner/plan_json.h"
 #include "user/base/text.h"
+#include "user/base/text_file.h"
 #include "user/tune_output.h"
 #include "user/tune_plan.h"
 #include "user/tuned_host.h"
@@ -24,22 +24,10 @@ namespace {
 
 constexpr std::size_t kLargestPlan = 8 << 20;
 
-Result<std::string> content_of(const std::string& path) {
-  std::ifstream file(path);
-  std::string content(kLargestPlan + 1, '\0');
-  if (!file) return Error::from_errno("read " + printable(path));
-  file.read(content.data(), static_cast<std::streamsize>(content.size()));
-  if (file.bad() || (!file.eof() && file.fail()))
-    return Error("read " + printable(path) + ": it cannot be read");
-  content.resize(static_cast<std::size_t>(file.gcount()));
-  if (content.size() > kLargestPlan)
-    return Error(fmt::format("{} is larger than {}B", printable(path),
-                             short_bytes(static_cast<double>(kLargestPlan))));
-  return content;
-}
-
 Result<Plan> plan_of_file(const std::string& path, const Instant& now) {
-  auto plan = plan_from(TRY(content_of(path)));
+  const auto text = TRY(read_text_file(path, kLargestPlan));
+  if (!text) return Error::from_errno("read " + printable(path), ENOENT);
+  auto plan = plan_from(*text);
   if (!plan) return std::move(plan).error().while_doing(printable(path));
   if (plan.value().host != host_name())
     return Error(fmt::format("{} was made for {}, this is {}", printable(path),

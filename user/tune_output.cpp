@@ -63,17 +63,6 @@ std::string bounds_of(const Tunable& tunable) {
   return has_bounds(tunable) ? fmt::format("{} to {}", tunable.floor, tunable.ceiling) : "-";
 }
 
-Json effect_json(const Change& change) {
-  if (!change.effect) return {};
-  const ChangeEffect& effect = *change.effect;
-  return object_of({{"metric", effect.metric},
-                    {"blocks", effect.blocks},
-                    {"ratio", effect.ratio},
-                    {"low", effect.low},
-                    {"high", effect.high},
-                    {"verdict", effect.verdict}});
-}
-
 std::string effect_note(const Change& change) {
   if (!change.effect) return "";
   const ChangeEffect& effect = *change.effect;
@@ -249,7 +238,7 @@ Json log_json(const ChangeSet& set, const Change& change) {
                     {"read_back", change.read_back ? Json(*change.read_back) : Json()},
                     {"evidence", std::move(evidence)},
                     {"finding", or_null(proposal.finding)},
-                    {"effect", effect_json(change)},
+                    {"effect", change.effect ? to_json(*change.effect) : Json()},
                     {"outcome", outcome_of(set, change)},
                     {"problem", or_null(change.problem)},
                     {"ended", set.ended_ns ? Json(rfc3339(set.ended_ns)) : Json()},

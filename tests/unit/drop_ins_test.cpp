@@ -248,7 +248,7 @@ TEST_F(DropInsTest, WhatIsNoFileIsNamedAndNeverWaitedFor) {
 TEST_F(DropInsTest, AFileAboveOneMebibyteIsNamedAndNotRead) {
   write("etc/sysctl.d/1.conf", "net.core.a = 1\n" + std::string(8'000'000, 'x'));
   EXPECT_EQ(at_boot(kA), "-");
-  EXPECT_THAT(not_read(), ElementsAre(EndsWith("/1.conf: larger than 1 MiB")));
+  EXPECT_THAT(not_read(), ElementsAre(EndsWith("/1.conf: larger than 1024KiB")));
   write("etc/sysctl.d/1.conf", std::string((1 << 20) - 15, 'x') + "\nnet.core.a = 1");
   EXPECT_EQ(at_boot(kA), "1");
 }

@@ -123,7 +123,7 @@ TEST_F(ProfileFilesTest, ALargeFileIsNamed) {
   const std::size_t largest = 256 << 10;
   write("a.toml", good + std::string(largest - good.size(), '\n'));
   write("b.toml", good + std::string(largest - good.size() + 1, '\n'));
-  EXPECT_THAT(read().not_read, ElementsAre(path("b.toml") + ": larger than 256 KiB"));
+  EXPECT_THAT(read().not_read, ElementsAre(path("b.toml") + ": larger than 256KiB"));
   EXPECT_EQ(read().profiles.size(), own_profiles().size() + 1);
 }
 

@@ -27,7 +27,8 @@ Json to_json(const Evidence& evidence) {
 
 Result<Evidence> evidence_from(const Json& json) {
   if (!json.is_object()) return Error("evidence is no object");
-  Evidence evidence{.field = TRY(text_member(json, "field")), .value = std::uint64_t{0}};
+  Evidence evidence{};
+  evidence.field = TRY(text_member(json, "field"));
   evidence.unit = TRY(unit_from(json));
   const auto value = json.find("value");
   if (value == json.end()) return wrong_member("value", "figure");
