@@ -476,14 +476,15 @@ def plan_for(scopes):
 
 
 @fact
-def other_namespaces_are_changed_and_undone():
+def a_thousand_other_namespaces_are_changed_and_undone():
     own_host()
-    with namespaces(50) as (scopes, held):
+    with namespaces(1000) as (scopes, held):
+        some = held[::20]
         done = apply_plan(plan_for(scopes))
-        expect((done.status, set(values_in(held))), (0, {"5000"}), f"status and values, {done.err}")
+        expect((done.status, set(values_in(some))), (0, {"5000"}), f"status and values, {done.err}")
         expect(values(SOMAXCONN), [["4096"]], "the own one")
         succeed("tune", "rollback")
-        expect(set(values_in(held)), {"4096"}, "afterwards")
+        expect(set(values_in(some)), {"4096"}, "afterwards")
 
 
 @fact

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/tuner_fixture.h"
+#include "tests/unit/change_engine_fixture.h"
 
 namespace netsonde {
 namespace {
@@ -12,67 +12,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-const std::string kBacklog = "net.core.netdev_max_backlog";
-const std::string kBudget = "net.core.netdev_budget";
-const std::string kPolling = "net.core.busy_poll";
-
-class ChangeEngineTest : public testing::Test {
- protected:
-  ChangeEngineTest() {
-    host.kernel.at(kBacklog) = "1000";
-    host.kernel.at(kBudget) = "300";
-    host.kernel.at(kPolling) = "0";
-    original = host.kernel.values;
-    wanted = original;
-    for (const Proposal& one : plan().proposals) wanted[{one.scope.name, one.key}] = one.to;
-  }
-
-  static Plan plan() {
-    Plan plan{.goal = "asked for"};
-    plan.proposals = {proposal(kBacklog, "1000", "5000"), proposal(kBudget, "300", "600"),
-                      proposal(kPolling, "0", "50")};
-    return plan;
-  }
-
-  static Result<> apply(ChangeEngine& engine, const Plan& plan) {
-    const std::uint64_t set = TRY(engine.begin(plan, 100, kNow));
-    return engine.write(set, kNow);
-  }
-  Result<> apply(const Plan& plan) {
-    Result<> applied;
-    host.run([&](ChangeEngine& engine, Ledger&) { applied = apply(engine, plan); });
-    return applied;
-  }
-  void apply_and_confirm() {
-    host.run([&](ChangeEngine& engine, Ledger&) {
-      ASSERT_TRUE(apply(engine, plan()));
-      ASSERT_TRUE(engine.confirm(1, kNow));
-    });
-  }
-  void recover() {
-    host.run([](ChangeEngine& engine, Ledger&) { ASSERT_TRUE(engine.recover(kNow)); });
-  }
-  Result<> roll_back(std::uint64_t set) {
-    Result<> done;
-    host.run([&](ChangeEngine& engine, Ledger&) { done = engine.roll_back(set, "asked", kNow); });
-    return done;
-  }
-
-  // As it was, or as it was confirmed to be.
-  static void expect_settled(TunedHost& host, const Values& original, const Values& wanted,
-                             const std::string& after) {
-    const Ledger ledger = host.ledger();
-    const bool confirmed =
-        !ledger.sets().empty() && ledger.sets().back().state == SetState::Confirmed;
-    EXPECT_EQ(host.kernel.values, confirmed ? wanted : original) << after;
-    EXPECT_EQ(ledger.unfinished(), nullptr) << after;
-    EXPECT_TRUE(ledger.foreign().empty()) << after;
-  }
-
-  TunedHost host;
-  Values original, wanted;
-};
 
 using Work = std::function<void(ChangeEngine&)>;
 
@@ -244,90 +183,6 @@ TEST_F(ChangeEngineTest, AFullDiskLaterUndoesWhatWasWritten) {
   expect_settled(host, original, original, "there is room again");
 }
 
-TEST_F(ChangeEngineTest, WhatSomebodyElseHasSetMeanwhileStays) {
-  ASSERT_TRUE(apply(plan()));
-  host.kernel.at(kBudget) = "400";
-  ASSERT_TRUE(roll_back(1));
-  original[{"", kBudget}] = "400";
-  EXPECT_EQ(host.kernel.values, original);
-  const Ledger ledger = host.ledger();
-  EXPECT_EQ(ledger.sets().at(0).changes.at(1).state, ChangeState::Foreign);
-  EXPECT_EQ(ledger.sets().at(0).changes.at(1).problem, "it is 400 now");
-  EXPECT_TRUE(ledger.is_foreign(kBudget, {}));
-  EXPECT_FALSE(ledger.is_foreign(kBacklog, {}));
-}
-
-TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustWhenItWasKilledStays) {
-  Fate fate(Fate::kNever);
-  int writes = 0;
-  host.kernel.after_write = [&] {
-    if (++writes == 2) throw Killed();
-  };
-  ASSERT_FALSE(host.run(fate, [](ChangeEngine& engine, Ledger&) { (void)apply(engine, plan()); }));
-  host.kernel.after_write = [] {};
-  host.kernel.at(kBudget) = "400";
-  recover();
-  original[{"", kBudget}] = "400";
-  EXPECT_EQ(host.kernel.values, original);
-  EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}));
-}
-
-TEST_F(ChangeEngineTest, WhatSomebodyElseSetBeforeOurTurnCameStaysUntouched) {
-  Fate fate;
-  host.kernel.after_write = [] { throw Killed(); };
-  ASSERT_FALSE(host.run(fate, [](ChangeEngine& engine, Ledger&) { (void)apply(engine, plan()); }));
-  host.kernel.after_write = [] {};
-  host.kernel.at(kBudget) = "600";  // what we would have written
-  recover();
-  EXPECT_EQ(host.kernel.at(kBudget), "600");
-  EXPECT_THAT(host.kernel.written, ElementsAre(kBacklog, kBacklog));
-}
-
-TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustBeforeOurWriteStays) {
-  int writes = 0;
-  host.kernel.after_write = [&] {
-    if (++writes == 1) host.kernel.at(kBudget) = "400";
-  };
-  const Result<> applied = apply(plan());
-  ASSERT_FALSE(applied);
-  EXPECT_THAT(applied.error().message(), HasSubstr("somebody else has set it to 400"));
-  original[{"", kBudget}] = "400";
-  EXPECT_EQ(host.kernel.values, original);
-  EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}));
-}
-
-TEST_F(ChangeEngineTest, WhatIsLeftAloneIsNotUndoneByAnOlderSetEither) {
-  Plan first, second;
-  first.proposals = {proposal(kBudget, "300", "400")};
-  second.proposals = {proposal(kBudget, "400", "500")};
-  host.run([&](ChangeEngine& engine, Ledger&) {
-    ASSERT_TRUE(apply(engine, first));
-    ASSERT_TRUE(engine.confirm(1, kNow));
-    ASSERT_TRUE(engine.begin(second, 100, kNow));
-    ASSERT_TRUE(engine.write(2, kNow));
-    ASSERT_TRUE(engine.confirm(2, kNow));
-  });
-  host.kernel.at(kBudget) = "400";  // by somebody who wants that
-  EXPECT_FALSE(apply(second));
-  ASSERT_TRUE(roll_back(2));
-  ASSERT_TRUE(roll_back(1));
-  EXPECT_EQ(host.kernel.at(kBudget), "400");
-}
-
-TEST_F(ChangeEngineTest, WhatWasNeverWrittenIsNotOursAfterAFailureEither) {
-  Fate fate;
-  host.kernel.after_write = [] { throw Killed(); };
-  ASSERT_FALSE(host.run(fate, [](ChangeEngine& engine, Ledger&) { (void)apply(engine, plan()); }));
-  host.kernel.after_write = [] {};
-  host.kernel.unreadable = {kBudget};
-  recover();
-  EXPECT_EQ(host.ledger().sets().at(0).state, SetState::Stuck);
-  host.kernel.unreadable.clear();
-  host.kernel.at(kBudget) = "600";  // somebody wants what we wanted
-  recover();
-  EXPECT_EQ(host.kernel.at(kBudget), "600");
-}
-
 TEST_F(ChangeEngineTest, ItMayBeToldNotToGoOn) {
   int asked = 0;
   host.run([&](ChangeEngine& engine, Ledger&) {
@@ -359,50 +214,6 @@ TEST_F(ChangeEngineTest, UndoesTheLastChangeFirst) {
   ASSERT_TRUE(roll_back(1));
   EXPECT_THAT(host.kernel.written,
               ElementsAre(kBacklog, kBudget, kPolling, kPolling, kBudget, kBacklog));
-}
-
-TEST_F(ChangeEngineTest, WhatIsUndoneIsNotUndoneAgain) {
-  ASSERT_TRUE(apply(plan()));
-  host.kernel.refuses = [](std::string_view key, std::string_view) {
-    return key == kBudget ? "write: Operation not permitted" : "";
-  };
-  ASSERT_TRUE(roll_back(1));
-  host.kernel.refuses = [](std::string_view, std::string_view) { return ""; };
-  host.kernel.at(kBacklog) = "5000";  // somebody else wants what we had
-  recover();
-  EXPECT_EQ(host.kernel.at(kBacklog), "5000");
-  EXPECT_EQ(host.kernel.at(kBudget), "300");
-}
-
-TEST_F(ChangeEngineTest, WhatSomebodyElseSetBeforeTheConfirmationIsTheirs) {
-  host.run([&](ChangeEngine& engine, Ledger&) {
-    ASSERT_TRUE(apply(engine, plan()));
-    host.kernel.at(kBudget) = "400";
-    ASSERT_TRUE(engine.confirm(1, kNow));
-  });
-  const Ledger ledger = host.ledger();
-  EXPECT_EQ(ledger.sets().at(0).state, SetState::Confirmed);
-  EXPECT_TRUE(ledger.is_foreign(kBudget, {}));
-  ASSERT_TRUE(roll_back(1));
-  original[{"", kBudget}] = "400";
-  EXPECT_EQ(host.kernel.values, original);
-}
-
-TEST_F(ChangeEngineTest, WhatSomebodyElseSetAfterTheConfirmationIsLeftAloneUntilHandedBack) {
-  apply_and_confirm();
-  host.kernel.at(kBudget) = "400";
-  Plan next;
-  next.proposals = {proposal(kBudget, "400", "800")};
-  const Result<> refused = apply(next);
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().message(), HasSubstr("somebody else has set it"));
-  EXPECT_EQ(host.kernel.at(kBudget), "400");
-  host.run([](ChangeEngine& engine, Ledger&) {
-    EXPECT_TRUE(engine.hand_back(kBudget, kNow).value());
-    EXPECT_FALSE(engine.hand_back(kBudget, kNow).value());
-  });
-  EXPECT_TRUE(apply(next));
-  EXPECT_EQ(host.kernel.at(kBudget), "800");
 }
 
 TEST_F(ChangeEngineTest, WhatCannotBeWrittenBackIsToldAndTriedAgain) {

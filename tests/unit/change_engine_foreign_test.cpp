@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/change_engine_fixture.h"
+#include "tuner/change_engine.h"
+
+namespace netsonde {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST_F(ChangeEngineTest, WhatSomebodyElseHasSetMeanwhileStays) {
+  ASSERT_TRUE(apply(plan()));
+  host.kernel.at(kBudget) = "400";
+  ASSERT_TRUE(roll_back(1));
+  original[{"", kBudget}] = "400";
+  EXPECT_EQ(host.kernel.values, original);
+  const Ledger ledger = host.ledger();
+  EXPECT_EQ(ledger.sets().at(0).changes.at(1).state, ChangeState::Foreign);
+  EXPECT_EQ(ledger.sets().at(0).changes.at(1).problem, "it is 400 now");
+  EXPECT_TRUE(ledger.is_foreign(kBudget, {}));
+  EXPECT_FALSE(ledger.is_foreign(kBacklog, {}));
+}
+
+TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustWhenItWasKilledStays) {
+  Fate fate(Fate::kNever);
+  int writes = 0;
+  host.kernel.after_write = [&] {
+    if (++writes == 2) throw Killed();
+  };
+  ASSERT_FALSE(host.run(fate, [](ChangeEngine& engine, Ledger&) { (void)apply(engine, plan()); }));
+  host.kernel.after_write = [] {};
+  host.kernel.at(kBudget) = "400";
+  recover();
+  original[{"", kBudget}] = "400";
+  EXPECT_EQ(host.kernel.values, original);
+  EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}));
+}
+
+TEST_F(ChangeEngineTest, WhatSomebodyElseSetBeforeOurTurnCameStaysUntouched) {
+  Fate fate;
+  host.kernel.after_write = [] { throw Killed(); };
+  ASSERT_FALSE(host.run(fate, [](ChangeEngine& engine, Ledger&) { (void)apply(engine, plan()); }));
+  host.kernel.after_write = [] {};
+  host.kernel.at(kBudget) = "600";  // what we would have written
+  recover();
+  EXPECT_EQ(host.kernel.at(kBudget), "600");
+  EXPECT_THAT(host.kernel.written, ElementsAre(kBacklog, kBacklog));
+}
+
+TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustBeforeOurWriteStays) {
+  int writes = 0;
+  host.kernel.after_write = [&] {
+    if (++writes == 1) host.kernel.at(kBudget) = "400";
+  };
+  const Result<> applied = apply(plan());
+  ASSERT_FALSE(applied);
+  EXPECT_THAT(applied.error().message(), HasSubstr("somebody else has set it to 400"));
+  original[{"", kBudget}] = "400";
+  EXPECT_EQ(host.kernel.values, original);
+  EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}));
+}
+
+TEST_F(ChangeEngineTest, WhatIsLeftAloneIsNotUndoneByAnOlderSetEither) {
+  Plan first, second;
+  first.proposals = {proposal(kBudget, "300", "400")};
+  second.proposals = {proposal(kBudget, "400", "500")};
+  host.run([&](ChangeEngine& engine, Ledger&) {
+    ASSERT_TRUE(apply(engine, first));
+    ASSERT_TRUE(engine.confirm(1, kNow));
+    ASSERT_TRUE(engine.begin(second, 100, kNow));
+    ASSERT_TRUE(engine.write(2, kNow));
+    ASSERT_TRUE(engine.confirm(2, kNow));
+  });
+  host.kernel.at(kBudget) = "400";  // by somebody who wants that
+  EXPECT_FALSE(apply(second));
+  ASSERT_TRUE(roll_back(2));
+  ASSERT_TRUE(roll_back(1));
+  EXPECT_EQ(host.kernel.at(kBudget), "400");
+}
+
+TEST_F(ChangeEngineTest, WhatWasNeverWrittenIsNotOursAfterAFailureEither) {
+  Fate fate;
+  host.kernel.after_write = [] { throw Killed(); };
+  ASSERT_FALSE(host.run(fate, [](ChangeEngine& engine, Ledger&) { (void)apply(engine, plan()); }));
+  host.kernel.after_write = [] {};
+  host.kernel.unreadable = {kBudget};
+  recover();
+  EXPECT_EQ(host.ledger().sets().at(0).state, SetState::Stuck);
+  host.kernel.unreadable.clear();
+  host.kernel.at(kBudget) = "600";  // somebody wants what we wanted
+  recover();
+  EXPECT_EQ(host.kernel.at(kBudget), "600");
+}
+
+TEST_F(ChangeEngineTest, WhatIsUndoneIsNotUndoneAgain) {
+  ASSERT_TRUE(apply(plan()));
+  host.kernel.refuses = [](std::string_view key, std::string_view) {
+    return key == kBudget ? "write: Operation not permitted" : "";
+  };
+  ASSERT_TRUE(roll_back(1));
+  host.kernel.refuses = [](std::string_view, std::string_view) { return ""; };
+  host.kernel.at(kBacklog) = "5000";  // somebody else wants what we had
+  recover();
+  EXPECT_EQ(host.kernel.at(kBacklog), "5000");
+  EXPECT_EQ(host.kernel.at(kBudget), "300");
+}
+
+TEST_F(ChangeEngineTest, WhatSomebodyElseSetBeforeTheConfirmationIsTheirs) {
+  host.run([&](ChangeEngine& engine, Ledger&) {
+    ASSERT_TRUE(apply(engine, plan()));
+    host.kernel.at(kBudget) = "400";
+    ASSERT_TRUE(engine.confirm(1, kNow));
+  });
+  const Ledger ledger = host.ledger();
+  EXPECT_EQ(ledger.sets().at(0).state, SetState::Confirmed);
+  EXPECT_TRUE(ledger.is_foreign(kBudget, {}));
+  ASSERT_TRUE(roll_back(1));
+  original[{"", kBudget}] = "400";
+  EXPECT_EQ(host.kernel.values, original);
+}
+
+TEST_F(ChangeEngineTest, WhatSomebodyElseSetAfterTheConfirmationIsLeftAloneUntilHandedBack) {
+  apply_and_confirm();
+  host.kernel.at(kBudget) = "400";
+  Plan next;
+  next.proposals = {proposal(kBudget, "400", "800")};
+  const Result<> refused = apply(next);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("somebody else has set it"));
+  EXPECT_EQ(host.kernel.at(kBudget), "400");
+  host.run([](ChangeEngine& engine, Ledger&) {
+    EXPECT_TRUE(engine.hand_back(kBudget, kNow).value());
+    EXPECT_FALSE(engine.hand_back(kBudget, kNow).value());
+  });
+  EXPECT_TRUE(apply(next));
+  EXPECT_EQ(host.kernel.at(kBudget), "800");
+}
+
+}  // namespace
+}  // namespace netsonde
