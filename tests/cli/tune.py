@@ -568,7 +568,7 @@ def a_stopped_process_does_not_stop_the_guard():
 @fact
 def after_the_deadline_nothing_can_be_confirmed():
     own_host()
-    apply(*BOTH, "--confirm-within", "100ms")
+    apply(*BOTH, "--confirm-within", "2s")
     os.kill(guard(), signal.SIGSTOP)
     eventually(lambda: status()["state"] == "needs-recovery", "the deadline")
     assert "recover" in one_error(run("tune", "confirm"), 1)
@@ -580,7 +580,7 @@ def after_the_deadline_nothing_can_be_confirmed():
 @fact
 def a_rollback_that_fails_for_a_while_is_tried_again():
     own_host()
-    apply("--set", f"{IDLE}=0", "--confirm-within", "300ms")
+    apply("--set", f"{IDLE}=0", "--confirm-within", "2s")
     tool("mount", "--bind", "/proc/sys/net/ipv4", "/proc/sys/net/ipv4")
     tool("mount", "-o", "remount,bind,ro", "/proc/sys/net/ipv4")
     eventually(lambda: status()["state"] == "needs-recovery", "the failure")
