@@ -7,7 +7,6 @@
 #include <array>
 #include <bit>
 #include <filesystem>
-#include <fstream>
 
 #include "user/base/text.h"
 #include "user/cli_checks.h"
@@ -370,37 +369,10 @@ class Arguments {
     const std::string path =
         config && !config->results().empty() ? config->results().front() : kDefaultConfig;
     if (error.get_name() == "FileError") return printable("cannot read " + path);
-    const auto place =
-        std::filesystem::is_regular_file(path) ? place_of(message, path) : std::nullopt;
+    const auto place = std::filesystem::is_regular_file(path)
+                           ? place_in_config(message, path, given_)
+                           : std::nullopt;
     return printable(place ? *place : message);
-  }
-
-  // CLI11 names what it could not take from the configuration file, but not where that stands.
-  std::optional<std::string> place_of(const std::string& message, const std::string& path) const {
-    std::ifstream file(path);
-    std::string line, section;
-    for (int number = 1; std::getline(file, line); ++number) {
-      const auto at = fmt::format("{}:{}: ", path, number);
-      line.erase(0, line.find_first_not_of(" \t"));
-      const std::string name = line.substr(0, line.find_first_of(" =\t"));
-      if (name.starts_with('[') && name.ends_with(']')) {
-        section = name.substr(1, name.size() - 2);
-        if (message.ends_with(" " + section + ".++")) return at + "unknown section " + name;
-      } else if (message.ends_with(" " + (section.empty() ? "" : section + ".") + name)) {
-        return at + "unknown key '" + name + "'";
-      } else if (message.find("--" + name + (message.starts_with("--") ? ":" : " ")) !=
-                     std::string::npos &&
-                 !is_given(name)) {
-        return at + message;
-      }
-    }
-    return std::nullopt;
-  }
-
-  bool is_given(const std::string& option) const {
-    return std::any_of(given_.begin(), given_.end(), [&option](const std::string& word) {
-      return word == "--" + option || word.starts_with("--" + option + "=");
-    });
   }
 
   std::array<Options, kCommands> options_;  // by command

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <fstream>
+
 #include "user/base/text.h"
 
 namespace netsonde {
@@ -34,7 +37,35 @@ std::optional<Answer> contradiction_of_recording(const Options& options) {
   return std::nullopt;
 }
 
+bool is_given(const std::vector<std::string>& given, const std::string& option) {
+  return std::ranges::any_of(given, [&option](const std::string& word) {
+    return word == "--" + option || word.starts_with("--" + option + "=");
+  });
+}
+
 }  // namespace
+
+std::optional<std::string> place_in_config(const std::string& message, const std::string& path,
+                                           const std::vector<std::string>& given) {
+  std::ifstream file(path);
+  std::string line, section;
+  for (int number = 1; std::getline(file, line); ++number) {
+    const auto at = fmt::format("{}:{}: ", path, number);
+    line.erase(0, line.find_first_not_of(" \t"));
+    const std::string name = line.substr(0, line.find_first_of(" =\t"));
+    if (name.starts_with('[') && name.ends_with(']')) {
+      section = name.substr(1, name.size() - 2);
+      if (message.ends_with(" " + section + ".++")) return at + "unknown section " + name;
+    } else if (message.ends_with(" " + (section.empty() ? "" : section + ".") + name)) {
+      return at + "unknown key '" + name + "'";
+    } else if (message.find("--" + name + (message.starts_with("--") ? ":" : " ")) !=
+                   std::string::npos &&
+               !is_given(given, name)) {
+      return at + message;
+    }
+  }
+  return std::nullopt;
+}
 
 std::optional<Answer> contradiction(const Options& options) {
   if (auto refused = contradiction_of_recording(options)) return refused;

@@ -2,10 +2,8 @@
 #include "user/tune_apply.h"
 
 #include <fmt/format.h>
-#include <syslog.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <iostream>
 
@@ -14,6 +12,7 @@
 #include "tuner/plan_json.h"
 #include "user/base/text.h"
 #include "user/base/text_file.h"
+#include "user/guarded_change.h"
 #include "user/tune_output.h"
 #include "user/tune_plan.h"
 #include "user/tuned_host.h"
@@ -68,73 +67,6 @@ Result<Plan> plan_of(const Options& options, SettingsOfHost& host) {
   if (!wanted.plan.empty()) return plan_of_file(wanted.plan, TRY(instant_now()));
   return wanted.profile.empty() ? plan_of_values(wanted.set, host)
                                 : plan_of_profile(wanted.profile, host);
-}
-
-// Stops signals of the terminal while settings are being written: an end in between would leave
-// them to the guard.
-class Undisturbed {
- public:
-  Undisturbed() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU})
-      sigaddset(&signals, signal);
-    sigprocmask(SIG_BLOCK, &signals, &before_);
-  }
-  Undisturbed(const Undisturbed&) = delete;
-  Undisturbed& operator=(const Undisturbed&) = delete;
-  ~Undisturbed() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
-
-// What cannot be told must not keep anything from being undone.
-void tell(const std::string& text) {
-  (void)std::fputs(text.c_str(), stderr);
-}
-
-// In the guard: nobody reads what it prints.
-void log_rollback(std::uint64_t number, const ChangeSet& set, const std::string& why,
-                  std::string_view how) {
-  openlog("netsonde", LOG_PID, LOG_DAEMON);
-  syslog(LOG_WARNING, "change set %llu, %s, is rolled back%s: %s",
-         static_cast<unsigned long long>(number), why.c_str(), std::string(how).c_str(),
-         undone_text(set).c_str());
-}
-
-// The journal is gone, or cannot be had: what was there is known all the same.
-Result<bool> roll_back_from_memory(const ChangeSet& begun, const std::string& why,
-                                   const Instant& now) {
-  auto host = TRY(SettingsOfHost::open());
-  Ledger ledger = ChangeEngine::remembered(begun);
-  ChangeEngine engine(host->settings(), ledger, [](const Record&) { return Result<>(); });
-  TRY(engine.roll_back(1, why, now));
-  log_rollback(begun.number, ledger.sets()[0], why, ", without the journal");
-  return ledger.sets()[0].state != SetState::Stuck;
-}
-
-Result<bool> roll_back_as_guard(const ChangeSet& begun, const std::string& why) {
-  const Instant now = TRY(instant_now());
-  auto tuned = TunedHost::open();
-  const ChangeSet* set = tuned ? tuned.value()->ledger().find(begun.number) : nullptr;
-  if (!set || set->time_ns != begun.time_ns) return roll_back_from_memory(begun, why, now);
-  if (set->state != SetState::Pending && set->state != SetState::Stuck) return true;
-  TRY(tuned.value()->engine().roll_back(begun.number, why, now));
-  const ChangeSet& undone = *tuned.value()->ledger().find(begun.number);
-  log_rollback(begun.number, undone, why, "");
-  return undone.state != SetState::Stuck;
-}
-
-Result<> undo_interrupted(TunedHost& host) {
-  const ChangeSet* left = host.interrupted();
-  if (!left) return {};
-  const std::uint64_t number = left->number;
-  TRY(host.engine().recover(TRY(instant_now())));
-  const ChangeSet& set = *host.ledger().find(number);
-  tell(fmt::format("netsonde: change set {} was interrupted\n{}", number, undone_text(set)));
-  if (set.state == SetState::Stuck) return Error("it could not be undone wholly");
-  return {};
 }
 
 int report_outcome(const ChangeSet& set) {
@@ -228,47 +160,6 @@ Result<bool> is_wanted(const Plan& plan, const Options& options) {
   std::string answer;
   std::getline(std::cin, answer);
   return answer == "y" || answer == "Y" || answer == "yes";
-}
-
-Result<> undo_interrupted() {
-  return undo_interrupted(*TRY(TunedHost::open()));
-}
-
-Result<Applied> apply(const Plan& plan, Nanos deadline_after) {
-  TRY(check_twice(plan.proposals));
-  auto host = TRY(TunedHost::open());
-  const Undisturbed undisturbed;
-  const Instant now = TRY(instant_now());
-  const bool bound = deadline_after == Nanos(0);
-  const std::uint64_t deadline =
-      bound ? 0 : now.boottime_ns + static_cast<std::uint64_t>(deadline_after.count());
-  const std::uint64_t number = TRY(host->engine().begin(plan, deadline, now));
-  const ChangeSet begun = *host->ledger().find(number);
-  const Result<> guarded = start_guard({.directory = kTunerDirectory,
-                                        .set = number,
-                                        .begun_ns = begun.time_ns,
-                                        .deadline_ns = deadline,
-                                        .bound = bound,
-                                        .act = [&begun](const std::string& why) {
-                                          const auto done = roll_back_as_guard(begun, why);
-                                          return done && done.value();
-                                        }});
-  if (!guarded) {
-    TRY(host->engine().roll_back(number, guarded.error().message(), now));
-    return guarded.error();
-  }
-  const auto in_time = [deadline, number]() -> Result<> {
-    if (!has_guard(kTunerDirectory, number)) return Error("the guard has died");
-    if (deadline && TRY(instant_now()).boottime_ns >= deadline)
-      return Error("the time to confirm is over before all was written");
-    return {};
-  };
-  TRY(host->engine().write(number, now, in_time));
-  if (Result<> still = in_time(); !still) {
-    TRY(host->engine().roll_back(number, still.error().message(), now));
-    return std::move(still).error();
-  }
-  return Applied{.set = number, .begun_ns = begun.time_ns};
 }
 
 Result<int> apply_plan(const Options& options) {

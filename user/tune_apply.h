@@ -23,13 +23,5 @@ Result<int> hand_back_keys(const Options& options);
 Result<Plan> plan_of_values(const std::vector<std::string>& wanted, SettingsOfHost& host);
 // Whether the user, who is asked unless --yes was given, wants it.
 Result<bool> is_wanted(const Plan& plan, const Options& options);
-// What an interrupted run has left is undone; fails where that is not possible.
-Result<> undo_interrupted();
-// Writes the plan, behind a guard. deadline_after 0: none, but the guard is bound to this process.
-struct Applied {
-  std::uint64_t set = 0;
-  std::int64_t begun_ns = 0;
-};
-Result<Applied> apply(const Plan& plan, Nanos deadline_after);
 
 }  // namespace netsonde

@@ -11,6 +11,7 @@
 #include "tuner/guard.h"
 #include "tuner/trial.h"
 #include "user/base/text.h"
+#include "user/guarded_change.h"
 #include "user/period_meter.h"
 #include "user/probe_request.h"
 #include "user/request.h"

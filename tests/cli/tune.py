@@ -8,6 +8,7 @@ import http.server
 import itertools
 import json
 import os
+import select
 import signal
 import socket
 import threading
@@ -65,8 +66,12 @@ def guard():
 
 
 def kill_guard():
-    os.kill(guard(), signal.SIGKILL)
-    eventually(lambda: guard() is None, "the end of the guard")
+    """Returns when it has ended wholly: it is out of sight before its lock is free."""
+    pid = guard()
+    descriptor = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert select.select([descriptor], [], [], harness.DEADLINE)[0], "the guard does not end"
+    os.close(descriptor)
 
 
 def undo():
@@ -792,8 +797,9 @@ def an_experiment_measures_a_probe():
     with web_server() as url:
         done = run("tune", "experiment", "--yes", "--set", f"{SOMAXCONN}=5000", "--probe", url, "--blocks", "6", "--period", "100ms",
                    "--wash-out", "10ms", "--json")
-    deciding = done.json()[0]
-    expect((deciding["metric"], deciding["blocks"]), ("probe_us", 6), "what decides")
+    deciding, summary = done.json()[0], done.json()[-1]
+    # Round trips of microseconds scatter so much that it may take them for harm.
+    expect((deciding["metric"], deciding["blocks"]), ("probe_us", summary["blocks"] if summary["harmed"] else 6), "what decides")
     assert deciding["before"] > 0 and deciding["after"] > 0, deciding
     expect(values(), ORIGINAL, "sysctl")
 

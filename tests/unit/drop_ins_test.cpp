@@ -12,6 +12,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "tests/unit/temporary_folder.h"
+
 namespace netsonde {
 namespace {
 
@@ -29,18 +31,11 @@ constexpr const char* kOurs = "etc/sysctl.d/90-netsonde.conf";
 class DropInsTest : public ::testing::Test {
  protected:
   DropInsTest() {
-    std::string name = fs::temp_directory_path() / "drop-ins-XXXXXX";
-    if (!mkdtemp(name.data())) throw std::runtime_error("make a temporary directory");
-    root_ = name;
     fs::permissions(root_, fs::perms(0755));
     fs::create_directories(root_ / "run/systemd/system");
     fs::create_directories(root_ / "etc/sysctl.d");
   }
-  ~DropInsTest() override {
-    std::error_code ignored;
-    fs::remove_all(root_, ignored);
-    umask(umask_);
-  }
+  ~DropInsTest() override { umask(umask_); }
 
   std::string root() const { return root_; }
   void write(const std::string& path, const std::string& text) const {
@@ -90,7 +85,8 @@ class DropInsTest : public ::testing::Test {
   }
 
   const mode_t umask_ = umask(022);
-  fs::path root_;
+  TemporaryFolder folder_;
+  fs::path root_ = folder_.path();
 };
 
 TEST_F(DropInsTest, TheLastFileByNameWinsInWhateverFolder) {

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "tests/unit/temporary_folder.h"
 #include "tuner/profile.h"
 
 namespace netsonde {
@@ -30,23 +31,14 @@ std::vector<std::string> names_of(const std::vector<Profile>& profiles) {
 
 class ProfileFilesTest : public ::testing::Test {
  protected:
-  ProfileFilesTest() {
-    std::string name = fs::temp_directory_path() / "profiles-XXXXXX";
-    if (!mkdtemp(name.data())) throw std::runtime_error("make a temporary directory");
-    folder_ = name;
-  }
-  ~ProfileFilesTest() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ / name, std::ios::binary) << text;
   }
   Profiles read() const { return read_profiles(folder_); }
   std::string path(const std::string& name) const { return folder_ / name; }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path();
 };
 
 TEST_F(ProfileFilesTest, OursAreThereWithoutAnyFile) {
