@@ -81,6 +81,10 @@ def the_charts_of_a_page_tell_their_values_to_mouse_and_keys():
         last = browser.texts(".readout")
         browser.type(".plot", KEYS["left"])
         assert not set(browser.texts(".readout")) & set(last), last
+        before_it = browser.texts(".readout")
+        browser.run("document.querySelector('.plot').dispatchEvent(new PointerEvent('pointerleave', {pointerType: 'mouse'}))")
+        browser.run("document.querySelector('.plot').dispatchEvent(new PointerEvent('pointermove', {pointerType: 'mouse'}))")
+        expect(browser.texts(".readout"), before_it, "what is told while the mouse rests and the page moves below it")
         expect(len([1 for text in browser.texts(".readout") if text]), count, "charts that tell the same time")
         quiet(browser)
 

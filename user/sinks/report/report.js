@@ -65,6 +65,9 @@ openTarget();
 
 const plots = [...document.querySelectorAll(".plot[data-series]")];
 let at = -1;
+// Whether the mouse or a finger chose it. Below a mouse that rests the page may move, which sends events
+// too: they do not take over from the keys.
+let byPointer = false;
 
 const binAt = (part) => {
   const time = data.begin + part * (data.end - data.begin);
@@ -97,16 +100,18 @@ function onKey(event) {
   if (event.key === "Escape") hide();
   if (!(event.key in steps)) return;
   event.preventDefault();
+  byPointer = false;
   show(steps[event.key]);
 }
 
 for (const plot of plots) {
   const point = (event) => {
     const box = plot.getBoundingClientRect();
+    byPointer = true;
     show(binAt((event.clientX - box.left) / box.width));
   };
-  plot.addEventListener("pointermove", point);
+  plot.addEventListener("pointermove", (event) => (event.movementX || event.movementY || at < 0) && point(event));
   plot.addEventListener("pointerdown", point);
-  plot.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hide());
+  plot.addEventListener("pointerleave", (event) => byPointer && event.pointerType === "mouse" && hide());
   plot.addEventListener("keydown", onKey);
 }
