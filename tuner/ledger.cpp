@@ -31,7 +31,7 @@ std::string entering(const ChangeScope& scope) {
   if (scope.kind == ScopeKind::Host) return {};
   return fmt::format(
       "nsenter --net --target \"$(lsns -n -t net -o NS,PID | awk '$1 == {} {{ print $2 }}')\" ",
-      printable(scope.name));
+      scope.kind == ScopeKind::Namespace ? printable(scope.name) : std::to_string(scope.netns));
 }
 
 // The record of a line that may lack its end.

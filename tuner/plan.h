@@ -6,24 +6,28 @@
 #include <string_view>
 #include <vector>
 
+#include "tuner/tunable.h"
 #include "user/base/result.h"
 #include "user/model/diagnosis/finding.h"
 
 namespace netsonde {
 
 // Where a change holds.
-enum class ScopeKind : std::uint8_t { Host, Namespace };
-
 struct ChangeScope {
   ScopeKind kind = ScopeKind::Host;
-  std::string name{};        // of a network namespace its inode: "4026531840"; empty for the host
-  std::uint64_t cookie = 0;  // of a namespace: the kernel gives out inodes again, these never
+  // Of a namespace its inode, of a device its name, of a route its destination ("10.0.0.0/8",
+  // "default"), of a connection the cookie of its socket; empty for the host.
+  std::string name{};
+  std::uint64_t cookie = 0;  // of the namespace: the kernel gives out inodes again, these never
+  std::uint64_t netns = 0;  // the inode of the namespace that a device, a route, a connection is in
 
   bool operator==(const ChangeScope&) const = default;
 };
 
-std::string_view name_of(ScopeKind kind);       // "host", "netns"
-std::string to_text(const ChangeScope& scope);  // "host", "netns 4026531840"
+// "host", "netns 4026531840", "device eth0 in netns 4026531840".
+std::string to_text(const ChangeScope& scope);
+// Whether it is in this namespace, or is this namespace.
+bool is_within(const ChangeScope& scope, const ChangeScope& space);
 
 // One change that is proposed, and why.
 struct Proposal {

@@ -36,11 +36,9 @@ Result<> check(const Proposal& proposal) {
     return Error(printable(proposal.key) + " is not in the catalogue (netsonde tune list --all)");
   TRY(check_value(*tunable, proposal.from));
   TRY(check_value(*tunable, proposal.to));
-  const bool own = tunable->scope == TunableScope::Namespace;
-  if (own != (proposal.scope.kind == ScopeKind::Namespace))
-    return Error(fmt::format("{}: holds for {}", proposal.key,
-                             own ? "one network namespace" : "the whole host"));
-  return {};
+  if (tunable->scope == proposal.scope.kind) return {};
+  return Error(fmt::format("{}: is of a {}, not of a {}", proposal.key, name_of(tunable->scope),
+                           name_of(proposal.scope.kind)));
 }
 
 }  // namespace
@@ -74,33 +72,44 @@ Result<Plan> checked_plan(const Json& json) {
 
 }  // namespace
 
-std::string_view name_of(ScopeKind kind) {
-  return kind == ScopeKind::Host ? "host" : "netns";
+std::string to_text(const ChangeScope& scope) {
+  if (scope.kind == ScopeKind::Host) return "host";
+  std::string text = fmt::format("{} {}", name_of(scope.kind), printable(scope.name));
+  if (scope.kind != ScopeKind::Namespace) text += fmt::format(" in netns {}", scope.netns);
+  return text;
 }
 
-std::string to_text(const ChangeScope& scope) {
-  return scope.kind == ScopeKind::Host ? "host" : "netns " + printable(scope.name);
+bool is_within(const ChangeScope& scope, const ChangeScope& space) {
+  if (scope.kind == ScopeKind::Host || scope.cookie != space.cookie) return false;
+  return scope.kind == ScopeKind::Namespace ? scope.name == space.name
+                                            : std::to_string(scope.netns) == space.name;
 }
 
 Json to_json(const ChangeScope& scope) {
   Json json = object_of({{"kind", name_of(scope.kind)}, {"name", scope.name}});
+  if (scope.netns) json["netns"] = scope.netns;
   if (scope.cookie) json["cookie"] = scope.cookie;
   return json;
 }
 
 Result<ChangeScope> scope_from(const Json& json) {
   const std::string kind = TRY(text_member(json, "kind"));
-  ChangeScope scope;
+  const auto known = scope_kind_of(kind);
+  if (!known) return Error("'" + printable(kind) + "' is no kind of scope");
+  ChangeScope scope{.kind = *known};
   scope.name = TRY(text_member(json, "name"));
-  if (kind == name_of(ScopeKind::Host)) {
+  if (scope.kind == ScopeKind::Host) {
     if (scope.name.empty()) return scope;
     return Error("a scope of the host has no name");
   }
-  if (kind != name_of(ScopeKind::Namespace))
-    return Error("'" + printable(kind) + "' is no kind of scope");
-  if (!is_inode(scope.name)) return Error("'" + printable(scope.name) + "' is no namespace");
-  scope.kind = ScopeKind::Namespace;
   scope.cookie = TRY(integer_member<std::uint64_t>(json, "cookie"));
+  if (scope.kind == ScopeKind::Namespace) {
+    if (is_inode(scope.name)) return scope;
+    return Error("'" + printable(scope.name) + "' is no namespace");
+  }
+  if (scope.name.empty() || scope.name.size() > kLongestName)
+    return Error("'" + printable(scope.name) + "' is no " + kind);
+  scope.netns = TRY(integer_member<std::uint64_t>(json, "netns"));
   return scope;
 }
 

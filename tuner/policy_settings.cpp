@@ -27,7 +27,7 @@ Result<CurrentSetting> read(const Question& question, std::optional<std::uint64_
   const Tunable* tunable = find_tunable(question.key);
   if (!tunable) return Error("is not in the catalogue");
   ChangeScope scope;
-  if (tunable->scope == TunableScope::Namespace) scope = TRY(namespace_at(question, inode));
+  if (tunable->scope == ScopeKind::Namespace) scope = TRY(namespace_at(question, inode));
   const std::optional<std::string> value = value_at(question, scope, question.key);
   if (!value) return Error("not available here");
   if (const Result<> checked = check_value(*tunable, *value); !checked)

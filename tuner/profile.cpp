@@ -49,7 +49,7 @@ Result<> check_conditions(const ProfileSetting& setting, const HostTraits& host)
 // --- what is there ---
 
 Result<ChangeScope> scope_of(const Tunable& tunable, const ProfileInput& input) {
-  if (tunable.scope == TunableScope::Host) return ChangeScope{};
+  if (tunable.scope == ScopeKind::Host) return ChangeScope{};
   if (input.own.kind == ScopeKind::Namespace) return input.own;
   return Error("which network namespace to change is not known");
 }

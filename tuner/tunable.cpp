@@ -129,6 +129,22 @@ Result<> check_mask(const Tunable& tunable, std::string_view value) {
 
 }  // namespace
 
+namespace {
+
+constexpr std::string_view kKinds[] = {"host", "netns", "device", "route", "connection"};
+
+}  // namespace
+
+std::string_view name_of(ScopeKind kind) {
+  return kKinds[static_cast<std::size_t>(kind)];
+}
+
+std::optional<ScopeKind> scope_kind_of(std::string_view name) {
+  const auto* const found = std::ranges::find(kKinds, name);
+  if (found == std::end(kKinds)) return std::nullopt;
+  return static_cast<ScopeKind>(found - std::begin(kKinds));
+}
+
 std::string normal_value(std::string_view value) {
   return fmt::format("{}", fmt::join(split(value), " "));
 }

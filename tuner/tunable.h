@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,8 +12,8 @@
 
 namespace netsonde {
 
-// Where a setting holds: for the whole host, or in one network namespace.
-enum class TunableScope : std::uint8_t { Host, Namespace };
+// What a setting is one of: the whole host, a network namespace, and what is in a namespace.
+enum class ScopeKind : std::uint8_t { Host, Namespace, Device, Route, Connection };
 
 enum class TunableShape : std::uint8_t {
   Number,
@@ -30,7 +31,7 @@ inline constexpr std::int64_t kSmallestRange = 256;
 // outside of its bounds, whatever a file or an argument says.
 struct Tunable {
   std::string_view key{};  // "net.core.somaxconn"
-  TunableScope scope = TunableScope::Namespace;
+  ScopeKind scope = ScopeKind::Namespace;
   TunableShape shape = TunableShape::Number;
   std::int64_t floor = 0, ceiling = 0;  // of each number
   std::string_view unit{};              // "bytes", "packets", "s"; empty: a plain number
@@ -38,6 +39,11 @@ struct Tunable {
   std::string_view meaning{};
   std::string_view risk{};  // what a change can harm
 };
+
+// "host", "netns", "device", "route", "connection".
+std::string_view name_of(ScopeKind kind);
+// Absent: there is no such kind.
+std::optional<ScopeKind> scope_kind_of(std::string_view name);
 
 // Sorted by key.
 std::span<const Tunable> tunables();

@@ -116,7 +116,7 @@ Json to_json(const ListedSetting& setting) {
   const Tunable& tunable = *setting.tunable;
   const bool bounds = has_bounds(tunable);
   return object_of({{"key", tunable.key},
-                    {"scope", tunable.scope == TunableScope::Host ? "host" : "netns"},
+                    {"scope", name_of(tunable.scope)},
                     {"value", setting.value ? Json(*setting.value) : Json()},
                     {"default", or_null(tunable.standard)},
                     {"floor", bounds ? Json(tunable.floor) : Json()},
@@ -148,7 +148,10 @@ std::string details_text(const ListedSetting& setting) {
   };
   line("meaning", std::string(tunable.meaning));
   line("risk", std::string(tunable.risk));
-  line("scope", tunable.scope == TunableScope::Host ? "the whole host" : "one network namespace");
+  line("scope", tunable.scope == ScopeKind::Host ? "the whole host"
+                : tunable.scope == ScopeKind::Namespace
+                    ? "one network namespace"
+                    : "one " + std::string(name_of(tunable.scope)));
   line("value",
        setting.value ? printable(*setting.value) + unit : "not available here: " + setting.why_not);
   line("default",

@@ -22,6 +22,7 @@ std::int64_t nanoseconds_of(clockid_t clock) {
 }
 
 std::uint64_t inode_of(const ChangeScope& scope) {
+  if (scope.kind != ScopeKind::Namespace) return scope.netns;
   std::uint64_t inode = 0;
   std::from_chars(scope.name.data(), scope.name.data() + scope.name.size(), inode);
   return inode;
@@ -96,7 +97,7 @@ Result<> Namespaces::be_at_home() const {
 // cookie.
 Result<bool> Namespaces::enter(const ChangeScope& scope,
                                const std::function<Result<>()>& function) {
-  if (scope.kind == ScopeKind::Host || scope == own()) {
+  if (scope.kind == ScopeKind::Host || is_within(scope, own())) {
     TRY(be_at_home());
     TRY(function());
     return true;
@@ -118,11 +119,13 @@ Result<std::unique_ptr<SettingsOfHost>> SettingsOfHost::open() {
       TRY(Sysctl::open("/proc/sys", [&namespaces](const auto& scope, const auto& function) {
         return namespaces.enter(scope, function);
       }));
+  host->by_kind_.add(ScopeKind::Host, *host->sysctl_);
+  host->by_kind_.add(ScopeKind::Namespace, *host->sysctl_);
   return host;
 }
 
 ChangeScope SettingsOfHost::scope_of(const Tunable& tunable) const {
-  return tunable.scope == TunableScope::Host ? ChangeScope() : namespaces_.own();
+  return tunable.scope == ScopeKind::Host ? ChangeScope() : namespaces_.own();
 }
 
 TunedHost::TunedHost(std::unique_ptr<SettingsOfHost> host, Journal journal)

@@ -52,7 +52,7 @@ class SettingsOfHost {
   static Result<std::unique_ptr<SettingsOfHost>> open();
 
   Namespaces& namespaces() { return namespaces_; }
-  Settings& settings() { return *sysctl_; }
+  Settings& settings() { return by_kind_; }
   // Where a setting holds as seen from the own namespace.
   ChangeScope scope_of(const Tunable& tunable) const;
 
@@ -61,6 +61,7 @@ class SettingsOfHost {
 
   Namespaces namespaces_;
   std::optional<Sysctl> sysctl_;
+  SettingsByKind by_kind_;
 };
 
 // The same, to be changed: whoever has it is alone in changing this host. Stays where it is.

@@ -31,7 +31,7 @@ struct Host {
             .value = [this](const ChangeScope& scope,
                             std::string_view key) -> std::optional<std::string> {
               const Tunable* tunable = find_tunable(key);
-              const bool of_host = tunable && tunable->scope == TunableScope::Host;
+              const bool of_host = tunable && tunable->scope == ScopeKind::Host;
               const auto found = values.find(key);
               if (found == values.end() || scope != (of_host ? ChangeScope{} : own))
                 return std::nullopt;

@@ -128,7 +128,7 @@ TEST(CatalogueTest, NumbersHaveBoundsAndNamesHaveNone) {
 TEST(CatalogueTest, WhatTheKernelHasOnceIsOfTheHost) {
   std::vector<std::string_view> keys;
   for (const Tunable& row : tunables())
-    if (row.scope == TunableScope::Host) keys.push_back(row.key);
+    if (row.scope == ScopeKind::Host) keys.push_back(row.key);
   const std::vector<std::string_view> expected = {"net.core.busy_poll",
                                                   "net.core.busy_read",
                                                   "net.core.default_qdisc",

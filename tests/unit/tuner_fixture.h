@@ -121,7 +121,7 @@ struct TunedHost {
 };
 
 inline Proposal proposal(const std::string& key, const std::string& from, const std::string& to) {
-  const bool own = find_tunable(key)->scope == TunableScope::Namespace;
+  const bool own = find_tunable(key)->scope == ScopeKind::Namespace;
   Proposal made{.key = key, .from = from, .to = to};
   if (own) made.scope = {.kind = ScopeKind::Namespace, .name = "4026531840", .cookie = 1};
   return made;
