@@ -44,6 +44,7 @@ std::vector<std::string_view> settings_of(const Finding& finding) {
 }
 
 bool go_the_same_way(const Proposal& made, const Step& step) {
+  if (!step.word.empty()) return made.to == step.word;
   const auto before = numbers_of(*step.now.tunable, made.to);
   if (!before) return false;
   for (std::size_t i = 0; i < step.to.size(); ++i) {
@@ -84,7 +85,7 @@ Proposal proposal_of(const Finding& finding, const Step& step) {
   return {.key = std::string(step.now.tunable->key),
           .scope = step.now.scope,
           .from = step.now.value,
-          .to = fmt::format("{}", fmt::join(step.to, " ")),
+          .to = step.word.empty() ? fmt::format("{}", fmt::join(step.to, " ")) : step.word,
           .evidence = finding.evidence,
           .finding = std::string(finding.id),
           .expected = step.expected,

@@ -29,6 +29,7 @@ struct PolicyInput {
   std::uint64_t memory_bytes = 0;  // of the host; 0: unknown, and nothing that takes memory grows
   std::uint64_t page_bytes = 4096;
   Goal goal = Goal::Balanced;
+  bool tries = false;  // whether what only an experiment decides is proposed too, to be tried
 };
 
 struct Policy {

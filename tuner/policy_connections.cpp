@@ -104,12 +104,17 @@ Decision option_of_handshake(const Question& question) {
 }
 
 Decision congestion_control(const Question& question) {
-  const CurrentSetting now = TRY(current(question));
+  CurrentSetting now = TRY(current(question));
   if (now.value == "bbr") return Error("is bbr already");
   const auto available = value_at(question, now.scope, kAvailable);
   if (!available) return Error("which congestion controls this kernel has is not known here");
   if (!has_word(*available, "bbr"))
     return Error(fmt::format("this kernel has no bbr (available: {})", printable(*available)));
+  if (question.input.tries)
+    return Step{.now = std::move(now),
+                .word = "bbr",
+                .expected = "connections opened later do not take every loss for congestion",
+                .verify = "by turns: tx_bytes_per_busy_s, against what is there; read back"};
   return Error(
       "a different congestion control is decided by experiment: netsonde tune experiment --set "
       "net.ipv4.tcp_congestion_control=bbr");

@@ -28,6 +28,7 @@ struct CurrentSetting {
 struct Step {
   CurrentSetting now{};
   std::vector<std::int64_t> to{};
+  std::string word{};  // instead of numbers
   std::string expected{}, verify{};
 };
 

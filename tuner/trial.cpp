@@ -2,12 +2,31 @@
 #include "tuner/trial.h"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 namespace netsonde {
 
+namespace {
+
+std::vector<bool> order_of(const TrialSettings& settings) {
+  std::mt19937_64 random(settings.seed);
+  std::vector<bool> order;
+  for (std::size_t period = 0; period < 2 * settings.blocks; ++period)
+    if (settings.design == TrialDesign::Once)
+      order.push_back(period >= settings.blocks);
+    else
+      order.push_back(period % 2 ? !order.back() : (random() & 1) != 0);
+  return order;
+}
+
+}  // namespace
+
 Trial::Trial(Loop& loop, TrialSettings settings, Callbacks callbacks)
-    : loop_(loop), settings_(settings), callbacks_(std::move(callbacks)), random_(settings.seed) {}
+    : loop_(loop),
+      settings_(settings),
+      callbacks_(std::move(callbacks)),
+      order_(order_of(settings_)) {}
 
 Trial::~Trial() {
   if (timer_ >= 0) loop_.forget(timer_);
@@ -21,19 +40,17 @@ void Trial::start() {
   });
   if (!timer) return end(timer.error().message());
   timer_ = timer.value();
-  begin_block();
-}
-
-void Trial::begin_block() {
-  block_ = {};
-  second_ = false;
-  tried_ = random_() & 1;
   begin_period();
 }
 
+// Once: what is there stays as long as it is measured.
 void Trial::begin_period() {
-  if (Result<> set = callbacks_.set(tried_); !set) return end(set.error().message());
-  const Nanos wait = std::max(settings_.wash_out, Nanos(1));
+  const std::size_t period = before_.size() + after_.size();
+  const bool goes_on =
+      settings_.design == TrialDesign::Once && period > 0 && order_[period] == order_[period - 1];
+  if (!goes_on)
+    if (Result<> set = callbacks_.set(order_[period]); !set) return end(set.error().message());
+  const Nanos wait = goes_on ? Nanos(1) : std::max(settings_.wash_out, Nanos(1));
   if (Result<> waits = loop_.set_interval(timer_, wait); !waits) end(waits.error().message());
 }
 
@@ -44,21 +61,20 @@ void Trial::measure() {
 
 void Trial::end_period(std::optional<TrialFigures> figures) {
   if (!figures) return end("nothing could be measured");
-  (tried_ ? block_.after : block_.before) = *std::move(figures);
-  if (second_) return end_block();
-  second_ = true;
-  tried_ = !tried_;
+  (order_[before_.size() + after_.size()] ? after_ : before_).push_back(*std::move(figures));
+  if (std::min(before_.size(), after_.size()) > blocks_.size()) return end_block();
   begin_period();
 }
 
 void Trial::end_block() {
-  blocks_.push_back(std::move(block_));
+  const std::size_t block = blocks_.size();
+  blocks_.push_back({.before = before_[block], .after = after_[block]});
   if (callbacks_.on_block) callbacks_.on_block(blocks_.size());
-  const std::string harm = harm_of(blocks_, settings_.blocks, settings_.seed);
+  const std::string harm = harm_of(blocks_, settings_.blocks, settings_.seed, settings_.tolerance);
   harmed_ = !harm.empty();
   if (harmed_) return end(harm);
   if (blocks_.size() == settings_.blocks) return end({});
-  begin_block();
+  begin_period();
 }
 
 void Trial::end(std::string why) {

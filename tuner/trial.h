@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -13,13 +13,19 @@
 
 namespace netsonde {
 
+// By turns: whatever else changes meanwhile hits both ways alike. Once, where what was tried cannot
+// be taken back from the connections that had it: first what was there, then what is tried.
+enum class TrialDesign : std::uint8_t { Turns, Once };
+
 struct TrialSettings {
+  TrialDesign design = TrialDesign::Turns;
   std::size_t blocks = 12;
   Nanos wash_out = std::chrono::seconds(2);  // after each change, before anything is measured
   std::uint64_t seed = 0;                    // of the order
+  Tolerance tolerance{};
 };
 
-// Tries a setting by turns: in each block what was there and what is tried, in random order, each
+// Tries a setting: in each block what was there and what is tried, by turns in random order, each
 // measured after a wash-out. Ends early on harm, and when a setting cannot be brought about.
 class Trial {
  public:
@@ -41,13 +47,13 @@ class Trial {
   // on_end may come before it returns, when the setting cannot be brought about.
   void start();
 
+  const TrialSettings& settings() const { return settings_; }
   const std::vector<TrialBlock>& blocks() const { return blocks_; }  // whole ones
   // Why it ended before all blocks were done; empty: it did not.
   const std::string& ended_early() const { return ended_early_; }
   bool harmed() const { return harmed_; }
 
  private:
-  void begin_block();
   void begin_period();
   void measure();
   void end_period(std::optional<TrialFigures> figures);
@@ -57,11 +63,9 @@ class Trial {
   Loop& loop_;
   TrialSettings settings_;
   Callbacks callbacks_;
-  std::mt19937_64 random_;
+  std::vector<bool> order_;  // of the periods, which are two in a block: what they have
+  std::vector<TrialFigures> before_, after_;
   std::vector<TrialBlock> blocks_;
-  TrialBlock block_;
-  bool tried_ = false;  // what the period has
-  bool second_ = false;
   std::string ended_early_;
   bool harmed_ = false;
   int timer_ = -1;

@@ -78,6 +78,7 @@ enum class TuneAction : std::uint8_t {
   ProfileList,
   ProfileShow,
   Experiment,
+  Auto,
   Apply,
   Confirm,
   Rollback,
@@ -104,10 +105,15 @@ struct TuneOptions {
   std::optional<std::uint64_t> to;  // rollback
   // experiment
   std::string metric, load, probe;
-  std::size_t blocks = 12;
-  Nanos period = std::chrono::seconds(5), wash_out = std::chrono::seconds(2);
+  std::optional<std::size_t> blocks;
+  Nanos period = std::chrono::seconds(5);
+  std::optional<Nanos> wash_out;
   std::optional<std::uint64_t> seed;  // absent: by chance
   bool keep = false;
+  // auto
+  std::optional<Nanos> lasts;
+  Nanos window = std::chrono::seconds(30), back_off = std::chrono::minutes(10);
+  std::size_t most_per_hour = 12;
 };
 
 // What the command line and the configuration file ask for, checked for form but not for meaning.

@@ -101,6 +101,24 @@ void TuneArguments::add_apply(CLI::App* tune, Options& options) {
   apply->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");
 }
 
+void TuneArguments::add_trial(CLI::App* command, TuneOptions& wanted, const std::string& blocks,
+                              const std::string& wash_out) {
+  command->add_option("--blocks", text(), blocks)
+      ->option_text("N")
+      ->check(number_into(wanted.blocks, kFewestBlocks, 1000));
+  command->add_option("--period", text(), "Measure so long each time; a load decides itself (5s)")
+      ->option_text("TIME")
+      ->check(duration_into(wanted.period));
+  command
+      ->add_option("--wash-out", text(),
+                   "After each change wait before measuring (" + wash_out + ")")
+      ->option_text("TIME")
+      ->check(duration_into(wanted.wash_out));
+  command->add_option("--seed", text(), "Of the order (by chance)")
+      ->option_text("N")
+      ->check(number_into(wanted.seed, 0, ~0ULL));
+}
+
 void TuneArguments::add_experiment(CLI::App* tune, Options& options) {
   TuneOptions& wanted = options.tune;
   CLI::App* experiment =
@@ -114,22 +132,39 @@ void TuneArguments::add_experiment(CLI::App* tune, Options& options) {
   experiment->add_option("--load", wanted.load, "Measure while this command of the shell runs")
       ->option_text("COMMAND");
   experiment->add_option("--probe", wanted.probe, "Measure how this answers")->option_text("URL");
-  experiment->add_option("--blocks", text(), "So often each way (12)")
-      ->option_text("N")
-      ->check(number_into(wanted.blocks, kFewestBlocks, 1000));
-  experiment
-      ->add_option("--period", text(), "Measure so long each time; a load decides itself (5s)")
-      ->option_text("TIME")
-      ->check(duration_into(wanted.period));
-  experiment->add_option("--wash-out", text(), "After each change wait before measuring (2s)")
-      ->option_text("TIME")
-      ->check(duration_into(wanted.wash_out));
-  experiment->add_option("--seed", text(), "Of the order (by chance)")
-      ->option_text("N")
-      ->check(number_into(wanted.seed, 0, ~0ULL));
+  add_trial(experiment, wanted, "So often each way (12)", "2s");
   experiment->add_flag("--keep", wanted.keep, "What proved to be better stays");
   experiment->add_flag("--yes", wanted.yes, "Do not ask");
   experiment->add_flag("--json", options.json, "JSON instead of text, one object per metric");
+}
+
+void TuneArguments::add_auto(CLI::App* tune, Options& options) {
+  TuneOptions& wanted = options.tune;
+  CLI::App* automatic = action(
+      tune, "auto", "Look, try what may help, keep only what proved to be better; until Ctrl-C",
+      TuneAction::Auto, options);
+  automatic->add_option("--goal", wanted.goal, "balanced, throughput or latency (balanced)")
+      ->option_text("GOAL")
+      ->check(CLI::IsMember({"balanced", "throughput", "latency"}));
+  automatic->add_option("--duration", text(), "End after this time (never)")
+      ->option_text("TIME")
+      ->check(duration_into(wanted.lasts));
+  automatic->add_option("--window", text(), "Look so long before anything is proposed (30s)")
+      ->option_text("TIME")
+      ->check(duration_into(wanted.window));
+  add_trial(automatic, wanted, "So often each way (8)", "5s");
+  automatic->add_option("--most-per-hour", text(), "Changes, also those that are undone (12)")
+      ->option_text("N")
+      ->check(number_into(wanted.most_per_hour, 1, 3600));
+  automatic
+      ->add_option("--back-off", text(),
+                   "Try no more for so long what did not help; doubles each time (10m)")
+      ->option_text("TIME")
+      ->check(duration_into(wanted.back_off));
+  automatic->add_option("--only", wanted.only, "Change only these settings")
+      ->option_text("KEY ...");
+  automatic->add_option("--except", wanted.except, "Change none of these")->option_text("KEY ...");
+  automatic->add_flag("--json", options.json, "JSON instead of text, one object per event");
 }
 
 void TuneArguments::add_undoing(CLI::App* tune, Options& options) {
@@ -173,6 +208,7 @@ void TuneArguments::add(CLI::App* tune, Options& options) {
   add_profiles(tune, options);
   add_apply(tune, options);
   add_experiment(tune, options);
+  add_auto(tune, options);
   add_undoing(tune, options);
   add_looking(tune, options);
 }

@@ -22,6 +22,9 @@ class TuneArguments {
   void add_profiles(CLI::App* tune, Options& options);
   void add_apply(CLI::App* tune, Options& options);
   void add_experiment(CLI::App* tune, Options& options);
+  void add_auto(CLI::App* tune, Options& options);
+  void add_trial(CLI::App* command, TuneOptions& wanted, const std::string& blocks,
+                 const std::string& wash_out);
   void add_undoing(CLI::App* tune, Options& options);
   void add_looking(CLI::App* tune, Options& options);
   // CLI11 wants texts to check; the values are stored on the way.

@@ -12,7 +12,9 @@
 namespace netsonde {
 
 // CLI11 wants text to check; the value is stored on the way.
-inline CLI::Validator duration_into(Nanos& target) {
+// Into Nanos, or an optional of it.
+template <typename Target>
+CLI::Validator duration_into(Target& target) {
   return CLI::Validator(
       [&target](std::string& text) -> std::string {
         auto parsed = parse_duration(text);

@@ -9,10 +9,18 @@
 
 namespace netsonde {
 
+namespace {
+
+constexpr double kMegabyte = 1e6;
+constexpr double kLeastBusy = 0.02;  // the kernel counts in ticks of milliseconds
+
+}  // namespace
+
 void PeriodFigures::begin() {
   first_ = true;
   ticks_ = 0;
   series_.clear();
+  sums_ = {};
 }
 
 // The first tick after the begin is of a time that began before it.
@@ -21,13 +29,28 @@ Result<> PeriodFigures::on_snapshot(const Snapshot& snapshot) {
   ++ticks_;
   for (const WatchedSeries& series : watched_series())
     if (find_trial_metric(series.id)) series_[series.id].add(value_of(series, snapshot, ""));
+  add(snapshot);
   return {};
+}
+
+void PeriodFigures::add(const Snapshot& snapshot) {
+  const double span = seconds(snapshot.interval());
+  const Totals& totals = snapshot.totals();
+  sums_.sent += totals.tx_rate * span;
+  sums_.busy_s += totals.busy * span;
+  sums_.moved += (totals.tx_rate + totals.rx_rate) * span;
+  if (!snapshot.host()) return;
+  for (const std::string& cpu : snapshot.host()->instances("cpu.softirq_ms"))
+    sums_.softirq_us += snapshot.host()->rate("cpu.softirq_ms", cpu).value_or(0) * span * 1000;
 }
 
 TrialFigures PeriodFigures::figures() const {
   TrialFigures figures;
   for (const auto& [id, statistics] : series_)
     if (const auto mean = statistics.mean()) figures.emplace(id, *mean);
+  if (sums_.busy_s > kLeastBusy) figures.emplace("tx_bytes_per_busy_s", sums_.sent / sums_.busy_s);
+  if (sums_.moved > kMegabyte)
+    figures.emplace("softirq_us_per_mb", sums_.softirq_us / (sums_.moved / kMegabyte));
   return figures;
 }
 

@@ -17,7 +17,7 @@
 namespace netsonde {
 
 // What the kernel tells in one period: the watched series that are metrics of trials, each as the
-// mean of its ticks.
+// mean of its ticks, and what its sums say.
 class PeriodFigures : public Sink {
  public:
   void begin();
@@ -27,9 +27,15 @@ class PeriodFigures : public Sink {
   TrialFigures figures() const;
 
  private:
+  void add(const Snapshot& snapshot);
+
   bool first_ = true;
   std::size_t ticks_ = 0;
   std::map<std::string_view, Statistics> series_;
+  struct Sums {
+    double sent = 0, busy_s = 0;       // bytes, by connections that were busy so long together
+    double moved = 0, softirq_us = 0;  // bytes both ways
+  } sums_;
 };
 
 // Measures one period after the other.

@@ -131,6 +131,11 @@ struct Session::State {
     return {};
   }
 
+  Result<> set_interval(Nanos interval) {
+    settings.interval = interval;
+    return loop.set_interval(tick_timer, interval);
+  }
+
   Result<> measure() {
     TRY(live->begin_measuring());
     return loop.after(kMeasureFor, [this]() -> Result<> {
@@ -219,10 +224,7 @@ Result<> Session::show(TuiSettings settings) {
   State* state = state_.get();
   TuiActions actions;
   actions.quit = [state] { state->loop.stop(); };
-  actions.set_interval = [state](Nanos interval) {
-    state->settings.interval = interval;
-    return state->loop.set_interval(state->tick_timer, interval);
-  };
+  actions.set_interval = [state](Nanos interval) { return state->set_interval(interval); };
   actions.want_histograms = [state](const std::vector<std::uint64_t>& cookies) {
     state->histogram_wants.clear();
     for (const std::uint64_t cookie : cookies) state->histogram_wants[cookie] = EV_WANT_HISTOGRAM;
@@ -258,6 +260,10 @@ void Session::stop() {
   state_->stopped = true;
   state_->loop.stop();
 }
+Result<> Session::set_interval(Nanos interval) {
+  return state_->set_interval(interval);
+}
+
 Live& Session::live() {
   return *state_->live;
 }

@@ -57,6 +57,8 @@ class Session {
   // from.
   Result<> run_ticks(std::uint64_t ticks);
   void stop();
+  // Between two passes, from now on.
+  Result<> set_interval(Nanos interval);
 
   Live& live();
   const Store& store() const;

@@ -12,6 +12,7 @@
 #include "tuner/guard.h"
 #include "user/base/text.h"
 #include "user/tune_apply.h"
+#include "user/tune_auto.h"
 #include "user/tune_experiment.h"
 #include "user/tune_output.h"
 #include "user/tune_plan.h"
@@ -262,6 +263,7 @@ Result<int> run_tune(const Options& options) {
     case TuneAction::ProfileList: return list_profiles();
     case TuneAction::ProfileShow: return show_profile(options);
     case TuneAction::Experiment: return run_tune_experiment(options);
+    case TuneAction::Auto: return run_tune_auto(options);
     case TuneAction::Apply: return apply_plan(options);
     case TuneAction::Confirm: return confirm_changes();
     case TuneAction::Rollback: return roll_back_changes(options);

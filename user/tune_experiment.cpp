@@ -8,10 +8,10 @@
 #include <cstdio>
 #include <random>
 
-#include "tuner/guard.h"
 #include "tuner/trial.h"
 #include "user/base/text.h"
 #include "user/guarded_change.h"
+#include "user/guarded_trial.h"
 #include "user/period_meter.h"
 #include "user/probe_request.h"
 #include "user/request.h"
@@ -83,13 +83,13 @@ class Run {
   TrialReport report() const;
 
  private:
-  Result<> switch_to(bool tried) const;
   void show_progress(std::size_t blocks) const;
 
   const TuneOptions& options_;
   std::string metric_;
   std::uint64_t set_;
   std::uint64_t seed_;
+  std::size_t blocks_ = options_.blocks.value_or(12);
   PeriodFigures figures_;
   Session session_;
   std::unique_ptr<Probing> probing_;
@@ -114,21 +114,13 @@ Result<> Run::open_meter(const Options& options) {
   return {};
 }
 
-// The journal is held only while it is needed: somebody may end the experiment with a rollback.
-Result<> Run::switch_to(bool tried) const {
-  auto host = TRY(TunedHost::open());
-  const ChangeSet* set = host->ledger().find(set_);
-  if (!set) return Error("the journal does not tell of it any more");
-  if (set->state != SetState::Pending) return Error("somebody else has ended it");
-  if (!has_guard(kTunerDirectory, set_)) return Error("the guard has died");
-  return host->engine().switch_to(set_, tried);
-}
-
 Result<> Run::run() {
   trial_ = std::make_unique<Trial>(
       session_.loop(),
-      TrialSettings{.blocks = options_.blocks, .wash_out = options_.wash_out, .seed = seed_},
-      Trial::Callbacks{.set = [this](bool tried) { return switch_to(tried); },
+      TrialSettings{.blocks = blocks_,
+                    .wash_out = options_.wash_out.value_or(std::chrono::seconds(2)),
+                    .seed = seed_},
+      Trial::Callbacks{.set = [this](bool tried) { return switch_guarded(set_, tried); },
                        .measure = [this](auto done) { meter_->measure(std::move(done)); },
                        .on_block = [this](std::size_t blocks) { show_progress(blocks); },
                        .on_end =
@@ -145,57 +137,14 @@ Result<> Run::run() {
 
 void Run::show_progress(std::size_t blocks) const {
   if (!isatty(STDERR_FILENO)) return;
-  fmt::print(stderr, "\rblock {} of {}{}", blocks, options_.blocks,
-             blocks == options_.blocks ? "\r\033[K" : "");
+  fmt::print(stderr, "\rblock {} of {}{}", blocks, blocks_, blocks == blocks_ ? "\r\033[K" : "");
   (void)std::fflush(stderr);
 }
 
 TrialReport Run::report() const {
-  TrialReport report{.blocks = trial_->blocks().size(),
-                     .blocks_wanted = options_.blocks,
-                     .seed = seed_,
-                     .harmed = trial_->harmed(),
-                     .ended_early = ended_ ? trial_->ended_early() : "interrupted"};
-  if (const std::string problem = meter_->problem();
-      !problem.empty() && !report.ended_early.empty())
-    report.ended_early += ": " + problem;
-  report.effects = judge_trial(trial_->blocks(), metric_, seed_);
+  TrialReport report = report_of(*trial_, metric_, ended_ ? meter_->problem() : "");
+  if (!ended_) report.ended_early = "interrupted";
   return report;
-}
-
-bool is_proven(const TrialReport& report) {
-  return report.ended_early.empty() && report.effects.front().verdict == Verdict::Better &&
-         std::ranges::none_of(report.effects,
-                              [](const TrialEffect& one) { return one.verdict == Verdict::Worse; });
-}
-
-ChangeEffect effect_to_note(const TrialEffect& one) {
-  return {.metric = std::string(one.metric->id),
-          .blocks = one.blocks,
-          .ratio = one.effect->ratio,
-          .low = one.effect->interval.low,
-          .high = one.effect->interval.high,
-          .verdict = std::string(name_of(one.verdict))};
-}
-
-// Kept or undone, with what was measured. What became of it.
-Result<std::string> conclude(const ChangeSet& begun, const TrialReport& report, bool keep) {
-  auto host = TRY(TunedHost::open());
-  const Instant now = TRY(instant_now());
-  const ChangeSet* set = host->ledger().find(begun.number);
-  if (!set || set->time_ns != begun.time_ns)
-    return Error("the journal does not tell of the experiment any more: its guard undoes it");
-  if (set->state == SetState::Pending && report.effects.front().effect)
-    TRY(host->engine().note_effect(begun.number, effect_to_note(report.effects.front()), now));
-  if (set->state == SetState::Pending && keep) {
-    TRY(host->engine().switch_to(begun.number, true));
-    TRY(host->engine().confirm(begun.number, now));
-  } else if (set->state == SetState::Pending) {
-    TRY(host->engine().roll_back(begun.number, "an experiment", now));
-  }
-  const ChangeSet& ended = *host->ledger().find(begun.number);
-  return fmt::format("change set {} is {}\n{}", ended.number, name_of(ended.state),
-                     ended.state == SetState::Confirmed ? "" : undone_text(ended));
 }
 
 Result<TrialReport> try_out(const Options& options, const std::string& metric, const Plan& plan,
@@ -220,7 +169,7 @@ Result<TrialReport> try_out(const Options& options, const std::string& metric, c
     return report;
   }
   report.value().set = applied.set;
-  report.value().kept = options.tune.keep && is_proven(report.value());
+  report.value().kept = options.tune.keep && is_proven(report.value(), {});
   // Before the load, which may not want to end, is waited for.
   report.value().outcome = TRY(conclude(begun, report.value(), report.value().kept));
   return report;

@@ -44,12 +44,6 @@ std::uint64_t fastest_link() {
   return static_cast<std::uint64_t>(fastest) * 1'000'000;
 }
 
-Goal goal_of(const Options& options) {
-  for (const Goal goal : {Goal::Throughput, Goal::Latency})
-    if (options.tune.goal == name_of(goal)) return goal;
-  return Goal::Balanced;
-}
-
 std::optional<std::string> value_there(SettingsOfHost& host, const ChangeScope& scope,
                                        std::string_view key) {
   auto value = host.settings().read(scope, key);
@@ -87,25 +81,15 @@ Result<> check_recorded_host(const Options& options) {
 
 Result<Plan> plan_of_findings(const Options& options, SettingsOfHost& host) {
   TRY(check_recorded_host(options));
-  Plan plan = TRY(empty_plan(options.tune.goal));
+  Plan plan;
   const auto use = [&](const Diagnosis& diagnosis, const Observation&) -> Result<> {
-    Policy policy = propose(
-        {.findings = diagnosis.findings,
-         .scope_of = [&host](std::uint64_t inode) { return host.namespaces().find(inode); },
-         .own = host.namespaces().own(),
-         .value = [&host](const auto& scope, auto key) { return value_there(host, scope, key); },
-         .memory_bytes = memory_of_host(),
-         .page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
-         .goal = goal_of(options)});
-    plan.proposals = std::move(policy.proposals);
-    plan.considered = std::move(policy.considered);
+    plan = TRY(netsonde::plan_of_findings(diagnosis.findings, options.tune, false, host));
     return {};
   };
   if (options.from.empty()) TRY(check_privilege());
   const Filter everything;
   TRY(options.from.empty() ? diagnose_live(options, everything, use)
                            : diagnose_recorded(options, everything, use));
-  TRY(leave_alone(plan));
   return plan;
 }
 
@@ -174,6 +158,36 @@ std::string conditions_of(const ProfileSetting& setting) {
 
 }  // namespace
 
+Goal goal_of(const TuneOptions& options) {
+  for (const Goal goal : {Goal::Throughput, Goal::Latency})
+    if (options.goal == name_of(goal)) return goal;
+  return Goal::Balanced;
+}
+
+Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptions& options,
+                              bool tries, SettingsOfHost& host) {
+  Policy policy = propose(
+      {.findings = findings,
+       .scope_of = [&host](std::uint64_t inode) { return host.namespaces().find(inode); },
+       .own = host.namespaces().own(),
+       .value = [&host](const auto& scope, auto key) { return value_there(host, scope, key); },
+       .memory_bytes = memory_of_host(),
+       .page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
+       .goal = goal_of(options),
+       .tries = tries});
+  Plan plan = TRY(empty_plan(options.goal));
+  plan.proposals = std::move(policy.proposals);
+  plan.considered = std::move(policy.considered);
+  TRY(leave_alone(plan));
+  leave_out(plan, options);
+  return plan;
+}
+
+Result<> check_keys(const TuneOptions& options) {
+  TRY(check_keys(options.only, "--only"));
+  return check_keys(options.except, "--except");
+}
+
 Result<Plan> plan_of_profile(const std::string& name, SettingsOfHost& host) {
   const Profile profile = TRY(profile_named(name));
   Plan made = plan_of(
@@ -191,14 +205,13 @@ Result<Plan> plan_of_profile(const std::string& name, SettingsOfHost& host) {
 Result<int> run_tune_plan(const Options& options) {
   if (!options.from.empty() && !options.tune.profile.empty())
     return Error("--from and --profile: a profile looks at no recording");
-  TRY(check_keys(options.tune.only, "--only"));
-  TRY(check_keys(options.tune.except, "--except"));
+  TRY(check_keys(options.tune));
   if (!options.output.empty() && options.output != "-")
     TRY(check_new_file(options.output, options.force));
   auto host = TRY(SettingsOfHost::open());
   Plan plan = TRY(options.tune.profile.empty() ? plan_of_findings(options, *host)
                                                : plan_of_profile(options.tune.profile, *host));
-  leave_out(plan, options.tune);
+  if (!options.tune.profile.empty()) leave_out(plan, options.tune);
   TRY(write_plan(plan, options));
   if (std::fflush(stdout)) return Error::from_errno("write the plan");
   return 0;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
 #include <string>
 
+#include "tuner/policy.h"
 #include "user/base/result.h"
 #include "user/cli.h"
 #include "user/tuned_host.h"
@@ -11,6 +13,14 @@ namespace netsonde {
 
 // tune plan: what was found, and what that allows to propose. It changes nothing.
 Result<int> run_tune_plan(const Options& options);
+
+// What the findings allow to propose here, without what somebody else has set and what is left out.
+// tries: what only an experiment decides is proposed too.
+Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptions& options,
+                              bool tries, SettingsOfHost& host);
+Goal goal_of(const TuneOptions& options);
+// That --only and --except name settings.
+Result<> check_keys(const TuneOptions& options);
 
 // Those that came with netsonde, and those of the administrator.
 Result<int> list_profiles();

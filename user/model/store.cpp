@@ -221,6 +221,9 @@ void Store::add(const Connection& connection) {
   if (!base.known) return;
   sums_.tx += now.tx_bytes - base.tx;
   sums_.rx += now.rx_bytes - base.rx;
+  sums_.busy_ms += now.busy_ms - base.busy_ms;
+  sums_.busy_ms += now.rwnd_limited_ms - base.rwnd_ms;
+  sums_.busy_ms += now.sndbuf_limited_ms - base.sndbuf_ms;
   sums_.segs_out += now.segs_out - base.segs_out;
   sums_.segs_in += now.segs_in - base.segs_in;
   sums_.retransmitted += now.retransmitted - base.retransmitted;
@@ -298,6 +301,7 @@ void Store::finish_totals(double span) {
   }
   totals_.tx_rate = rate(sums_.tx);
   totals_.rx_rate = rate(sums_.rx);
+  totals_.busy = rate(sums_.busy_ms) / 1000;
   totals_.segments_out_rate = rate(sums_.segs_out);
   totals_.segments_in_rate = rate(sums_.segs_in);
   totals_.retransmit_rate = rate(sums_.retransmitted);

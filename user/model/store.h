@@ -23,6 +23,7 @@ struct Totals {
   std::uint32_t connections = 0;                     // live, listeners not counted
   std::uint32_t listeners = 0;
   double tx_rate = 0, rx_rate = 0;  // payload bytes
+  double busy = 0;                  // connections that had data on their way, on average
   double segments_out_rate = 0, segments_in_rate = 0;
   double retransmit_rate = 0;                    // segments
   std::optional<double> retransmit_percent;      // of segments sent; nothing was sent: absent
@@ -139,7 +140,7 @@ class Store {
   mutable bool addresses_known_ = false;
 
   struct Sums {  // of the interval that runs
-    std::uint64_t tx = 0, rx = 0, segs_out = 0, segs_in = 0, retransmitted = 0;
+    std::uint64_t tx = 0, rx = 0, busy_ms = 0, segs_out = 0, segs_in = 0, retransmitted = 0;
     std::uint64_t opened = 0, closed = 0, resets_sent = 0, resets_received = 0, overflows = 0;
     std::uint64_t harmful = 0, benign = 0;
     std::uint32_t closed_not_kept = 0;

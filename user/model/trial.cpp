@@ -22,14 +22,19 @@ constexpr std::size_t kInARow = 3;
 constexpr std::array kMetrics = {
     TrialMetric{.id = "tx_bytes_per_s", .help = "TCP payload sent", .less_is_better = false},
     TrialMetric{.id = "rx_bytes_per_s", .help = "TCP payload received", .less_is_better = false},
+    TrialMetric{.id = "tx_bytes_per_busy_s",
+                .help = "TCP payload sent, of the time in which a connection had some on its way",
+                .less_is_better = false},
     TrialMetric{.id = "opened_per_s", .help = "TCP connections opened", .less_is_better = false},
     TrialMetric{.id = "retransmit_percent",
                 .help = "share of the segments sent that were retransmitted",
                 .guards = true,
-                .step = 0.1},
+                .step = 0.5},
     TrialMetric{.id = "rtt_p50_us",
-                .help = "smoothed round-trip time, median of the active connections"},
-    TrialMetric{.id = "rtt_p99_us", .help = "the same, 99th percentile", .guards = true},
+                .help = "smoothed round-trip time, median of the active connections",
+                .step = 100},
+    TrialMetric{
+        .id = "rtt_p99_us", .help = "the same, 99th percentile", .guards = true, .step = 100},
     TrialMetric{.id = "listen_overflows_per_s",
                 .help = "attempts to connect that listeners had no room for",
                 .guards = true,
@@ -48,6 +53,14 @@ constexpr std::array kMetrics = {
                 .help = "datagrams dropped at full receive buffers",
                 .guards = true,
                 .step = 1},
+    TrialMetric{.id = "tcp_memory_pages",
+                .help = "pages of memory that TCP buffers take",
+                .guards = true,
+                .step = 25'600},
+    TrialMetric{.id = "softirq_us_per_mb",
+                .help = "time of the CPUs in software interrupts, per megabyte of TCP payload",
+                .guards = true,
+                .step = 500},
     TrialMetric{.id = "load_seconds", .help = "how long the load ran"},
     TrialMetric{.id = "probe_us", .help = "an answer to the probe, whole, median of the period"},
     TrialMetric{.id = "probe_failures",
@@ -99,9 +112,16 @@ void judge_together(std::vector<TrialEffect>& effects) {
   }
 }
 
+// Surely so many times; 1: not surely.
 double worse_by(const TrialEffect& one) {
+  if (!one.effect) return 1;
   const Interval& interval = one.effect->interval;
-  return one.metric->less_is_better ? interval.low : 1 / interval.high;
+  return std::max(1.0, one.metric->less_is_better ? interval.low : 1 / interval.high);
+}
+
+double tolerated(const TrialMetric& metric, const Tolerance& tolerance) {
+  if (metric.id == "rtt_p99_us") return tolerance.round_trip;
+  return metric.id == "retransmit_percent" ? tolerance.retransmits : 1;
 }
 
 // Those that any block has.
@@ -115,13 +135,15 @@ std::vector<TrialEffect> guards_of(std::span<const TrialBlock> blocks, std::uint
   return guards;
 }
 
-bool is_much_worse(std::span<const TrialBlock> blocks, const TrialMetric& metric) {
+bool is_much_worse(std::span<const TrialBlock> blocks, const TrialMetric& metric,
+                   double tolerated) {
   if (blocks.size() < kInARow) return false;
   const Pairs pairs = pairs_of(blocks.last(kInARow), metric);
   const double sign = metric.less_is_better ? 1 : -1;
   return pairs.log_ratios.size() == kInARow &&
-         std::ranges::all_of(pairs.log_ratios,
-                             [sign](double ratio) { return sign * ratio >= std::log(kMuchWorse); });
+         std::ranges::all_of(pairs.log_ratios, [&](double ratio) {
+           return sign * ratio >= std::log(kMuchWorse * tolerated);
+         });
 }
 
 }  // namespace
@@ -146,17 +168,23 @@ std::vector<TrialEffect> judge_trial(std::span<const TrialBlock> blocks, std::st
   return effects;
 }
 
-std::string harm_of(std::span<const TrialBlock> blocks, std::size_t all_blocks,
-                    std::uint64_t seed) {
+bool does_harm(const TrialEffect& one, const Tolerance& tolerance) {
+  return one.verdict == Verdict::Worse && worse_by(one) > tolerated(*one.metric, tolerance);
+}
+
+std::string harm_of(std::span<const TrialBlock> blocks, std::size_t all_blocks, std::uint64_t seed,
+                    const Tolerance& tolerance) {
   const std::vector<TrialEffect> guards = guards_of(blocks, seed);
   const std::size_t looks = all_blocks - std::min(all_blocks, kFewestBlocks) + 1;
   const auto judgements = static_cast<double>(looks * guards.size());
   for (const TrialEffect& one : guards) {
-    const bool surely = one.effect && one.effect->p * judgements < kAlpha && worse_by(one) > kHarm;
+    const double most = tolerated(*one.metric, tolerance);
+    const bool surely =
+        one.effect && one.effect->p * judgements < kAlpha && worse_by(one) > kHarm * most;
     if (surely)
       return fmt::format("{} became {:.2f} times what it was ({:.2f}-{:.2f})", one.metric->id,
                          one.effect->ratio, one.effect->interval.low, one.effect->interval.high);
-    if (is_much_worse(blocks, *one.metric))
+    if (is_much_worse(blocks, *one.metric, most))
       return fmt::format("{} was at least twice as bad in each of the last {} blocks",
                          one.metric->id, kInARow);
   }

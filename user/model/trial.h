@@ -52,9 +52,17 @@ struct TrialEffect {
 std::vector<TrialEffect> judge_trial(std::span<const TrialBlock> blocks, std::string_view decides,
                                      std::uint64_t seed);
 
+// How many times as bad some figures may become for what is gained elsewhere.
+struct Tolerance {
+  double round_trip = 1, retransmits = 1;
+};
+// Whether a figure that guards became worse than that.
+bool does_harm(const TrialEffect& one, const Tolerance& tolerance);
+
 // Looked at after every block: what has become worse; empty: nothing has. Either surely, judged so
 // that the chance of a false alarm in so many blocks stays below 5%, or so much that nobody should
 // wait for that: twice as bad in each of the last three blocks.
-std::string harm_of(std::span<const TrialBlock> blocks, std::size_t all_blocks, std::uint64_t seed);
+std::string harm_of(std::span<const TrialBlock> blocks, std::size_t all_blocks, std::uint64_t seed,
+                    const Tolerance& tolerance = {});
 
 }  // namespace netsonde

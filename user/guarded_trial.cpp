@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/guarded_trial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tuner/guard.h"
+#include "user/tuned_host.h"
+
+namespace netsonde {
+
+namespace {
+
+ChangeEffect effect_to_note(const TrialEffect& one) {
+  return {.metric = std::string(one.metric->id),
+          .blocks = one.blocks,
+          .ratio = one.effect->ratio,
+          .low = one.effect->interval.low,
+          .high = one.effect->interval.high,
+          .verdict = std::string(name_of(one.verdict))};
+}
+
+}  // namespace
+
+Result<> switch_guarded(std::uint64_t set, bool tried) {
+  auto host = TRY(TunedHost::open());
+  const ChangeSet* found = host->ledger().find(set);
+  if (!found) return Error("the journal does not tell of it any more");
+  if (found->state != SetState::Pending) return Error("somebody else has ended it");
+  if (!has_guard(kTunerDirectory, set)) return Error("the guard has died");
+  return host->engine().switch_to(set, tried);
+}
+
+TrialReport report_of(const Trial& trial, const std::string& metric, const std::string& problem) {
+  TrialReport report{.blocks = trial.blocks().size(),
+                     .blocks_wanted = trial.settings().blocks,
+                     .seed = trial.settings().seed,
+                     .harmed = trial.harmed(),
+                     .ended_early = trial.ended_early()};
+  if (!problem.empty() && !report.ended_early.empty()) report.ended_early += ": " + problem;
+  report.effects = judge_trial(trial.blocks(), metric, report.seed);
+  return report;
+}
+
+bool is_proven(const TrialReport& report, const Tolerance& tolerance) {
+  return report.ended_early.empty() && report.effects.front().verdict == Verdict::Better &&
+         std::ranges::none_of(report.effects,
+                              [&](const TrialEffect& one) { return does_harm(one, tolerance); });
+}
+
+Result<std::string> conclude(const ChangeSet& begun, const TrialReport& report, bool keep) {
+  auto host = TRY(TunedHost::open());
+  const Instant now = TRY(instant_now());
+  const ChangeSet* set = host->ledger().find(begun.number);
+  if (!set || set->time_ns != begun.time_ns)
+    return Error("the journal does not tell of the experiment any more: its guard undoes it");
+  if (set->state == SetState::Pending && report.effects.front().effect)
+    TRY(host->engine().note_effect(begun.number, effect_to_note(report.effects.front()), now));
+  if (set->state == SetState::Pending && keep) {
+    TRY(host->engine().switch_to(begun.number, true));
+    TRY(host->engine().confirm(begun.number, now));
+  } else if (set->state == SetState::Pending) {
+    TRY(host->engine().roll_back(begun.number, "an experiment", now));
+  }
+  const ChangeSet& ended = *host->ledger().find(begun.number);
+  return fmt::format("change set {} is {}\n{}", ended.number, name_of(ended.state),
+                     ended.state == SetState::Confirmed ? "" : undone_text(ended));
+}
+
+}  // namespace netsonde
