@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "user/base/text.h"
 
@@ -29,8 +28,13 @@ constexpr std::array kProofs = {
     Proof{.key = "net.ipv4.ip_local_port_range",
           .metric = "opened_per_s",
           .design = TrialDesign::Once},
-    Proof{.key = "net.ipv4.tcp_congestion_control", .metric = "tx_bytes_per_busy_s"},
-    Proof{.key = "net.ipv4.tcp_rmem", .metric = "rx_bytes_per_s", .design = TrialDesign::Once},
+    Proof{.key = "net.ipv4.tcp_congestion_control",
+          .metric = "tx_bytes_per_busy_s",
+          .opened_later = true},
+    Proof{.key = "net.ipv4.tcp_rmem",
+          .metric = "rx_bytes_per_s",
+          .design = TrialDesign::Once,
+          .opened_later = true},
     Proof{.key = "net.ipv4.tcp_slow_start_after_idle", .metric = "tx_bytes_per_busy_s"},
     Proof{.key = "net.ipv4.tcp_tw_reuse", .metric = "opened_per_s", .design = TrialDesign::Once},
     Proof{.key = "net.ipv4.tcp_wmem", .metric = "tx_bytes_per_busy_s", .design = TrialDesign::Once},
@@ -46,8 +50,8 @@ const Proof* proof_of(std::string_view key) {
 // Whoever fills a path that was not full waits in its queue, and loses what does not fit there.
 Tolerance tolerance_of(Goal goal) {
   switch (goal) {
-    case Goal::Throughput: return {.round_trip = 3, .retransmits = 2};
-    case Goal::Balanced: return {.round_trip = 1.5, .retransmits = 1.25};
+    case Goal::Throughput: return {.round_trip = 3, .retransmits = 2, .processor = 2};
+    case Goal::Balanced: return {.round_trip = 1.5, .retransmits = 1.25, .processor = 1.25};
     case Goal::Latency: return {};
   }
   return {};
@@ -65,9 +69,8 @@ std::string AutoPilot::why_not(const Proposal& proposal, const std::set<Setting>
     if (past->second.left.contains(proposal.to))
       return fmt::format("it was {} before, and something else was better", printable(proposal.to));
     if (now < past->second.not_before)
-      return fmt::format("did not help {} time{}: not again before {} have passed",
-                         past->second.failures, past->second.failures == 1 ? "" : "s",
-                         short_duration(past->second.not_before - now));
+      return fmt::format("did not help {} time{}: it rests for {}", past->second.failures,
+                         past->second.failures == 1 ? "" : "s", short_duration(past->second.rests));
   }
   if (!seen.contains(setting_of(proposal))) return "seen once: it waits for the next look";
   if (changes_.size() >= limits_.most_per_hour)
@@ -102,14 +105,9 @@ void AutoPilot::note(const Proposal& proposal, bool kept, Time now) {
     past.not_before = {};
     return;
   }
-  const Nanos longest = limits_.longest_back_off;
-  const double wait = std::chrono::duration<double>(limits_.back_off).count() *
-                      std::exp2(std::min(past.failures++, 30));
-  past.not_before =
-      now +
-      std::min(longest, wait < std::chrono::duration<double>(longest).count()
-                            ? std::chrono::duration_cast<Nanos>(std::chrono::duration<double>(wait))
-                            : longest);
+  past.rests =
+      past.failures++ ? std::min(2 * past.rests, limits_.longest_back_off) : limits_.back_off;
+  past.not_before = now + past.rests;
 }
 
 }  // namespace netsonde

@@ -23,6 +23,7 @@ struct Proof {
   std::string_view key{};
   std::string_view metric{};  // of user/model/trial.h
   TrialDesign design = TrialDesign::Turns;
+  bool opened_later = false;  // it does nothing for connections that are open
 };
 // Null: live traffic cannot tell, so nobody but a person changes it.
 const Proof* proof_of(std::string_view key);
@@ -57,6 +58,7 @@ class AutoPilot {
   struct Past {
     std::set<std::string> left;  // values that something better replaced
     int failures = 0;            // since it was last kept
+    Nanos rests{0};
     Time not_before{};
   };
   static Setting setting_of(const Proposal& proposal);

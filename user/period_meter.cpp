@@ -11,7 +11,6 @@ namespace netsonde {
 
 namespace {
 
-constexpr double kMegabyte = 1e6;
 constexpr double kLeastBusy = 0.02;  // the kernel counts in ticks of milliseconds
 
 }  // namespace
@@ -38,10 +37,10 @@ void PeriodFigures::add(const Snapshot& snapshot) {
   const Totals& totals = snapshot.totals();
   sums_.sent += totals.tx_rate * span;
   sums_.busy_s += totals.busy * span;
-  sums_.moved += (totals.tx_rate + totals.rx_rate) * span;
   if (!snapshot.host()) return;
+  sums_.counted_s += span;
   for (const std::string& cpu : snapshot.host()->instances("cpu.softirq_ms"))
-    sums_.softirq_us += snapshot.host()->rate("cpu.softirq_ms", cpu).value_or(0) * span * 1000;
+    sums_.softirq_ms += snapshot.host()->rate("cpu.softirq_ms", cpu).value_or(0) * span;
 }
 
 TrialFigures PeriodFigures::figures() const {
@@ -49,8 +48,8 @@ TrialFigures PeriodFigures::figures() const {
   for (const auto& [id, statistics] : series_)
     if (const auto mean = statistics.mean()) figures.emplace(id, *mean);
   if (sums_.busy_s > kLeastBusy) figures.emplace("tx_bytes_per_busy_s", sums_.sent / sums_.busy_s);
-  if (sums_.moved > kMegabyte)
-    figures.emplace("softirq_us_per_mb", sums_.softirq_us / (sums_.moved / kMegabyte));
+  if (sums_.counted_s > 0)
+    figures.emplace("softirq_percent", sums_.softirq_ms / 10 / sums_.counted_s);
   return figures;
 }
 

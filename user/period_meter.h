@@ -33,8 +33,8 @@ class PeriodFigures : public Sink {
   std::size_t ticks_ = 0;
   std::map<std::string_view, Statistics> series_;
   struct Sums {
-    double sent = 0, busy_s = 0;       // bytes, by connections that were busy so long together
-    double moved = 0, softirq_us = 0;  // bytes both ways
+    double sent = 0, busy_s = 0;  // bytes, by connections that were busy so long together
+    double softirq_ms = 0, counted_s = 0;
   } sums_;
 };
 

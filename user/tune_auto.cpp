@@ -34,6 +34,14 @@ Nanos part_of(Nanos span, Nanos most) {
   return std::clamp(span / 5, kShortestInterval, most);
 }
 
+// With what was tried.
+bool opened_any(const std::vector<TrialBlock>& blocks) {
+  return std::ranges::any_of(blocks, [](const TrialBlock& block) {
+    const auto opened = block.after.find("opened_per_s");
+    return opened != block.after.end() && opened->second > 0;
+  });
+}
+
 // One proposal that is being tried.
 struct Attempted {
   Proposal proposal{};
@@ -169,6 +177,8 @@ Result<std::string> Auto::conclude_attempt(const TrialReport& report, bool keep)
 Result<> Auto::end_attempt() {
   Attempted& now = *attempted_;
   TrialReport report = report_of(*now.trial, std::string(now.proof->metric), now.meter->problem());
+  if (report.ended_early.empty() && now.proof->opened_later && !opened_any(now.trial->blocks()))
+    report.ended_early = "no connection was opened meanwhile, and open ones keep what they have";
   const bool keep = is_proven(report, tolerance_of(goal_of(options_)));
   report.outcome = TRY(conclude_attempt(report, keep));
   report.set = now.begun ? now.begun->number : 0;

@@ -121,6 +121,10 @@ Result<> AutoOutput::ended(const Proposal& proposal, const TrialReport& report,
   more["set"] = report.set ? Json(report.set) : Json();
   more["blocks"] = report.blocks;
   more["effect"] = effect_json(decides);
+  Json guards = Json::array();
+  for (const TrialEffect& one : report.effects)
+    if (&one != &decides && one.effect) guards.push_back(effect_json(one));
+  more["guards"] = std::move(guards);
   more["why"] = report.kept || why.empty() ? Json() : Json(why);
   std::string text = fmt::format("{}: {}", name_of(proposal), effect_text(decides));
   if (!report.kept && !why.empty()) text += "; " + printable(why);

@@ -163,6 +163,19 @@ TEST(CongestionControlPolicyTest, AnExperimentDecides) {
               "--set net.ipv4.tcp_congestion_control=bbr");
 }
 
+TEST(CongestionControlPolicyTest, WhoTriesMayProposeIt) {
+  PolicyHost host({{std::string(kCongestion), "cubic"},
+                   {"net.ipv4.tcp_available_congestion_control", "reno cubic bbr"}});
+  const std::vector findings{on_connection("random-loss", {kCongestion}, {of("lost", 1)}),
+                             on_connection("congestive-loss", {kCongestion}, {of("lost", 2)})};
+  PolicyInput input = host.input(findings);
+  input.tries = true;
+  const Policy policy = propose(input);
+  EXPECT_THAT(steps(policy), ElementsAre("net.ipv4.tcp_congestion_control cubic -> bbr"));
+  ASSERT_EQ(policy.proposals.size(), 1U);
+  EXPECT_EQ(policy.proposals[0].evidence.size(), 2U);
+}
+
 TEST(CongestionControlPolicyTest, WhatTheKernelLacksIsNotAdvised) {
   EXPECT_EQ(of_congestion("cubic", "reno cubic"), "this kernel has no bbr (available: reno cubic)");
   EXPECT_THAT(of_congestion("cubic", "reno bbr2 nobbr"), HasSubstr("has no bbr"));

@@ -33,6 +33,20 @@ TEST_F(StoreTest, RatesAreWhatChangedBetweenTwoSamplesBySecond) {
   EXPECT_FLOAT_EQ(connection().retransmit_rate, 4);
 }
 
+TEST_F(StoreTest, BusyIsHowManyHadDataOnTheirWayOnAverage) {
+  send(0.5, 1000);
+  tick(1);
+  ev_sample s = sample(2.5);
+  s.busy_ms += 500;
+  s.rwnd_limited_ms += 200;
+  s.sndbuf_limited_ms += 100;
+  store_.apply(s);
+  tick(3);
+  EXPECT_DOUBLE_EQ(totals().busy, 0.4);
+  tick(4);
+  EXPECT_EQ(totals().busy, 0);
+}
+
 TEST_F(StoreTest, RatesFallToZeroWithoutNews) {
   send(0.5, 1000);
   tick(1);

@@ -57,10 +57,10 @@ constexpr std::array kMetrics = {
                 .help = "pages of memory that TCP buffers take",
                 .guards = true,
                 .step = 25'600},
-    TrialMetric{.id = "softirq_us_per_mb",
-                .help = "time of the CPUs in software interrupts, per megabyte of TCP payload",
+    TrialMetric{.id = "softirq_percent",
+                .help = "time in software interrupts of all CPUs together, of that of one",
                 .guards = true,
-                .step = 500},
+                .step = 25},
     TrialMetric{.id = "load_seconds", .help = "how long the load ran"},
     TrialMetric{.id = "probe_us", .help = "an answer to the probe, whole, median of the period"},
     TrialMetric{.id = "probe_failures",
@@ -121,6 +121,7 @@ double worse_by(const TrialEffect& one) {
 
 double tolerated(const TrialMetric& metric, const Tolerance& tolerance) {
   if (metric.id == "rtt_p99_us") return tolerance.round_trip;
+  if (metric.id == "softirq_percent") return tolerance.processor;
   return metric.id == "retransmit_percent" ? tolerance.retransmits : 1;
 }
 

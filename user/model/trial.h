@@ -54,7 +54,7 @@ std::vector<TrialEffect> judge_trial(std::span<const TrialBlock> blocks, std::st
 
 // How many times as bad some figures may become for what is gained elsewhere.
 struct Tolerance {
-  double round_trip = 1, retransmits = 1;
+  double round_trip = 1, retransmits = 1, processor = 1;
 };
 // Whether a figure that guards became worse than that.
 bool does_harm(const TrialEffect& one, const Tolerance& tolerance);

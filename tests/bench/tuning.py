@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tune auto makes of traffic on emulated paths, beside no tuning and beside a static profile."""
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TRANSFERS = os.path.join(os.path.dirname(__file__), "transfers.py")
+PORT = "5001"
+SENDER, RECEIVER = "sender", "receiver"
+RMEM = "net.ipv4.tcp_rmem"
+# Connections of seconds need periods of seconds; the rest is as by default.
+AUTO = ["tune", "auto", "--goal", "throughput", "--json", "--window", "10s"]
+
+
+def tool(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def within(space, *command):
+    return ["ip", "netns", "exec", space, *command]
+
+
+def own_places():
+    for folder in ("/run", "/var/lib", "/etc/sysctl.d"):
+        tool("mount", "-t", "tmpfs", "none", folder)
+
+
+@contextlib.contextmanager
+def running(command, ready=None, **how):
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **how)
+    try:
+        if ready and process.stdout.readline().strip() != ready:
+            raise SystemExit(f"bench: {command} does not run")
+        yield process
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@contextlib.contextmanager
+def path(tools, delay_ms, mbit, loss, queue_kb, seed=1):
+    """From the sender, at 10.8.0.1, to the receiver, at 10.8.0.2; both use reno, whose answer to loss is that of cubic:
+    cubic itself the first namespace alone may choose."""
+    for space in (SENDER, RECEIVER):
+        tool("ip", "netns", "add", space)
+        tool("ip", "-n", space, "link", "set", "lo", "up")
+        tool(*within(space, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno", "net.ipv4.tcp_no_metrics_save=1"))
+    try:
+        with running([f"{tools}/path", SENDER, RECEIVER, *map(str, (delay_ms, mbit, loss, queue_kb, seed))], "up"):
+            yield
+    finally:
+        for space in (SENDER, RECEIVER):
+            tool("ip", "netns", "delete", space)
+
+
+class Traffic:
+    """Transfers to the receiver, each so long."""
+
+    def __init__(self, seconds, at_once):
+        self.command = within(RECEIVER, sys.executable, TRANSFERS, "fetch", "10.8.0.1", PORT, str(seconds), str(at_once))
+
+    def __enter__(self):
+        self.server = subprocess.Popen(within(SENDER, sys.executable, TRANSFERS, "serve", PORT), stdout=subprocess.PIPE, text=True)
+        self.server.stdout.readline()
+        self.log = tempfile.NamedTemporaryFile("r")
+        with open(self.log.name, "w") as output:
+            self.clients = subprocess.Popen(self.command, stdout=output)
+        return self
+
+    def __exit__(self, *_):
+        for process in (self.clients, self.server):
+            process.terminate()
+            process.wait()
+        self.log.close()
+
+    def next(self, count, skip=0):
+        """Mbit/s of the next so many transfers."""
+        self.log.seek(0, os.SEEK_END)
+        rates, deadline = [], time.monotonic() + 600
+        while len(rates) < skip + count and time.monotonic() < deadline:
+            line = self.log.readline()
+            if line:
+                rates.append(float(line))
+            else:
+                time.sleep(0.1)
+        return rates[skip:]
+
+
+def tuned(netsonde, space, arguments, quiet_s):
+    """What tune auto says until it has tried nothing for so long."""
+    with tempfile.NamedTemporaryFile("r") as log:
+        with open(log.name, "w") as output:
+            process = subprocess.Popen(within(space, netsonde, *AUTO, *arguments), stdout=output)
+        events, trying, last, deadline = [], False, time.monotonic(), time.monotonic() + 1200
+        while time.monotonic() < deadline and (trying or time.monotonic() < last + quiet_s):
+            line = log.readline()
+            if not line:
+                time.sleep(0.1)
+                continue
+            events.append(json.loads(line))
+            if events[-1]["event"] in ("trying", "kept", "undone"):
+                trying, last = events[-1]["event"] == "trying", time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.wait()
+    return events
+
+
+def decided(events):
+    return [one for one in events if one["event"] in ("kept", "undone")]
+
+
+def value(space, key):
+    return tool(*within(space, "sysctl", "-n", key)).split()
+
+
+def with_profile(netsonde, space, name, measure):
+    tool(*within(space, netsonde, "tune", "apply", "--yes", "--profile", name, "--confirm-within", "1h"))
+    try:
+        return measure()
+    finally:
+        tool(*within(space, netsonde, "tune", "rollback"))
+
+
+def summary(rates):
+    return {"runs": len(rates), "median": statistics.median(rates), "low": min(rates), "high": max(rates)}
+
+
+def receive_cap(tools, netsonde, quick):
+    """100 ms, 100 Mbit/s, a receive buffer of 256 KiB at most."""
+    runs = 2 if quick else 10
+    with path(tools, 50, 100, 0, 1250):
+        tool(*within(RECEIVER, "sysctl", "-qw", f"{RMEM}=4096 131072 262144"))
+        with Traffic(8, 2) as traffic:
+            before = traffic.next(runs, 2)
+            static = with_profile(netsonde, RECEIVER, "throughput", lambda: traffic.next(runs, 2))
+            events = tuned(netsonde, RECEIVER, [], 45)
+            after = traffic.next(runs, 2)
+            cap = int(value(RECEIVER, RMEM)[2])
+    return {"case": "receive buffer of 256 KiB, 100 ms, 100 Mbit/s, two at once", "before": summary(before),
+            "profile": summary(static), "after": summary(after), "events": events, "cap": cap,
+            "cap_over_product": cap / (100e6 / 8 * 0.1)}
+
+
+def random_loss(tools, netsonde, quick, loss=1.0):
+    runs = 10 if quick else 30
+    with path(tools, 10, 100, loss, 250):
+        with Traffic(3, 1) as traffic:
+            before = traffic.next(runs // 2, 1)
+            static = with_profile(netsonde, SENDER, "throughput", lambda: traffic.next(runs // 2, 1))
+            events = tuned(netsonde, SENDER, [], 45)
+            after = traffic.next(runs, 1)
+    return {"case": f"{loss:g}% random loss, 20 ms, 100 Mbit/s, reno", "before": summary(before),
+            "profile": summary(static), "after": summary(after), "events": events,
+            "at_least_85": sum(rate >= 85 for rate in after) / len(after)}
+
+
+def measure(tools, netsonde, quick):
+    own_places()
+    rows = []
+    for case in (receive_cap, random_loss, lambda *more: random_loss(*more, loss=0)):
+        rows.append(case(tools, netsonde, quick))
+        print(json.dumps({**rows[-1], "events": decided(rows[-1]["events"])}), file=sys.stderr)
+    return rows
