@@ -167,6 +167,7 @@ TEST_F(SocketOptionsTest, FindsThemInAnyOrder) {
 TEST_F(SocketOptionsTest, StaysInTheNamespaceThatItIsIn) {
   const Socket& client = pairs_[0].client;
   const opt_request request = asking_for(client, "cubic");
+  EXPECT_TRUE(visit(asking(client)));
   const Namespace other = Namespace::create();
   const Inside inside(other);
   auto elsewhere = walk_->visit(kSpace + 1, request);
