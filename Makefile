@@ -19,8 +19,10 @@ LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS   := -lbpf -lelf -lz -lzstd -lsqlite3 -lmnl -lfmt -lcares -lcurl -lssl -lcrypto -lncursesw -ltinfo \
             $(if $(HTTP3),-lngtcp2 -lngtcp2_crypto_gnutls -lnghttp3 -lgnutls)
 
-BPF_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
-SKELETON := $(BUILD)/netsonde.skel.h
+# What is loaded only to change connections is an object of its own.
+OPTIONS_BPF := $(BUILD)/bpf/socket_options.bpf.o
+BPF_OBJ  := $(filter-out $(OPTIONS_BPF),$(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c)))
+SKELETON := $(BUILD)/netsonde.skel.h $(BUILD)/socket_options.skel.h
 PAGE     := $(BUILD)/report_page.h
 PROFILES := $(BUILD)/tuning_profiles.h
 sources   = $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard $(1)))
@@ -60,9 +62,11 @@ $(BUILD)/netsonde.bpf.o: $(BUILD)/bpf/common.bpf.o $(BPF_OBJ)
 	$(call say,BPFLINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(SKELETON): $(BUILD)/netsonde.bpf.o
+$(BUILD)/netsonde.skel.h: $(BUILD)/netsonde.bpf.o
+$(BUILD)/socket_options.skel.h: $(OPTIONS_BPF)
+$(SKELETON):
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name netsonde_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $(basename $(basename $@)))_bpf > $@
 
 # What an HTML report carries with it.
 $(PAGE): scripts/embed.sh user/sinks/report/report.css user/sinks/report/report.js

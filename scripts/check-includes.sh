@@ -8,7 +8,7 @@ allowed() {
     bpf) echo 'bpf/' ;;
     user/base) echo 'user/base/' ;;
     user/model | user/model/diagnosis | user/model/recording) echo 'bpf/events.h user/base/ user/model/' ;;
-    user/capture) echo 'bpf/events.h user/base/ user/model/ user/capture/' ;;
+    user/capture) echo 'bpf/events.h bpf/socket_options.h user/base/ user/model/ user/capture/' ;;
     user/sinks | user/sinks/tui | user/sinks/export | user/sinks/report) echo 'user/base/ user/model/ user/sinks/' ;;
     tuner) echo 'user/base/ user/model/ tuner/' ;;
     probes) echo 'user/base/ user/model/ probes/' ;;

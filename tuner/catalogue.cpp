@@ -3,6 +3,7 @@
 #include <array>
 #include <functional>
 
+#include "tuner/catalogue_connection.h"
 #include "tuner/catalogue_core.h"
 #include "tuner/catalogue_other.h"
 #include "tuner/catalogue_tcp.h"
@@ -13,10 +14,13 @@ namespace netsonde {
 namespace {
 
 constexpr auto kTunables = [] {
-  std::array<Tunable, kCoreTunables.size() + kTcpTunables.size() + kOtherTunables.size()> all{};
+  std::array<Tunable, kCoreTunables.size() + kTcpTunables.size() + kOtherTunables.size() +
+                          kConnectionTunables.size()>
+      all{};
   auto next = std::ranges::copy(kCoreTunables, all.begin()).out;
   next = std::ranges::copy(kTcpTunables, next).out;
-  std::ranges::copy(kOtherTunables, next);
+  next = std::ranges::copy(kOtherTunables, next).out;
+  std::ranges::copy(kConnectionTunables, next);
   std::ranges::sort(all, {}, &Tunable::key);
   return all;
 }();
@@ -27,7 +31,9 @@ static_assert(std::ranges::adjacent_find(kTunables, std::greater_equal<>(), &Tun
 static_assert(std::ranges::all_of(kTunables,
                                   [](const Tunable& row) { return row.floor <= row.ceiling; }));
 static_assert(std::ranges::all_of(kTunables, [](const Tunable& row) {
-  return row.key.starts_with("net.") && !row.meaning.empty() && !row.risk.empty();
+  const bool is_of_connection = row.scope == ScopeKind::Connection;
+  return row.key.starts_with(is_of_connection ? "connection." : "net.") && !row.meaning.empty() &&
+         !row.risk.empty();
 }));
 
 }  // namespace

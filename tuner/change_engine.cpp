@@ -13,7 +13,11 @@ namespace {
 
 std::string name_of(const Proposal& proposal) {
   if (proposal.scope.kind == ScopeKind::Host) return proposal.key;
-  return fmt::format("{} ({})", proposal.key, to_text(proposal.scope));
+  return fmt::format("{} ({})", proposal.key, where_text(proposal));
+}
+
+bool is_of_connection(const Proposal& proposal) {
+  return proposal.scope.kind == ScopeKind::Connection;
 }
 
 ChangeSet set_of(const Plan& plan, std::uint64_t deadline_ns, const Instant& now) {
@@ -43,19 +47,20 @@ Result<> ChangeEngine::look_for_foreign(const Proposal& proposal, const std::str
                .text = fmt::format("it is {} now", printable(found))});
 }
 
-Result<> ChangeEngine::check(const Proposal& proposal, const Instant& now) {
+Result<bool> ChangeEngine::check(const Proposal& proposal, const Instant& now) {
   const std::string name = name_of(proposal);
   const auto found = TRY(settings_.read(proposal.scope, proposal.key));
+  if (!found && is_of_connection(proposal)) return false;
   if (!found) return Error(name + ": not available here");
   if (!TRY(settings_.can_be_written(proposal.scope, proposal.key)))
     return Error(name + ": not available here: it may only be read");
   TRY(look_for_foreign(proposal, *found, now));
-  if (ledger_.is_foreign(proposal.key, proposal.scope))
+  if (ledger_.is_foreign(proposal.key, proposal.scope, now.boot))
     return Error(
         fmt::format("{}: somebody else has set it since netsonde did, so it is left alone; "
                     "'netsonde tune hand-back {}' gives it back",
                     name, proposal.key));
-  if (*found == proposal.from) return {};
+  if (*found == proposal.from) return true;
   return Error(fmt::format("{} is {} now; the plan was made when it was {}: make a new one", name,
                            printable(*found), printable(proposal.from)));
 }
@@ -67,7 +72,10 @@ Result<std::uint64_t> ChangeEngine::begin(const Plan& plan, std::uint64_t deadli
     return Error(fmt::format("change set {} is {}: 'netsonde tune {}' first", open->number,
                              netsonde::name_of(open->state),
                              open->state == SetState::Stuck ? "recover" : "confirm' or 'rollback"));
-  for (const Proposal& proposal : plan.proposals) TRY(check(proposal, now));
+  std::size_t there = 0;
+  for (const Proposal& proposal : plan.proposals)
+    if (TRY(check(proposal, now))) ++there;
+  if (there == 0) return Error("every connection of the plan has closed meanwhile");
   ChangeSet set = set_of(plan, deadline_ns, now);
   set.number = ledger_.sets().size() + 1;
   const std::uint64_t number = set.number;
@@ -76,30 +84,43 @@ Result<std::uint64_t> ChangeEngine::begin(const Plan& plan, std::uint64_t deadli
   return number;
 }
 
-Result<std::string> ChangeEngine::put(const Proposal& proposal, const std::string& value) {
+Result<std::optional<std::string>> ChangeEngine::put(const Proposal& proposal,
+                                                     const std::string& value) {
   const Tunable* tunable = find_tunable(proposal.key);
   if (!tunable) return Error(printable(proposal.key) + " is not in the catalogue");
-  TRY(settings_.write(proposal.scope, *tunable, value));
-  const auto found = TRY(settings_.read(proposal.scope, proposal.key));
-  if (!found) return Error(name_of(proposal) + ": not available any more");
-  return *found;
+  Result<> written = settings_.write(proposal.scope, *tunable, value);
+  auto found = settings_.read(proposal.scope, proposal.key);
+  const bool is_gone = found && !found.value();
+  if (!written && !is_gone) return std::move(written).error();
+  return found;
+}
+
+Result<> ChangeEngine::note_gone(std::uint64_t set, std::size_t change, const Instant& now) {
+  return note({.kind = RecordKind::Ended,
+               .set = set,
+               .time_ns = now.time_ns,
+               .change = change,
+               .state = ChangeState::Vanished});
 }
 
 Result<> ChangeEngine::write_one(std::uint64_t set, std::size_t change, const Instant& now) {
   const Proposal proposal = ledger_.sets()[set - 1].changes[change].proposal;
   const auto there = TRY(settings_.read(proposal.scope, proposal.key));
+  if (!there && is_of_connection(proposal)) return note_gone(set, change, now);
   if (there != proposal.from)
     return Error(fmt::format("{}: somebody else has set it to {} meanwhile", name_of(proposal),
                              there ? printable(*there) : "nothing"));
   TRY(note({.kind = RecordKind::Writing, .set = set, .time_ns = now.time_ns, .change = change}));
-  const std::string found = TRY(put(proposal, proposal.to));
+  const auto found = TRY(put(proposal, proposal.to));
+  if (!found && is_of_connection(proposal)) return note_gone(set, change, now);
+  if (!found) return Error(name_of(proposal) + ": not available any more");
   TRY(note({.kind = RecordKind::Written,
             .set = set,
             .time_ns = now.time_ns,
             .change = change,
-            .text = found}));
-  if (found == proposal.to) return {};
-  return Error(fmt::format("{}: the kernel made {} of {}", name_of(proposal), printable(found),
+            .text = *found}));
+  if (*found == proposal.to) return {};
+  return Error(fmt::format("{}: the kernel made {} of {}", name_of(proposal), printable(*found),
                            printable(proposal.to)));
 }
 
@@ -133,9 +154,10 @@ Result<> ChangeEngine::switch_to(std::uint64_t set, bool in_force) {
           fmt::format("{}: somebody else has set it to {}", name_of(proposal), printable(*there)));
     const std::string& wanted = in_force ? proposal.to : proposal.from;
     if (*there == wanted) continue;
-    const std::string found = TRY(put(proposal, wanted));
-    if (found != wanted)
-      return Error(fmt::format("{}: the kernel made {} of {}", name_of(proposal), printable(found),
+    const auto found = TRY(put(proposal, wanted));
+    if (!found) return Error(name_of(proposal) + ": not available any more");
+    if (*found != wanted)
+      return Error(fmt::format("{}: the kernel made {} of {}", name_of(proposal), printable(*found),
                                printable(wanted)));
   }
   return {};
@@ -179,7 +201,7 @@ bool is_ours(const Change& change, const std::string& found) {
 
 }  // namespace
 
-ChangeEngine::End ChangeEngine::undo(const Change& change) {
+ChangeEngine::End ChangeEngine::undo(const Change& change, const std::string& boot) {
   const Proposal& proposal = change.proposal;
   const auto stuck = [](const Error& error) {
     return End{.state = ChangeState::Stuck, .problem = error.message()};
@@ -189,13 +211,14 @@ ChangeEngine::End ChangeEngine::undo(const Change& change) {
   if (!found.value()) return {.state = ChangeState::Vanished};
   const std::string& value = *found.value();
   if (value == proposal.from) return {};
-  if (!is_ours(change, value) || ledger_.is_foreign(proposal.key, proposal.scope))
+  if (!is_ours(change, value) || ledger_.is_foreign(proposal.key, proposal.scope, boot))
     return {.state = ChangeState::Foreign,
             .problem = fmt::format("it is {} now", printable(value))};
   const auto there = put(proposal, proposal.from);
   if (!there) return stuck(there.error());
-  if (there.value() == proposal.from) return {};
-  return stuck(Error("the kernel made " + printable(there.value()) + " of it"));
+  if (!there.value()) return {.state = ChangeState::Vanished};
+  if (*there.value() == proposal.from) return {};
+  return stuck(Error("the kernel made " + printable(*there.value()) + " of it"));
 }
 
 Result<> ChangeEngine::roll_back(std::uint64_t set, const std::string& why, const Instant& now) {
@@ -211,7 +234,7 @@ Result<> ChangeEngine::roll_back(std::uint64_t set, const std::string& why, cons
   for (std::size_t i = changes.size(); i-- > 0;) {
     if (changes[i].state >= ChangeState::Restored && changes[i].state != ChangeState::Stuck)
       continue;
-    const End end = undo(changes[i]);
+    const End end = undo(changes[i], now.boot);
     keep({.kind = RecordKind::Ended,
           .set = set,
           .time_ns = now.time_ns,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ class ChangeEngine {
   static Ledger remembered(const ChangeSet& begun);
 
   // Begins a set: fails, with nothing written anywhere, when another one has not ended, when a
-  // value is not what the plan says, or when a setting is not ours to change.
+  // value is not what the plan says, or when a setting is not ours to change. Connections come and
+  // go: that one has closed meanwhile is no failure, unless all have.
   Result<std::uint64_t> begin(const Plan& plan, std::uint64_t deadline_ns, const Instant& now);
   // Writes, and reads back; where that does not hold, or somebody else was there meanwhile, or
   // when it may no longer go on, undoes the set and fails.
@@ -58,7 +60,8 @@ class ChangeEngine {
   Result<bool> hand_back(const std::string& key, const Instant& now);
 
  private:
-  Result<> check(const Proposal& proposal, const Instant& now);
+  // False: it is of a connection that has closed.
+  Result<bool> check(const Proposal& proposal, const Instant& now);
   Result<> look_for_foreign(const Proposal& proposal, const std::string& found, const Instant& now);
   Result<> note(Record record);
   Result<> write_all(std::uint64_t set, const Instant& now,
@@ -68,8 +71,10 @@ class ChangeEngine {
     ChangeState state = ChangeState::Restored;
     std::string problem{};
   };
-  End undo(const Change& change);
-  Result<std::string> put(const Proposal& proposal, const std::string& value);
+  End undo(const Change& change, const std::string& boot);
+  // What is there afterwards; absent: the setting has gone meanwhile.
+  Result<std::optional<std::string>> put(const Proposal& proposal, const std::string& value);
+  Result<> note_gone(std::uint64_t set, std::size_t change, const Instant& now);
 
   Settings& settings_;
   Ledger& ledger_;

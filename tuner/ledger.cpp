@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "user/base/text.h"
 
@@ -90,8 +91,9 @@ Result<> Ledger::take_change(const Record& record, ChangeSet& set) {
 }
 
 void Ledger::set_foreign(const Proposal& proposal) {
-  if (!is_foreign(proposal.key, proposal.scope))
-    foreign_.push_back({.key = proposal.key, .scope = proposal.scope});
+  ForeignKey foreign{.key = proposal.key, .scope = proposal.scope};
+  if (std::ranges::find(foreign_, foreign) == foreign_.end())
+    foreign_.push_back(std::move(foreign));
 }
 
 Result<> Ledger::take_end(const Record& record, ChangeSet& set) {
@@ -142,8 +144,18 @@ const ChangeSet* Ledger::unfinished() const {
   return open == sets_.end() ? nullptr : &*open;
 }
 
-bool Ledger::is_foreign(const std::string& key, const ChangeScope& scope) const {
-  return std::ranges::find(foreign_, ForeignKey{.key = key, .scope = scope}) != foreign_.end();
+bool Ledger::is_foreign(const std::string& key, const ChangeScope& scope,
+                        const std::string& boot) const {
+  const ForeignKey foreign{.key = key, .scope = scope};
+  if (std::ranges::find(foreign_, foreign) == foreign_.end()) return false;
+  const auto is_it = [&](const Change& change) {
+    return change.state == ChangeState::Foreign && change.proposal.key == key &&
+           change.proposal.scope == scope;
+  };
+  return scope.kind != ScopeKind::Connection ||
+         std::ranges::any_of(sets_, [&](const ChangeSet& set) {
+           return set.boot == boot && std::ranges::any_of(set.changes, is_it);
+         });
 }
 
 std::optional<Ledger::Place> Ledger::confirmed(const std::string& key, const ChangeScope& scope,
@@ -166,6 +178,11 @@ std::vector<std::string> by_hand(const ChangeSet& set) {
   for (const Change& change : set.changes) {
     if (change.state != ChangeState::Stuck) continue;
     const Proposal& proposal = change.proposal;
+    if (proposal.scope.kind == ScopeKind::Connection) {
+      lines.push_back(fmt::format("{}: was {}; it ends with the {}", proposal.key,
+                                  printable(proposal.from), where_text(proposal)));
+      continue;
+    }
     lines.push_back(fmt::format("{}sysctl -w {}='{}'", entering(proposal.scope), proposal.key,
                                 printable(proposal.from)));
   }

@@ -28,7 +28,8 @@ class Ledger {
   const ChangeSet* find(std::uint64_t number) const;
   // The newest whose end is open; nullptr: none.
   const ChangeSet* unfinished() const;
-  bool is_foreign(const std::string& key, const ChangeScope& scope) const;
+  // In this run of the kernel: the next one gives the cookies of connections to others.
+  bool is_foreign(const std::string& key, const ChangeScope& scope, const std::string& boot) const;
   const std::vector<ForeignKey>& foreign() const { return foreign_; }
   struct Place {
     std::uint64_t set = 0;
@@ -50,7 +51,8 @@ class Ledger {
   std::size_t length_ = 0;
 };
 
-// The lines that undo by hand what could not be undone: "sysctl -w net.core.somaxconn='4096'".
+// The lines that undo by hand what could not be undone: "sysctl -w net.core.somaxconn='4096'". Of a
+// connection there is none: the line says what was there.
 std::vector<std::string> by_hand(const ChangeSet& set);
 
 }  // namespace netsonde

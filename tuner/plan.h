@@ -41,6 +41,10 @@ struct Proposal {
   std::string verify{};  // how that will be seen
 };
 
+// Where it holds: as to_text() has it, but a connection by its ends, as far as the evidence tells
+// them: "connection 10.0.0.1:4000 > 10.0.0.2:443 (curl/1234) in netns 4026531840".
+std::string where_text(const Proposal& proposal);
+
 // What was looked at and is not proposed.
 struct Considered {
   std::string key{};

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
+#include <system_error>
 
 #include "tuner/tunable.h"
 #include "user/base/json_members.h"
@@ -28,6 +30,24 @@ Result<std::vector<Evidence>> evidence_list(const Json& json) {
 bool is_inode(std::string_view name) {
   return !name.empty() && name.size() <= kLongestName && name[0] != '0' &&
          std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// Of a socket: decimal, as the kernel counts them.
+bool is_cookie(std::string_view name) {
+  std::uint64_t cookie = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), cookie);
+  return error == std::errc() && cookie != 0 && fmt::to_string(cookie) == name;
+}
+
+bool is_name(ScopeKind kind, std::string_view name) {
+  if (kind == ScopeKind::Namespace) return is_inode(name);
+  if (kind == ScopeKind::Connection) return is_cookie(name);
+  return !name.empty() && name.size() <= kLongestName;
+}
+
+std::string text_of(const Proposal& proposal, std::string_view field) {
+  const auto found = std::ranges::find(proposal.evidence, field, &Evidence::field);
+  return found == proposal.evidence.end() ? "" : human(*found);
 }
 
 Result<> check(const Proposal& proposal) {
@@ -79,6 +99,15 @@ std::string to_text(const ChangeScope& scope) {
   return text;
 }
 
+std::string where_text(const Proposal& proposal) {
+  const std::string local = text_of(proposal, "local"), remote = text_of(proposal, "remote");
+  const ChangeScope& scope = proposal.scope;
+  if (scope.kind != ScopeKind::Connection || local.empty() || remote.empty()) return to_text(scope);
+  const std::string process = text_of(proposal, "process");
+  return fmt::format("connection {} > {}{} in netns {}", local, remote,
+                     process.empty() ? "" : " (" + process + ")", scope.netns);
+}
+
 bool is_within(const ChangeScope& scope, const ChangeScope& space) {
   if (scope.kind == ScopeKind::Host || scope.cookie != space.cookie) return false;
   return scope.kind == ScopeKind::Namespace ? scope.name == space.name
@@ -103,12 +132,10 @@ Result<ChangeScope> scope_from(const Json& json) {
     return Error("a scope of the host has no name");
   }
   scope.cookie = TRY(integer_member<std::uint64_t>(json, "cookie"));
-  if (scope.kind == ScopeKind::Namespace) {
-    if (is_inode(scope.name)) return scope;
-    return Error("'" + printable(scope.name) + "' is no namespace");
-  }
-  if (scope.name.empty() || scope.name.size() > kLongestName)
-    return Error("'" + printable(scope.name) + "' is no " + kind);
+  const bool is_namespace = scope.kind == ScopeKind::Namespace;
+  if (!is_name(scope.kind, scope.name))
+    return Error("'" + printable(scope.name) + "' is no " + (is_namespace ? "namespace" : kind));
+  if (is_namespace) return scope;
   scope.netns = TRY(integer_member<std::uint64_t>(json, "netns"));
   return scope;
 }

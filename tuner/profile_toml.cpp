@@ -154,7 +154,10 @@ Result<std::string> checked_value(const toml::table& table, const Tunable& tunab
 
 Result<const Tunable*> tunable_of(const toml::table& table) {
   const std::string key = TRY(text_at(table, "key"));
-  if (const Tunable* tunable = find_tunable(key)) return tunable;
+  const Tunable* tunable = find_tunable(key);
+  if (tunable && tunable->scope == ScopeKind::Connection)
+    return at(*table.get("key"), key + " is of single connections: netsonde tune connection");
+  if (tunable) return tunable;
   return at(*table.get("key"),
             printable(key) + " is not in the catalogue (netsonde tune list --all)");
 }

@@ -80,6 +80,7 @@ enum class TuneAction : std::uint8_t {
   Experiment,
   Auto,
   Apply,
+  Connection,
   Confirm,
   Rollback,
   Recover,
@@ -103,6 +104,9 @@ struct TuneOptions {
   Nanos confirm_within = std::chrono::seconds(60);
   bool yes = false, wait = false;
   std::optional<std::uint64_t> to;  // rollback
+  // connection
+  std::string where, congestion;
+  std::uint64_t max_pacing_rate = 0, window_clamp = 0;  // bytes/s, bytes; 0: stays
   // experiment
   std::string metric, load, probe;
   std::optional<std::size_t> blocks;

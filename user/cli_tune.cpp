@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/cli_tune.h"
 
+#include "tuner/catalogue_connection.h"
 #include "user/cli_values.h"
 #include "user/model/inference.h"
 
@@ -22,6 +23,24 @@ CLI::Validator number_into(Number& target, std::uint64_t low, std::uint64_t high
         return {};
       },
       "NUMBER");
+}
+
+// Within the bounds of the setting.
+CLI::Validator bytes_of(std::string_view key, std::uint64_t& target) {
+  const Tunable& tunable = *find_tunable(key);
+  return bytes_into(target, static_cast<std::uint64_t>(tunable.floor),
+                    static_cast<std::uint64_t>(tunable.ceiling));
+}
+
+CLI::Validator rate_into(std::uint64_t& target) {
+  const CLI::Validator bytes = bytes_of(kConnectionPacing, target);
+  return CLI::Validator(
+      [&target, bytes](std::string& text) -> std::string {
+        if (text != "unlimited") return bytes(text);
+        target = kUnlimitedPacing;
+        return {};
+      },
+      "RATE");
 }
 
 }  // namespace
@@ -87,7 +106,13 @@ void TuneArguments::add_apply(CLI::App* tune, Options& options) {
       ->option_text("NAME");
   apply->add_option("--set", wanted.set, "Instead of a plan: this value; several are allowed")
       ->option_text("KEY=VALUE ...");
-  apply
+  add_confirm_within(apply, wanted);
+  apply->add_flag("--yes", wanted.yes, "Do not ask");
+  apply->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");
+}
+
+void TuneArguments::add_confirm_within(CLI::App* command, TuneOptions& wanted) {
+  command
       ->add_option("--confirm-within", text(),
                    "Undo unless 'netsonde tune confirm' comes before (60s)")
       ->option_text("TIME")
@@ -97,8 +122,31 @@ void TuneArguments::add_apply(CLI::App* tune, Options& options) {
                                ? "more than 30 days is no deadline"
                                : "");
       });
-  apply->add_flag("--yes", wanted.yes, "Do not ask");
-  apply->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");
+}
+
+void TuneArguments::add_connection(CLI::App* tune, Options& options) {
+  TuneOptions& wanted = options.tune;
+  CLI::App* connection =
+      action(tune, "connection", "Change live connections; undone at a deadline unless confirmed",
+             TuneAction::Connection, options);
+  connection->add_option("--where", wanted.where, "Those that this expression accepts")
+      ->option_text("EXPR")
+      ->required();
+  connection->add_option("--congestion", wanted.congestion, "Their congestion control")
+      ->option_text("NAME");
+  connection
+      ->add_option("--max-pacing-rate", text(), "The most that each sends in a second; 'unlimited'")
+      ->option_text("SIZE")
+      ->check(rate_into(wanted.max_pacing_rate));
+  connection->add_option("--window-clamp", text(), "The largest window that each advertises")
+      ->option_text("SIZE")
+      ->check(bytes_of(kConnectionClamp, wanted.window_clamp));
+  add_confirm_within(connection, wanted);
+  CLI::Option* yes = connection->add_flag("--yes", wanted.yes, "Do not ask");
+  CLI::Option* wait =
+      connection->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");
+  connection->add_flag("--json", options.json, "Change nothing: the plan as JSON, for tune apply")
+      ->excludes(yes, wait);
 }
 
 void TuneArguments::add_trial(CLI::App* command, TuneOptions& wanted, const std::string& blocks,
@@ -207,6 +255,7 @@ void TuneArguments::add(CLI::App* tune, Options& options) {
   add_plan(tune, options);
   add_profiles(tune, options);
   add_apply(tune, options);
+  add_connection(tune, options);
   add_experiment(tune, options);
   add_auto(tune, options);
   add_undoing(tune, options);

@@ -21,6 +21,8 @@ class TuneArguments {
   void add_plan(CLI::App* tune, Options& options);
   void add_profiles(CLI::App* tune, Options& options);
   void add_apply(CLI::App* tune, Options& options);
+  void add_connection(CLI::App* tune, Options& options);
+  void add_confirm_within(CLI::App* command, TuneOptions& wanted);
   void add_experiment(CLI::App* tune, Options& options);
   void add_auto(CLI::App* tune, Options& options);
   void add_trial(CLI::App* command, TuneOptions& wanted, const std::string& blocks,

@@ -19,7 +19,7 @@ _netsonde() {
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         if [ "$command" = tune ]; then
-            case $word in list | plan | apply | confirm | rollback | status | log | report | persist | unpersist | recover | hand-back | profile | experiment)
+            case $word in list | plan | apply | connection | confirm | rollback | status | log | report | persist | unpersist | recover | hand-back | profile | experiment)
                 command="tune $word"; break ;; esac
         fi
         case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | test | experiment | doctor | fields)
@@ -40,6 +40,7 @@ _netsonde() {
         --method) choice='GET HEAD PUT POST DELETE OPTIONS' ;;
         --accept-encoding) choice='gzip br zstd' ;;
         --congestion) choice=$(cat /proc/sys/net/ipv4/tcp_available_congestion_control 2>/dev/null) ;;
+        --max-pacing-rate) choice='unlimited' ;;
         --goal) choice='balanced throughput latency' ;;
         --profile) choice=$(netsonde tune profile list 2>/dev/null | awk '{ print $1 }') ;;
         --metric)
@@ -52,7 +53,7 @@ _netsonde() {
             --since | --until | --at | --keep | --max-size | --server | --timeout | \
             --parallel | --per-host | --pool | --retries | --backoff | --breaker | --dns-cache | --dns-timeout | --connect-timeout | \
             --tls-timeout | --response-timeout | --max-body | --header | --send | --redirects | --receive-buffer | --dscp | --expect | \
-            --requests | --bytes | --concurrency | --rate | --upload-url | --confirm-within | --to | --load | --probe | --blocks | --period | --wash-out | --seed) return ;;
+            --requests | --bytes | --concurrency | --rate | --upload-url | --confirm-within | --where | --window-clamp | --to | --load | --probe | --blocks | --period | --wash-out | --seed) return ;;
         *)
             case $command in
                 '') choice='top connections trace explain monitor report record snapshot export dns probe test experiment tune doctor fields --config --version --help' ;;
@@ -77,12 +78,14 @@ _netsonde() {
                 experiment)
                     choice='--compare --blocks --units --seed --requests --batch --values --server --method --header --send --ca --insecure
                         --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --json --help' ;;
-                tune) choice='list plan apply confirm rollback status log report persist unpersist recover hand-back profile experiment --help' ;;
+                tune) choice='list plan apply connection confirm rollback status log report persist unpersist recover hand-back profile experiment --help' ;;
                 'tune list') choice="--all --json --help $(_netsonde_settings)" ;;
                 'tune plan') choice='--duration --from --profile --goal --only --except --output --force --json --help' ;;
                 'tune apply')
                     compopt -o default
                     choice='--profile --set --confirm-within --yes --wait --help' ;;
+                'tune connection')
+                    choice='--where --congestion --max-pacing-rate --window-clamp --confirm-within --yes --wait --json --help' ;;
                 'tune experiment')
                     choice='--set --metric --load --probe --blocks --period --wash-out --seed --keep --yes --json --help' ;;
                 'tune rollback') choice='--to --help' ;;

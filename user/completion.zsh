@@ -20,7 +20,7 @@ _netsonde_tune() {
   _arguments -C $help '1:command:->command' '*::option:->option'
   case $state in
     command)
-      _values command 'list[the settings and their values]' 'plan[what would help]' 'apply[change settings]' \
+      _values command 'list[the settings and their values]' 'plan[what would help]' 'apply[change settings]' 'connection[change live connections]' \
         'confirm[what was applied stays]' 'rollback[undo]' 'status[what is in force]' 'log[what was ever changed]' 'report[the same on one page]' \
         'persist[also after the next boot]' 'unpersist[not any more]' 'recover[undo what was interrupted]' \
         'hand-back[what others set may be changed again]' 'profile[named sets of values]' 'experiment[by turns, measured]' ;;
@@ -33,6 +33,9 @@ _netsonde_tune() {
           '--force[replace the file]' '--json[JSON instead of text]' ;;
         apply) _arguments $help '--profile[by profile]:name:' '*--set[this value]:setting:' '--confirm-within[else undo]:time (60s):' \
           '--yes[do not ask]' '--wait[end with the outcome]' '1:plan:_files' ;;
+        connection) _arguments $help '--where[those that it accepts]:expression:' '--congestion[congestion control]:name:(reno cubic bbr)' \
+          '--max-pacing-rate[the most that each sends]:bytes in a second:(unlimited)' '--window-clamp[the largest window]:bytes:' \
+          '--confirm-within[else undo]:time (60s):' '--yes[do not ask]' '--wait[end with the outcome]' '--json[the plan, nothing else]' ;;
         rollback) _arguments $help '--to[undo all after this set]:set:' ;;
         status | log) _arguments $help '--json[JSON instead of text]' ;;
         report) _arguments $help '(-o --output)'{-o,--output}'[into this file]:file (.html .md .json .txt):_files' '--force[replace the file]' \

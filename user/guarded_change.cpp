@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <syslog.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "tuner/guard.h"
@@ -36,6 +37,11 @@ Result<bool> roll_back_from_memory(const ChangeSet& begun, const std::string& wh
   TRY(engine.roll_back(1, why, now));
   log_rollback(begun.number, ledger.sets()[0], why, ", without the journal");
   return ledger.sets()[0].state != SetState::Stuck;
+}
+
+std::size_t gone_of(const ChangeSet& set) {
+  return static_cast<std::size_t>(
+      std::ranges::count(set.changes, ChangeState::Vanished, &Change::state));
 }
 
 Result<bool> roll_back_as_guard(const ChangeSet& begun, const std::string& why) {
@@ -109,7 +115,8 @@ Result<Applied> apply(const Plan& plan, Nanos deadline_after) {
     TRY(host->engine().roll_back(number, still.error().message(), now));
     return std::move(still).error();
   }
-  return Applied{.set = number, .begun_ns = begun.time_ns};
+  return Applied{
+      .set = number, .begun_ns = begun.time_ns, .gone = gone_of(*host->ledger().find(number))};
 }
 
 }  // namespace netsonde

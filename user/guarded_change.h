@@ -26,6 +26,7 @@ class Undisturbed {
 struct Applied {
   std::uint64_t set = 0;
   std::int64_t begun_ns = 0;  // when it began
+  std::size_t gone = 0;       // changes of connections that had closed by then
 };
 // Writes the plan, behind a guard. deadline_after 0: none, but the guard is bound to this process.
 Result<Applied> apply(const Plan& plan, Nanos deadline_after);

@@ -13,6 +13,7 @@
 #include "user/base/text.h"
 #include "user/tune_apply.h"
 #include "user/tune_auto.h"
+#include "user/tune_connection.h"
 #include "user/tune_experiment.h"
 #include "user/tune_output.h"
 #include "user/tune_plan.h"
@@ -47,6 +48,9 @@ class Lister {
       : host_(host), boot_(std::move(boot)), ledger_(known_changes()) {}
 
   ListedSetting look(const Tunable& tunable) {
+    if (tunable.scope == ScopeKind::Connection)
+      return {.tunable = &tunable,
+              .why_not = "each connection has its own: netsonde tune connection"};
     const ChangeScope scope = host_.scope_of(tunable);
     ListedSetting setting{.tunable = &tunable, .at_boot = at_boot_.find(tunable.key)};
     const auto value = host_.settings().read(scope, tunable.key);
@@ -119,8 +123,9 @@ const ChangeSet* set_that_counts(const Ledger& ledger, const Instant& now) {
 }
 
 TuneStatus status_of(const Ledger& ledger, const Instant& now) {
-  TuneStatus status{
-      .state = "none", .set = set_that_counts(ledger, now), .left_alone = &ledger.foreign()};
+  TuneStatus status{.state = "none", .set = set_that_counts(ledger, now)};
+  for (const ForeignKey& one : ledger.foreign())
+    if (ledger.is_foreign(one.key, one.scope, now.boot)) status.left_alone.push_back(one);
   for (const ChangeSet& set : ledger.sets())
     for (const Change& change : set.changes)
       if (set.boot == now.boot && is_in_force(set, change))
@@ -134,6 +139,16 @@ TuneStatus status_of(const Ledger& ledger, const Instant& now) {
   return status;
 }
 
+// Nobody else needs to be spared where the connection is gone.
+Result<> forget_closed(std::vector<ForeignKey>& left_alone, SettingsOfHost& host) {
+  std::vector<ForeignKey> there;
+  for (ForeignKey& one : left_alone)
+    if (one.scope.kind != ScopeKind::Connection || TRY(host.settings().read(one.scope, one.key)))
+      there.push_back(std::move(one));
+  left_alone = std::move(there);
+  return {};
+}
+
 Result<int> print_status(const Options& options) {
   const Ledger ledger = TRY(Journal::look(kTunerDirectory));
   TuneStatus status = status_of(ledger, TRY(instant_now()));
@@ -142,6 +157,7 @@ Result<int> print_status(const Options& options) {
     const Proposal& proposal = one.change->proposal;
     one.now = TRY(host->settings().read(proposal.scope, proposal.key));
   }
+  TRY(forget_closed(status.left_alone, *host));
   fmt::print("{}", options.json ? to_line(to_json(status)) + "\n" : status_text(status));
   return 0;
 }
@@ -175,6 +191,8 @@ class Persisting {
     const Ledger ledger = TRY(Journal::look(kTunerDirectory));
     for (const ChangeSet& set : ledger.sets())
       for (const Change& change : set.changes) take(set, change);
+    if (of_connections_)
+      fmt::print(stderr, "netsonde: what was changed of connections ends with them: left out\n");
     std::vector<Persisted> all;
     for (auto& [key, one] : settings_)
       if (TRY(is_allowed(one))) all.push_back(std::move(one));
@@ -184,6 +202,10 @@ class Persisting {
  private:
   void take(const ChangeSet& set, const Change& change) {
     const std::string& key = change.proposal.key;
+    if (change.proposal.scope.kind == ScopeKind::Connection) {
+      of_connections_ += is_in_force(set, change) && set.boot == now_.boot;
+      return;
+    }
     if (change.proposal.scope != host_.scope_of(*find_tunable(key))) return;
     if (!is_in_force(set, change) || set.state == SetState::Pending)
       settings_.erase(key);
@@ -192,7 +214,7 @@ class Persisting {
   }
   Result<bool> is_allowed(const Persisted& one) {
     const Tunable* tunable = find_tunable(one.key);
-    if (!tunable || !check_value(*tunable, one.value)) {
+    if (!tunable || tunable->scope == ScopeKind::Connection || !check_value(*tunable, one.value)) {
       fmt::print(stderr, "netsonde: {} = {} is none of ours: left out\n", printable(one.key),
                  printable(one.value));
       return false;
@@ -207,6 +229,7 @@ class Persisting {
   SettingsOfHost& host_;
   Instant now_;
   std::map<std::string, Persisted> settings_;
+  std::size_t of_connections_ = 0;  // changes
 };
 
 // Whether the files of sysctl.d are read for the network namespace that we are in.
@@ -265,6 +288,7 @@ Result<int> run_tune(const Options& options) {
     case TuneAction::Experiment: return run_tune_experiment(options);
     case TuneAction::Auto: return run_tune_auto(options);
     case TuneAction::Apply: return apply_plan(options);
+    case TuneAction::Connection: return change_connections(options);
     case TuneAction::Confirm: return confirm_changes();
     case TuneAction::Rollback: return roll_back_changes(options);
     case TuneAction::Recover: return recover_changes();

@@ -44,6 +44,8 @@ Result<Proposal> proposal_of(const std::string& wanted, SettingsOfHost& host) {
   const Tunable* tunable = find_tunable(key);
   if (!tunable)
     return Error(printable(key) + " is not in the catalogue (netsonde tune list --all)");
+  if (tunable->scope == ScopeKind::Connection)
+    return Error(key + " is of single connections: netsonde tune connection --where FILTER ...");
   const std::string value = normal_value(wanted.substr(equals + 1));
   TRY(check_value(*tunable, value));
   const ChangeScope scope = host.scope_of(*tunable);
@@ -162,21 +164,27 @@ Result<bool> is_wanted(const Plan& plan, const Options& options) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-Result<int> apply_plan(const Options& options) {
-  TRY(undo_interrupted());
-  auto settings = TRY(SettingsOfHost::open());
-  const Plan plan = TRY(plan_of(options, *settings));
+Result<int> apply_if_wanted(const Plan& plan, const Options& options) {
   if (plan.proposals.empty()) {
     fmt::print("nothing to change\n");
     return 0;
   }
   if (!TRY(is_wanted(plan, options))) return 1;
   const Applied applied = TRY(apply(plan, options.tune.confirm_within));
+  if (applied.gone)
+    fmt::print(stderr, "netsonde: {} of {} changes are of connections that have closed meanwhile\n",
+               applied.gone, plan.proposals.size());
   fmt::print(
       "{}change set {} is applied; it is rolled back in {} unless you run: netsonde tune confirm\n",
       changes_text(plan.proposals), applied.set, short_duration(options.tune.confirm_within));
   (void)std::fflush(stdout);
   return options.tune.wait ? wait_for_outcome(applied.set, applied.begun_ns) : Result<int>(0);
+}
+
+Result<int> apply_plan(const Options& options) {
+  TRY(undo_interrupted());
+  auto settings = TRY(SettingsOfHost::open());
+  return apply_if_wanted(TRY(plan_of(options, *settings)), options);
 }
 
 Result<int> confirm_changes() {
@@ -192,7 +200,9 @@ Result<int> confirm_changes() {
   const ChangeSet& set = *host->ledger().find(number);
   std::string left;
   for (const Change& change : set.changes)
-    if (change.state != ChangeState::Written)
+    if (change.state == ChangeState::Vanished)
+      left += fmt::format("{} ({}): is gone\n", change.proposal.key, where_text(change.proposal));
+    else if (change.state != ChangeState::Written)
       left +=
           fmt::format("{}: {}: left as it is\n", change.proposal.key, printable(change.problem));
   fmt::print("{}", left);

@@ -21,6 +21,8 @@ Result<int> hand_back_keys(const Options& options);
 
 // "KEY=VALUE ..." as sysctl(8) takes them; what is so already is left out.
 Result<Plan> plan_of_values(const std::vector<std::string>& wanted, SettingsOfHost& host);
+// Asks, unless told not to, applies it behind a guard and says so; waits if wanted.
+Result<int> apply_if_wanted(const Plan& plan, const Options& options);
 // Whether the user, who is asked unless --yes was given, wants it.
 Result<bool> is_wanted(const Plan& plan, const Options& options);
 

@@ -71,8 +71,7 @@ std::string effect_note(const Change& change) {
 }
 
 std::string scope_note(const Proposal& proposal) {
-  return proposal.scope.kind == ScopeKind::Host ? ""
-                                                : fmt::format(" ({})", to_text(proposal.scope));
+  return proposal.scope.kind == ScopeKind::Host ? "" : fmt::format(" ({})", where_text(proposal));
 }
 
 // A name, and what there is to say, on as many lines as it takes.
@@ -191,7 +190,7 @@ Json to_json(const TuneStatus& status) {
     changes.push_back(log_json(*one.set, *one.change));
     changes.back()["value_now"] = one.now ? Json(*one.now) : Json();
   }
-  for (const ForeignKey& one : *status.left_alone)
+  for (const ForeignKey& one : status.left_alone)
     left_alone.push_back(object_of({{"key", one.key}, {"scope", to_json(one.scope)}}));
   const bool pending = status.seconds_left.has_value();
   return object_of({{"schema", 1},
@@ -222,8 +221,10 @@ std::string status_text(const TuneStatus& status) {
     text += one.now ? fmt::format(", but somebody else has set it to {}\n", printable(*one.now))
                     : ", but that is gone\n";
   }
-  for (const ForeignKey& one : *status.left_alone)
-    text += fmt::format("  {} is left alone: somebody else has set it\n", one.key);
+  for (const ForeignKey& one : status.left_alone)
+    text +=
+        fmt::format("  {}{} is left alone: somebody else has set it\n", one.key,
+                    one.scope.kind == ScopeKind::Connection ? " (" + to_text(one.scope) + ")" : "");
   if (status.set && status.set->state == SetState::Stuck) text += undone_text(*status.set);
   return text;
 }

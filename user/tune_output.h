@@ -47,7 +47,7 @@ struct TuneStatus {
   std::vector<ChangeInForce> changes{};
   std::optional<std::int64_t> seconds_left{};
   std::int64_t deadline_time_ns = 0;  // since the epoch
-  const std::vector<ForeignKey>* left_alone = nullptr;
+  std::vector<ForeignKey> left_alone{};
 };
 Json to_json(const TuneStatus& status);
 std::string status_text(const TuneStatus& status);

@@ -58,7 +58,7 @@ Result<> leave_alone(Plan& plan) {
   if (geteuid() != 0) return {};  // nobody else can read the journal
   const Ledger ledger = TRY(Journal::look(kTunerDirectory));
   std::erase_if(plan.proposals, [&](const Proposal& proposal) {
-    const bool foreign = ledger.is_foreign(proposal.key, proposal.scope);
+    const bool foreign = ledger.is_foreign(proposal.key, proposal.scope, plan.boot);
     if (foreign)
       plan.considered.push_back(
           {.key = proposal.key,

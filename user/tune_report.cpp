@@ -29,31 +29,31 @@ Column percent(std::string_view id, std::string_view title, std::string_view hel
 }
 
 ReportTable empty_table() {
-  return {
-      .id = "changes",
-      .title = "Changes",
-      .note =
-          "What an effect improved, in percent of what was there before, with its interval "
-          "of 95%; negative: it became worse. Without one nobody measured it.",
-      .columns = {{.id = "set",
-                   .title = "Set",
-                   .help = "Its number.",
-                   .unit = Unit::Count,
-                   .reach = kEverywhere},
-                  text("time", "Time", "When it was written.", Column::Reach::Page),
-                  text("key", "Setting", "Its key."),
-                  text("scope", "Where", "The host, or a network namespace.", Column::Reach::Data),
-                  text("before", "Before", "What was there."),
-                  text("after", "After", "What was written."),
-                  text("read_back", "Read back", "After writing.", Column::Reach::Data),
-                  text("why", "Why", "The finding and its figures, a profile, or asked for.",
-                       Column::Reach::Page),
-                  text("metric", "Metric", "Of the effect."),
-                  percent("improved_percent", "Improved", "By the metric."),
-                  percent("improved_low_percent", "at least", "The interval's worse end."),
-                  percent("improved_high_percent", "at most", "The interval's better end."),
-                  text("verdict", "Verdict", "Of the experiment.", Column::Reach::Page),
-                  text("outcome", "Outcome", "What became of it.")}};
+  return {.id = "changes",
+          .title = "Changes",
+          .note =
+              "What an effect improved, in percent of what was there before, with its interval "
+              "of 95%; negative: it became worse. Without one nobody measured it.",
+          .columns = {{.id = "set",
+                       .title = "Set",
+                       .help = "Its number.",
+                       .unit = Unit::Count,
+                       .reach = kEverywhere},
+                      text("time", "Time", "When it was written.", Column::Reach::Page),
+                      text("key", "Setting", "Its key."),
+                      text("scope", "Where", "The host, a network namespace, or a connection.",
+                           Column::Reach::Data),
+                      text("before", "Before", "What was there."),
+                      text("after", "After", "What was written."),
+                      text("read_back", "Read back", "After writing.", Column::Reach::Data),
+                      text("why", "Why", "The finding and its figures, a profile, or asked for.",
+                           Column::Reach::Page),
+                      text("metric", "Metric", "Of the effect."),
+                      percent("improved_percent", "Improved", "By the metric."),
+                      percent("improved_low_percent", "at least", "The interval's worse end."),
+                      percent("improved_high_percent", "at most", "The interval's better end."),
+                      text("verdict", "Verdict", "Of the experiment.", Column::Reach::Page),
+                      text("outcome", "Outcome", "What became of it.")}};
 }
 
 // By how much less, or more, of the metric is there, as far as that is better.
@@ -74,8 +74,8 @@ void add_effect(std::vector<Cell>& row, const std::optional<ChangeEffect>& effec
 
 std::vector<Cell> row_of(const ChangeSet& set, const Change& change) {
   const Proposal& proposal = change.proposal;
-  std::vector<Cell> row{set.number,    rfc3339(set.time_ns), proposal.key, to_text(proposal.scope),
-                        proposal.from, proposal.to};
+  std::vector<Cell> row{set.number,           rfc3339(set.time_ns), proposal.key,
+                        where_text(proposal), proposal.from,        proposal.to};
   row.push_back(change.read_back ? Cell(*change.read_back) : Cell());
   row.push_back(because(proposal));
   add_effect(row, change.effect);
@@ -119,8 +119,10 @@ ReportSection changes_section(const Ledger& ledger) {
   ReportTable table = empty_table();
   for (auto set = ledger.sets().rbegin(); set != ledger.sets().rend(); ++set)
     for (const Change& change : set->changes) table.rows.push_back(row_of(*set, change));
-  for (const ForeignKey& one : ledger.foreign())
+  for (const ForeignKey& one : ledger.foreign()) {
+    if (one.scope.kind == ScopeKind::Connection) continue;  // which may be gone long since
     section.words.push_back(fmt::format("{} is left alone: somebody else has set it.", one.key));
+  }
   if (table.rows.empty()) section.words.emplace_back("Nothing was changed.");
   section.tables.push_back(std::move(table));
   return section;

@@ -115,12 +115,14 @@ Result<bool> Namespaces::enter(const ChangeScope& scope,
 Result<std::unique_ptr<SettingsOfHost>> SettingsOfHost::open() {
   std::unique_ptr<SettingsOfHost> host(new SettingsOfHost(TRY(Namespaces::open())));
   Namespaces& namespaces = host->namespaces_;
-  host->sysctl_ =
-      TRY(Sysctl::open("/proc/sys", [&namespaces](const auto& scope, const auto& function) {
-        return namespaces.enter(scope, function);
-      }));
+  const auto enter = [&namespaces](const auto& scope, const auto& function) {
+    return namespaces.enter(scope, function);
+  };
+  host->sysctl_ = TRY(Sysctl::open("/proc/sys", enter));
+  host->connections_.emplace(enter);
   host->by_kind_.add(ScopeKind::Host, *host->sysctl_);
   host->by_kind_.add(ScopeKind::Namespace, *host->sysctl_);
+  host->by_kind_.add(ScopeKind::Connection, *host->connections_);
   return host;
 }
 

@@ -11,6 +11,7 @@
 #include "tuner/journal.h"
 #include "tuner/sysctl.h"
 #include "user/capture/netns.h"
+#include "user/connection_settings.h"
 
 namespace netsonde {
 
@@ -53,6 +54,7 @@ class SettingsOfHost {
 
   Namespaces& namespaces() { return namespaces_; }
   Settings& settings() { return by_kind_; }
+  ConnectionSettings& connections() { return *connections_; }
   // Where a setting holds as seen from the own namespace.
   ChangeScope scope_of(const Tunable& tunable) const;
 
@@ -61,6 +63,7 @@ class SettingsOfHost {
 
   Namespaces namespaces_;
   std::optional<Sysctl> sysctl_;
+  std::optional<ConnectionSettings> connections_;
   SettingsByKind by_kind_;
 };
 

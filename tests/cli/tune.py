@@ -8,32 +8,18 @@ import http.server
 import itertools
 import json
 import os
-import select
 import signal
 import socket
 import threading
 import time
 
 import harness
-from harness import (NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, eventually, expect, fact, finish, free_port,
+from harness import (NEW_NETWORK, enter_network, eventually, expect, fact, finish, free_port,
                      is_in_its_loop, launch, netns, one_error, run, start, succeed, tool, unshare)
 from traffic import Peer, delayed_network
+from tuning import JOURNAL, LONG, apply_plan, guard, kill_guard, own_files, own_host, status, undo
 
 SOMAXCONN, IDLE = "net.core.somaxconn", "net.ipv4.tcp_slow_start_after_idle"
-LONG = ("--confirm-within", "60s")
-JOURNAL = "/var/lib/netsonde/tune.journal"
-
-
-def own_host(size="8m"):
-    """A network namespace, a journal and files of sysctl that nobody else has."""
-    enter_own_network()
-    own_files(size)
-
-
-def own_files(size="8m"):
-    unshare(NEW_MOUNTS)
-    tool("mount", "-t", "tmpfs", "-o", f"size={size}", "none", "/var/lib")
-    tool("mount", "-t", "tmpfs", "none", "/etc/sysctl.d")
 
 
 def values(*keys):
@@ -47,37 +33,6 @@ BOTH = ("--set", f"{SOMAXCONN}=5000", f"{IDLE}=0")
 
 def apply(*arguments):
     return succeed("tune", "apply", "--yes", *(arguments or (*BOTH, *LONG)))
-
-
-def status():
-    return succeed("tune", "status", "--json").json()[0]
-
-
-def guard():
-    """The process that waits for the deadline; None: there is none."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            if os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):
-                continue
-            with open(f"/proc/{pid}/comm", encoding="ascii") as comm, open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-                if comm.read() == "netsonde-guard\n" and stat.read().rsplit(")", 1)[1].split()[0] != "Z":
-                    return int(pid)
-    return None
-
-
-def kill_guard():
-    """Returns when it has ended wholly: it is out of sight before its lock is free."""
-    pid = guard()
-    descriptor = os.pidfd_open(pid)
-    os.kill(pid, signal.SIGKILL)
-    assert select.select([descriptor], [], [], harness.DEADLINE)[0], "the guard does not end"
-    os.close(descriptor)
-
-
-def undo():
-    """As an administrator does who finds a change set."""
-    run("tune", "recover")
-    run("tune", "rollback", "--to", "0")
 
 
 @fact
@@ -418,12 +373,6 @@ def scope():
     return {"kind": "netns", "name": str(netns()), "cookie": cookie}
 
 
-def apply_plan(text, *arguments):
-    with open("/var/lib/plan.json", "w", encoding="utf-8") as file:
-        file.write(text)
-    return run("tune", "apply", "--yes", "/var/lib/plan.json", *LONG, *arguments)
-
-
 @fact
 def a_plan_from_a_file_is_applied():
     own_host()
@@ -437,7 +386,7 @@ def a_plan_that_does_not_fit_is_refused():
     other = scope() | {"cookie": scope()["cookie"] + 1}
     for text, words in [(plan(host="other"), "made for other"), (plan(boot="x"), "before this host was booted"), (plan(schema=2), "schema"),
                         (plan(proposal={"from": "4095"}), "is 4096 now"), (plan(proposal={"to": "0"}), "below"),
-                        (plan(proposal={"key": "kernel.panic"}), "catalogue"), (plan(proposal={"scope": {"kind": "host", "name": ""}}), "namespace"),
+                        (plan(proposal={"key": "kernel.panic"}), "catalogue"), (plan(proposal={"scope": {"kind": "host", "name": ""}}), "of a netns"),
                         (plan(proposal={"scope": other}), "not available"), (plan(proposal={"to": 5000}), "to"), (plan(proposals={}), "proposals"),
                         ("", "not JSON"), ("[" * 100000, "not JSON"), ("\0", "not JSON"), ("{}", "schema"), ('{"schema": 1e9}', "schema"),
                         (plan(proposal={"to": "5000\n6000"}), SOMAXCONN), (plan(proposal={"to": "5000\u0000"}), SOMAXCONN)]:

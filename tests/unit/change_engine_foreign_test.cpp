@@ -20,8 +20,8 @@ TEST_F(ChangeEngineTest, WhatSomebodyElseHasSetMeanwhileStays) {
   const Ledger ledger = host.ledger();
   EXPECT_EQ(ledger.sets().at(0).changes.at(1).state, ChangeState::Foreign);
   EXPECT_EQ(ledger.sets().at(0).changes.at(1).problem, "it is 400 now");
-  EXPECT_TRUE(ledger.is_foreign(kBudget, {}));
-  EXPECT_FALSE(ledger.is_foreign(kBacklog, {}));
+  EXPECT_TRUE(ledger.is_foreign(kBudget, {}, kNow.boot));
+  EXPECT_FALSE(ledger.is_foreign(kBacklog, {}, kNow.boot));
 }
 
 TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustWhenItWasKilledStays) {
@@ -36,7 +36,7 @@ TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustWhenItWasKilledStays) {
   recover();
   original[{"", kBudget}] = "400";
   EXPECT_EQ(host.kernel.values, original);
-  EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}));
+  EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}, kNow.boot));
 }
 
 TEST_F(ChangeEngineTest, WhatSomebodyElseSetBeforeOurTurnCameStaysUntouched) {
@@ -60,7 +60,7 @@ TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustBeforeOurWriteStays) {
   EXPECT_THAT(applied.error().message(), HasSubstr("somebody else has set it to 400"));
   original[{"", kBudget}] = "400";
   EXPECT_EQ(host.kernel.values, original);
-  EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}));
+  EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}, kNow.boot));
 }
 
 TEST_F(ChangeEngineTest, WhatIsLeftAloneIsNotUndoneByAnOlderSetEither) {
@@ -116,7 +116,7 @@ TEST_F(ChangeEngineTest, WhatSomebodyElseSetBeforeTheConfirmationIsTheirs) {
   });
   const Ledger ledger = host.ledger();
   EXPECT_EQ(ledger.sets().at(0).state, SetState::Confirmed);
-  EXPECT_TRUE(ledger.is_foreign(kBudget, {}));
+  EXPECT_TRUE(ledger.is_foreign(kBudget, {}, kNow.boot));
   ASSERT_TRUE(roll_back(1));
   original[{"", kBudget}] = "400";
   EXPECT_EQ(host.kernel.values, original);

@@ -96,7 +96,7 @@ TEST_F(ChangeEngineTest, KilledWhileTheKernelMakesSomethingElseOfItThatIsToldAtL
       host, [](ChangeEngine& engine) { ASSERT_FALSE(apply(engine, plan())); },
       [&](TunedHost& end, const std::string& after) {
         Values left = original;
-        if (end.ledger().is_foreign(kBudget, {})) left[{"", kBudget}] = "512";
+        if (end.ledger().is_foreign(kBudget, {}, kNow.boot)) left[{"", kBudget}] = "512";
         EXPECT_EQ(end.kernel.values, left) << after;
         EXPECT_EQ(end.ledger().unfinished(), nullptr) << after;
       });

@@ -48,10 +48,11 @@ TEST(CatalogueTest, WhatIsNotInItIsNotFound) {
     EXPECT_EQ(find_tunable(key), nullptr) << key;
 }
 
-// They become paths below /proc/sys.
+// They become paths below /proc/sys, but for those of connections.
 TEST(CatalogueTest, KeysAreWordsOfTheNetworkWithSingleDots) {
   for (const Tunable& row : tunables()) {
-    EXPECT_TRUE(row.key.starts_with("net.")) << row.key;
+    EXPECT_TRUE(row.key.starts_with(row.scope == ScopeKind::Connection ? "connection." : "net."))
+        << row.key;
     EXPECT_EQ(row.key.find(".."), row.key.npos) << row.key;
     EXPECT_EQ(row.key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_."), row.key.npos)
         << row.key;

@@ -24,14 +24,17 @@ enum {
 	true = 1,
 };
 
+typedef long unsigned int __kernel_ulong_t;
 typedef int __kernel_pid_t;
 typedef unsigned int __kernel_uid32_t;
+typedef __kernel_ulong_t __kernel_size_t;
 typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
 typedef __kernel_pid_t pid_t;
 typedef _Bool bool;
 typedef __kernel_uid32_t uid_t;
+typedef __kernel_size_t size_t;
 
 typedef struct {
 	int counter;
@@ -76,6 +79,10 @@ struct module {
 };
 
 struct file;
+struct seq_file;
+
+struct seq_operations {
+};
 
 struct ns_common {
 	unsigned int inum;
@@ -94,6 +101,12 @@ struct file {
 struct cgroup {
 	long unsigned int flags;
 	struct kernfs_node *kn;
+};
+
+struct seq_file {
+	size_t size;
+	const struct seq_operations *op;
+	const struct file *file;
 };
 
 struct kernfs_node {
@@ -197,6 +210,7 @@ struct sock {
 	int sk_sndbuf;
 	int sk_wmem_queued;
 	long unsigned int sk_pacing_rate;
+	long unsigned int sk_max_pacing_rate;
 	u16 sk_protocol;
 	u8 sk_shutdown;
 	u32 sk_ack_backlog;
@@ -245,6 +259,10 @@ enum {
 	IPPROTO_TCP = 6,
 };
 
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
 enum skb_drop_reason {
 	SKB_NOT_DROPPED_YET = 0,
 	SKB_CONSUMED = 1,
@@ -266,6 +284,7 @@ struct bpf_sock {
 };
 
 struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 	struct file *file;
 };
@@ -445,6 +464,7 @@ struct tcp_sock {
 	u32 rcv_nxt;
 	u32 snd_nxt;
 	u32 snd_una;
+	u32 window_clamp;
 	u32 srtt_us;
 	u32 packets_out;
 	u32 delivered;
@@ -494,11 +514,13 @@ enum tcp_ca_state {
 };
 
 struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
 	struct sock *sk;
 	void *value;
 };
 
 struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
 	struct sock_common *sk_common;
 	uid_t uid;
 };
