@@ -19,7 +19,7 @@ _netsonde() {
     [ "$current" != = ] || current=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         if [ "$command" = tune ]; then
-            case $word in list | plan | apply | connection | confirm | rollback | status | log | report | persist | unpersist | recover | hand-back | profile | experiment)
+            case $word in list | plan | apply | connection | confirm | rollback | status | log | report | persist | unpersist | recover | hand-back | profile | experiment | auto)
                 command="tune $word"; break ;; esac
         fi
         case $word in top | connections | trace | explain | monitor | report | record | snapshot | export | dns | probe | test | experiment | doctor | fields)
@@ -45,7 +45,7 @@ _netsonde() {
         --profile) choice=$(netsonde tune profile list 2>/dev/null | awk '{ print $1 }') ;;
         --metric)
             choice='tx_bytes_per_s rx_bytes_per_s opened_per_s retransmit_percent rtt_p50_us rtt_p99_us listen_overflows_per_s
-                connection_failures_per_s timeouts_per_s softnet_drops_per_s udp_receive_errors_per_s load_seconds probe_us' ;;
+                connection_failures_per_s timeouts_per_s softnet_drops_per_s udp_receive_errors_per_s tx_bytes_per_busy_s tcp_memory_pages softirq_percent load_seconds probe_us' ;;
         --config | --from | -o | --output | --rolling | --file | --ca | --with)
             compopt -o default
             return ;;
@@ -78,7 +78,7 @@ _netsonde() {
                 experiment)
                     choice='--compare --blocks --units --seed --requests --batch --values --server --method --header --send --ca --insecure
                         --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --json --help' ;;
-                tune) choice='list plan apply connection confirm rollback status log report persist unpersist recover hand-back profile experiment --help' ;;
+                tune) choice='list plan apply connection confirm rollback status log report persist unpersist recover hand-back profile experiment auto --help' ;;
                 'tune list') choice="--all --json --help $(_netsonde_settings)" ;;
                 'tune plan') choice='--duration --from --profile --goal --only --except --output --force --json --help' ;;
                 'tune apply')
@@ -88,6 +88,8 @@ _netsonde() {
                     choice='--where --congestion --max-pacing-rate --window-clamp --confirm-within --yes --wait --json --help' ;;
                 'tune experiment')
                     choice='--set --metric --load --probe --blocks --period --wash-out --seed --keep --yes --json --help' ;;
+                'tune auto')
+                    choice='--goal --duration --window --blocks --period --wash-out --seed --most-per-hour --back-off --only --except --json --help' ;;
                 'tune rollback') choice='--to --help' ;;
                 'tune status' | 'tune log') choice='--json --help' ;;
                 'tune report') choice='--output --force --format --help' ;;

@@ -23,7 +23,7 @@ _netsonde_tune() {
       _values command 'list[the settings and their values]' 'plan[what would help]' 'apply[change settings]' 'connection[change live connections]' \
         'confirm[what was applied stays]' 'rollback[undo]' 'status[what is in force]' 'log[what was ever changed]' 'report[the same on one page]' \
         'persist[also after the next boot]' 'unpersist[not any more]' 'recover[undo what was interrupted]' \
-        'hand-back[what others set may be changed again]' 'profile[named sets of values]' 'experiment[by turns, measured]' ;;
+        'hand-back[what others set may be changed again]' 'profile[named sets of values]' 'experiment[by turns, measured]' 'auto[look, try, keep what proved better]' ;;
     option)
       case $line[1] in
         list) _arguments $help '--all[also what is not available]' '--json[JSON instead of text]' '*:setting:_netsonde_settings' ;;
@@ -46,6 +46,11 @@ _netsonde_tune() {
           '--probe[how this answers]:url:_urls' '--blocks[so often each way]:number (12):' '--period[measure so long]:time (5s):' \
           '--wash-out[wait after a change]:time (2s):' '--seed[of the order]:number:' '--keep[what proved better stays]' '--yes[do not ask]' \
           '--json[JSON instead of text]' ;;
+        auto) _arguments $help '--goal[what for]:goal:(balanced throughput latency)' '--duration[end after]:time:' '--window[look so long]:time (30s):' \
+          '--blocks[so often each way]:number (8):' '--period[measure so long]:time (5s):' '--wash-out[wait after a change]:time (5s):' \
+          '--seed[of the order]:number:' '--most-per-hour[changes]:number (12):' '--back-off[of what did not help]:time (10m):' \
+          '*--only[change only this]:setting:_netsonde_settings' '*--except[never change this]:setting:_netsonde_settings' \
+          '--json[one object per event]' ;;
         *) _arguments $help ;;
       esac ;;
   esac
