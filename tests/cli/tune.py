@@ -8,32 +8,17 @@ import http.server
 import itertools
 import json
 import os
-import select
 import signal
 import socket
 import threading
 import time
 
-import harness
-from harness import (NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, eventually, expect, fact, finish, free_port,
-                     is_in_its_loop, launch, netns, one_error, run, start, succeed, tool, unshare)
+import tuned
+from harness import eventually, expect, fact, finish, free_port, is_in_its_loop, launch, netns, one_error, run, start, succeed, tool
 from traffic import Peer, delayed_network
+from tuned import JOURNAL, LONG, apply_plan, guard, kill_guard, killed, namespaces, own_files, own_host, scope, status, undo
 
 SOMAXCONN, IDLE = "net.core.somaxconn", "net.ipv4.tcp_slow_start_after_idle"
-LONG = ("--confirm-within", "60s")
-JOURNAL = "/var/lib/netsonde/tune.journal"
-
-
-def own_host(size="8m"):
-    """A network namespace, a journal and files of sysctl that nobody else has."""
-    enter_own_network()
-    own_files(size)
-
-
-def own_files(size="8m"):
-    unshare(NEW_MOUNTS)
-    tool("mount", "-t", "tmpfs", "-o", f"size={size}", "none", "/var/lib")
-    tool("mount", "-t", "tmpfs", "none", "/etc/sysctl.d")
 
 
 def values(*keys):
@@ -46,38 +31,7 @@ BOTH = ("--set", f"{SOMAXCONN}=5000", f"{IDLE}=0")
 
 
 def apply(*arguments):
-    return succeed("tune", "apply", "--yes", *(arguments or (*BOTH, *LONG)))
-
-
-def status():
-    return succeed("tune", "status", "--json").json()[0]
-
-
-def guard():
-    """The process that waits for the deadline; None: there is none."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            if os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):
-                continue
-            with open(f"/proc/{pid}/comm", encoding="ascii") as comm, open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-                if comm.read() == "netsonde-guard\n" and stat.read().rsplit(")", 1)[1].split()[0] != "Z":
-                    return int(pid)
-    return None
-
-
-def kill_guard():
-    """Returns when it has ended wholly: it is out of sight before its lock is free."""
-    pid = guard()
-    descriptor = os.pidfd_open(pid)
-    os.kill(pid, signal.SIGKILL)
-    assert select.select([descriptor], [], [], harness.DEADLINE)[0], "the guard does not end"
-    os.close(descriptor)
-
-
-def undo():
-    """As an administrator does who finds a change set."""
-    run("tune", "recover")
-    run("tune", "rollback", "--to", "0")
+    return tuned.apply(*(arguments or (*BOTH, *LONG)))
 
 
 @fact
@@ -206,13 +160,6 @@ def of_many_at_once_one_changes():
 
 # What changes something outside of the process: between any two of these it may be killed.
 CALLS = ("write", "pwrite64", "fdatasync", "fsync", "openat2", "flock", "mkdir", "fallocate", "clone", "pipe2")
-
-
-def killed(call, number, *arguments):
-    """netsonde is killed as it is about to make this system call for the n-th time; False: it makes fewer of them."""
-    process = launch(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}",
-                      harness.BINARY, *arguments])
-    return finish(process).status not in (0, 1)
 
 
 def cuts(*arguments, prepare=lambda: None):
@@ -412,18 +359,6 @@ def plan(**changes):
     return json.dumps(made | changes)
 
 
-def scope():
-    with socket.socket(socket.AF_UNIX) as sock:
-        cookie = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, 71, 8), "little")  # SO_NETNS_COOKIE
-    return {"kind": "netns", "name": str(netns()), "cookie": cookie}
-
-
-def apply_plan(text, *arguments):
-    with open("/var/lib/plan.json", "w", encoding="utf-8") as file:
-        file.write(text)
-    return run("tune", "apply", "--yes", "/var/lib/plan.json", *LONG, *arguments)
-
-
 @fact
 def a_plan_from_a_file_is_applied():
     own_host()
@@ -437,7 +372,7 @@ def a_plan_that_does_not_fit_is_refused():
     other = scope() | {"cookie": scope()["cookie"] + 1}
     for text, words in [(plan(host="other"), "made for other"), (plan(boot="x"), "before this host was booted"), (plan(schema=2), "schema"),
                         (plan(proposal={"from": "4095"}), "is 4096 now"), (plan(proposal={"to": "0"}), "below"),
-                        (plan(proposal={"key": "kernel.panic"}), "catalogue"), (plan(proposal={"scope": {"kind": "host", "name": ""}}), "namespace"),
+                        (plan(proposal={"key": "kernel.panic"}), "catalogue"), (plan(proposal={"scope": {"kind": "host", "name": ""}}), "of a netns"),
                         (plan(proposal={"scope": other}), "not available"), (plan(proposal={"to": 5000}), "to"), (plan(proposals={}), "proposals"),
                         ("", "not JSON"), ("[" * 100000, "not JSON"), ("\0", "not JSON"), ("{}", "schema"), ('{"schema": 1e9}', "schema"),
                         (plan(proposal={"to": "5000\n6000"}), SOMAXCONN), (plan(proposal={"to": "5000\u0000"}), SOMAXCONN)]:
@@ -449,25 +384,6 @@ def a_plan_that_does_not_fit_is_refused():
     for path in ("/var/lib/none", "/var/lib", "/dev/zero"):
         one_error(run("tune", "apply", "--yes", path), 1)
     expect((values(), status()["state"]), (ORIGINAL, "none"), "afterwards")
-
-
-@contextlib.contextmanager
-def namespaces(count):
-    """Others, each held by a process; yields their scopes."""
-    own = os.open("/proc/self/ns/net", os.O_RDONLY)
-    held, scopes = [], []
-    try:
-        for _ in range(count):
-            unshare(NEW_NETWORK)
-            scopes.append(scope())
-            held.append(launch(["sleep", "infinity"]))
-        enter_network(own)
-        yield scopes, held
-    finally:
-        for process in held:
-            process.kill()
-            process.wait()
-        os.close(own)
 
 
 def values_in(processes):
