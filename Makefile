@@ -109,7 +109,7 @@ $(BUILD)/tests/fuzz/dns_fuzz: probes/dns_message.cpp probes/dns_svcb.cpp probes/
 $(BUILD)/tests/fuzz/websocket_fuzz: $(patsubst %,probes/%.cpp,websocket target dns_message dns_svcb)
 $(BUILD)/tests/fuzz/tuning_fuzz: $(patsubst %,tuner/%.cpp,record ledger plan_json tunable catalogue profile_toml) \
     $(patsubst %,user/model/diagnosis/%.cpp,evidence_json finding)
-$(BUILD)/tests/fuzz/netlink_fuzz: $(patsubst %,user/capture/%.cpp,netlink route time_wait value_list xdp)
+$(BUILD)/tests/fuzz/netlink_fuzz: $(patsubst %,user/capture/%.cpp,netlink links route route_table time_wait value_list xdp) user/base/prefix.cpp
 
 bench: ## measure cost and speed beside the peers; prints a table, writes build/bench.json
 	$(Q)scripts/setup.sh bench
