@@ -4,7 +4,9 @@
 #include <functional>
 
 #include "tuner/catalogue_core.h"
+#include "tuner/catalogue_device.h"
 #include "tuner/catalogue_other.h"
+#include "tuner/catalogue_route.h"
 #include "tuner/catalogue_tcp.h"
 #include "tuner/tunable.h"
 
@@ -13,10 +15,14 @@ namespace netsonde {
 namespace {
 
 constexpr auto kTunables = [] {
-  std::array<Tunable, kCoreTunables.size() + kTcpTunables.size() + kOtherTunables.size()> all{};
+  std::array<Tunable, kCoreTunables.size() + kTcpTunables.size() + kOtherTunables.size() +
+                          kDeviceTunables.size() + kRouteTunables.size()>
+      all{};
   auto next = std::ranges::copy(kCoreTunables, all.begin()).out;
   next = std::ranges::copy(kTcpTunables, next).out;
-  std::ranges::copy(kOtherTunables, next);
+  next = std::ranges::copy(kOtherTunables, next).out;
+  next = std::ranges::copy(kDeviceTunables, next).out;
+  std::ranges::copy(kRouteTunables, next);
   std::ranges::sort(all, {}, &Tunable::key);
   return all;
 }();
@@ -26,8 +32,20 @@ static_assert(std::ranges::adjacent_find(kTunables, std::greater_equal<>(), &Tun
               "the catalogue is not sorted, or a key stands in it twice");
 static_assert(std::ranges::all_of(kTunables,
                                   [](const Tunable& row) { return row.floor <= row.ceiling; }));
+constexpr std::string_view beginning_of_keys(ScopeKind kind) {
+  switch (kind) {
+    case ScopeKind::Host:
+    case ScopeKind::Namespace: return "net.";
+    case ScopeKind::Device: return "device.";
+    case ScopeKind::Route: return "route.";
+    case ScopeKind::Connection: return "connection.";
+  }
+  return {};
+}
+
 static_assert(std::ranges::all_of(kTunables, [](const Tunable& row) {
-  return row.key.starts_with("net.") && !row.meaning.empty() && !row.risk.empty();
+  return row.key.starts_with(beginning_of_keys(row.scope)) && !row.meaning.empty() &&
+         !row.risk.empty();
 }));
 
 }  // namespace

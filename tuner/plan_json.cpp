@@ -3,9 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <optional>
-
+#include "tuner/scope_name.h"
 #include "tuner/tunable.h"
 #include "user/base/json_members.h"
 #include "user/base/text.h"
@@ -16,18 +14,12 @@ namespace netsonde {
 namespace {
 
 constexpr std::size_t kMostEvidence = 100;
-constexpr std::size_t kLongestName = 64;
 
 Result<std::vector<Evidence>> evidence_list(const Json& json) {
   std::vector<Evidence> list;
   for (const Json& one : *TRY(array_member(json, "evidence", kMostEvidence)))
     list.push_back(TRY(evidence_from(one)));
   return list;
-}
-
-bool is_inode(std::string_view name) {
-  return !name.empty() && name.size() <= kLongestName && name[0] != '0' &&
-         std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 Result<> check(const Proposal& proposal) {
@@ -98,17 +90,10 @@ Result<ChangeScope> scope_from(const Json& json) {
   if (!known) return Error("'" + printable(kind) + "' is no kind of scope");
   ChangeScope scope{.kind = *known};
   scope.name = TRY(text_member(json, "name"));
-  if (scope.kind == ScopeKind::Host) {
-    if (scope.name.empty()) return scope;
-    return Error("a scope of the host has no name");
-  }
-  scope.cookie = TRY(integer_member<std::uint64_t>(json, "cookie"));
-  if (scope.kind == ScopeKind::Namespace) {
-    if (is_inode(scope.name)) return scope;
-    return Error("'" + printable(scope.name) + "' is no namespace");
-  }
-  if (scope.name.empty() || scope.name.size() > kLongestName)
-    return Error("'" + printable(scope.name) + "' is no " + kind);
+  if (scope.kind != ScopeKind::Host)
+    scope.cookie = TRY(integer_member<std::uint64_t>(json, "cookie"));
+  TRY(check_scope_name(scope.kind, scope.name));
+  if (scope.kind == ScopeKind::Host || scope.kind == ScopeKind::Namespace) return scope;
   scope.netns = TRY(integer_member<std::uint64_t>(json, "netns"));
   return scope;
 }
@@ -132,8 +117,13 @@ Result<Proposal> proposal_from(const Json& json) {
   Proposal proposal;
   proposal.key = TRY(text_member(json, "key"));
   proposal.scope = TRY(scope_from(*TRY(object_member(json, "scope"))));
-  proposal.from = normal_value(TRY(text_member(json, "from")));
-  proposal.to = normal_value(TRY(text_member(json, "to")));
+  const Tunable* tunable = find_tunable(proposal.key);
+  const auto value = [&](const char* name) -> Result<std::string> {
+    const std::string text = TRY(text_member(json, name));
+    return tunable ? normal_value(*tunable, text) : normal_value(text);
+  };
+  proposal.from = TRY(value("from"));
+  proposal.to = TRY(value("to"));
   proposal.evidence = TRY(evidence_list(json));
   proposal.finding = TRY(optional_text_member(json, "finding"));
   proposal.expected = TRY(optional_text_member(json, "expected"));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tuner/by_hand.h"
 #include "tuner/plan_json.h"
 #include "user/base/text.h"
 #include "user/model/diagnosis/evidence_json.h"

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tuner/record.h"
+
+namespace netsonde {
+
+// The lines of a shell that undo by hand what could not be undone:
+// "sysctl -w net.core.somaxconn='4096'".
+std::vector<std::string> by_hand(const ChangeSet& set);
+
+}  // namespace netsonde
