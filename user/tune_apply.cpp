@@ -140,7 +140,8 @@ Result<Plan> plan_of_values(const std::vector<std::string>& wanted, SettingsOfHo
   for (const std::string& one : wanted) {
     Proposal proposal = TRY(proposal_of(one, host));
     if (proposal.from == proposal.to)
-      fmt::print(stderr, "netsonde: {} is {} already\n", proposal.key, printable(proposal.to));
+      fmt::print(stderr, "netsonde: {} is {} already\n", one.substr(0, one.rfind('=')),
+                 printable(proposal.to));
     else
       plan.proposals.push_back(std::move(proposal));
   }

@@ -3,9 +3,11 @@
 sysfs of that namespace: what is undone must be as it was, letter for letter."""
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
+import struct
 import time
 
 import harness
@@ -53,7 +55,7 @@ def shown():
 
 def files(device):
     """What sysfs shows in this namespace, of the queues and of the polling."""
-    script = f"mount -t sysfs none /sys && cd /sys/class/net/{device} && grep . threaded queues/*/*ps_cpus 2>/dev/null"
+    script = f"mount -t sysfs none /sys && cd /sys/class/net/{device} && {{ grep -s . threaded queues/*/*ps_cpus; true; }}"
     return [line + "\n" for line in tool("unshare", "-m", "sh", "-c", script).splitlines()]
 
 
@@ -368,6 +370,48 @@ def a_queue_whose_mask_is_refused_takes_the_others_back():
     assert "device.rps_cpus" in refused(f"{RPS}@v0=1 ffffffff,ffffffff")
     assert "a mask for each queue" in refused(f"{RPS}@v0=1")
     expect(shown(), before, "afterwards")
+
+
+@contextlib.contextmanager
+def polled_device():
+    """A device of tun that is polled, and was never up."""
+    set_up, tap_without_header_polled = 0x400454ca, 0x1002 | 0x0010
+    with open("/dev/net/tun", "r+b", buffering=0) as tun:
+        fcntl.ioctl(tun, set_up, struct.pack("16sH22x", b"t0", tap_without_header_polled))
+        yield
+
+
+@fact
+def a_device_that_is_polled_may_be_polled_by_threads():
+    own_links()
+    with polled_device():
+        before = files("t0")
+        assert "threaded:0\n" in before, before
+        apply("--set", f"{THREADED}@t0=1", f"{RPS}@t0=2", *LONG)
+        assert {"threaded:1\n", "queues/rx-0/rps_cpus:2\n"} <= set(files("t0")), files("t0")
+        succeed("tune", "rollback")
+        expect(files("t0"), before, "afterwards")
+
+
+@fact
+def a_device_that_was_never_up_has_the_kernels_discipline():
+    own_links()
+    with polled_device():
+        expect(tool("tc", "qdisc", "show", "dev", "t0"), "", "discipline")
+        expect(value_of(QDISC, "t0"), "default", "as it reads")
+        apply("--set", f"{QDISC}@t0=pfifo", *LONG)
+        expect(qdisc("t0"), "pfifo", "discipline")
+        tool("ip", "link", "set", "t0", "up")
+        succeed("tune", "rollback")
+        expect((value_of(QDISC, "t0"), "pfifo " in tool("tc", "qdisc", "show", "dev", "t0", "root")), ("default", False), "afterwards")
+
+
+@fact
+def what_is_so_already_is_not_changed():
+    own_links()
+    done = run("tune", "apply", "--yes", "--set", f"{LENGTH}@v0=1000", f"{RPS}@v0=00 0,00000000")
+    expect((done.status, done.out), (0, "nothing to change\n"), "status and output")
+    expect(done.err, f"netsonde: {LENGTH}@v0 is 1000 already\nnetsonde: {RPS}@v0 is 0 0 already\n", "errors")
 
 
 @fact
