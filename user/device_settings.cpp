@@ -65,22 +65,16 @@ Result<Found> read_files(const DeviceFiles& files, const std::vector<std::string
   return values.empty() ? Found() : Found(values);
 }
 
-// All or, as far as that can be had, none.
+// One after the other: who undoes it finds what was there in some, and what was wanted in others.
 Result<> write_files(const DeviceFiles& files, const std::vector<std::string>& names,
                      std::string_view values) {
   std::istringstream words{std::string(values)};
-  std::vector<std::string> wanted, before;
+  std::vector<std::string> wanted;
   for (std::string word; words >> word;) wanted.push_back(word);
   if (wanted.size() != names.size())
     return Error(fmt::format("it takes {}, a mask for each queue; here are {}", names.size(),
                              wanted.size()));
-  for (const std::string& name : names) before.push_back(TRY(files.read(name)).value_or(""));
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    auto written = files.write(names[i], wanted[i]);
-    if (written) continue;
-    for (std::size_t j = i; j-- > 0;) (void)files.write(names[j], before[j]);
-    return written;
-  }
+  for (std::size_t i = 0; i < names.size(); ++i) TRY(files.write(names[i], wanted[i]));
   return {};
 }
 
