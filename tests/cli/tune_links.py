@@ -101,7 +101,7 @@ def many_at_once_are_undone_by_the_guard():
     own_links()
     before = shown()
     apply("--set", f"{LENGTH}@v0=2000", f"{QDISC}@v0=pfifo", f"{QDISC}@v1=pfifo_fast", f"{RPS}@v0=3 3", f"{CWND}@default=30", f"{RTO}@default=70",
-          "--confirm-within", "200ms")
+          "--confirm-within", "3s")
     eventually(lambda: status()["state"] == "rolled-back", "the rollback")
     expect(shown(), before, "afterwards")
 
@@ -352,7 +352,7 @@ def killed_at_every_write_it_is_undone():
 def killed_while_it_writes_it_is_undone_by_the_guard():
     own_links()
     before = shown()
-    wanted = ("tune", "apply", "--yes", "--set", f"{QDISC}@v0=pfifo", f"{RPS}@v0=3 1", "--confirm-within", "2s")
+    wanted = ("tune", "apply", "--yes", "--set", f"{QDISC}@v0=pfifo", f"{RPS}@v0=3 1", "--confirm-within", "5s")
     for number in range(1, 100):
         if not killed("write", number, *wanted):
             raise AssertionError("it was never killed between the two masks")
