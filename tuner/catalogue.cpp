@@ -5,7 +5,9 @@
 
 #include "tuner/catalogue_connection.h"
 #include "tuner/catalogue_core.h"
+#include "tuner/catalogue_device.h"
 #include "tuner/catalogue_other.h"
+#include "tuner/catalogue_route.h"
 #include "tuner/catalogue_tcp.h"
 #include "tuner/tunable.h"
 
@@ -15,11 +17,14 @@ namespace {
 
 constexpr auto kTunables = [] {
   std::array<Tunable, kCoreTunables.size() + kTcpTunables.size() + kOtherTunables.size() +
+                          kDeviceTunables.size() + kRouteTunables.size() +
                           kConnectionTunables.size()>
       all{};
   auto next = std::ranges::copy(kCoreTunables, all.begin()).out;
   next = std::ranges::copy(kTcpTunables, next).out;
   next = std::ranges::copy(kOtherTunables, next).out;
+  next = std::ranges::copy(kDeviceTunables, next).out;
+  next = std::ranges::copy(kRouteTunables, next).out;
   std::ranges::copy(kConnectionTunables, next);
   std::ranges::sort(all, {}, &Tunable::key);
   return all;
@@ -30,9 +35,19 @@ static_assert(std::ranges::adjacent_find(kTunables, std::greater_equal<>(), &Tun
               "the catalogue is not sorted, or a key stands in it twice");
 static_assert(std::ranges::all_of(kTunables,
                                   [](const Tunable& row) { return row.floor <= row.ceiling; }));
+constexpr std::string_view beginning_of_keys(ScopeKind kind) {
+  switch (kind) {
+    case ScopeKind::Host:
+    case ScopeKind::Namespace: return "net.";
+    case ScopeKind::Device: return "device.";
+    case ScopeKind::Route: return "route.";
+    case ScopeKind::Connection: return "connection.";
+  }
+  return {};
+}
+
 static_assert(std::ranges::all_of(kTunables, [](const Tunable& row) {
-  const bool is_of_connection = row.scope == ScopeKind::Connection;
-  return row.key.starts_with(is_of_connection ? "connection." : "net.") && !row.meaning.empty() &&
+  return row.key.starts_with(beginning_of_keys(row.scope)) && !row.meaning.empty() &&
          !row.risk.empty();
 }));
 

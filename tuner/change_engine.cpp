@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <sstream>
 #include <utility>
 
 #include "user/base/text.h"
@@ -192,11 +193,24 @@ Result<> ChangeEngine::confirm(std::uint64_t set, const Instant& now) {
 
 namespace {
 
+// Masks are written one queue after the other: when that was interrupted, each is what was there
+// or what was wanted.
+bool is_between(const Proposal& proposal, const std::string& wanted, const std::string& found) {
+  const Tunable* tunable = find_tunable(proposal.key);
+  if (!tunable || tunable->shape != TunableShape::Masks) return false;
+  std::istringstream masks(found), before(proposal.from), after(wanted);
+  std::string mask, old, changed;
+  while (masks >> mask)
+    if (!(before >> old) || !(after >> changed) || (mask != old && mask != changed)) return false;
+  return !(before >> old) && !(after >> changed);
+}
+
 // A value that was being written when we were interrupted is ours only if it is what we wanted:
 // what a kernel may have made of it nobody can tell from what somebody else has set, who comes
 // first.
 bool is_ours(const Change& change, const std::string& found) {
-  return change.begun && found == change.read_back.value_or(change.proposal.to);
+  const std::string left = change.read_back.value_or(change.proposal.to);
+  return change.begun && (found == left || is_between(change.proposal, left, found));
 }
 
 }  // namespace

@@ -7,8 +7,6 @@
 #include <optional>
 #include <utility>
 
-#include "user/base/text.h"
-
 namespace netsonde {
 
 namespace {
@@ -25,14 +23,6 @@ bool is_end(ChangeState state) {
 bool is_cut_off(std::string_view tail) {
   return tail.find('\n') == std::string_view::npos ||
          std::ranges::all_of(tail, [](char c) { return c == '\0'; });
-}
-
-// Before a command that is to run in the scope.
-std::string entering(const ChangeScope& scope) {
-  if (scope.kind == ScopeKind::Host) return {};
-  return fmt::format(
-      "nsenter --net --target \"$(lsns -n -t net -o NS,PID | awk '$1 == {} {{ print $2 }}')\" ",
-      scope.kind == ScopeKind::Namespace ? printable(scope.name) : std::to_string(scope.netns));
 }
 
 // The record of a line that may lack its end.
@@ -171,22 +161,6 @@ std::optional<Ledger::Place> Ledger::confirmed(const std::string& key, const Cha
     }
   }
   return std::nullopt;
-}
-
-std::vector<std::string> by_hand(const ChangeSet& set) {
-  std::vector<std::string> lines;
-  for (const Change& change : set.changes) {
-    if (change.state != ChangeState::Stuck) continue;
-    const Proposal& proposal = change.proposal;
-    if (proposal.scope.kind == ScopeKind::Connection) {
-      lines.push_back(fmt::format("{}: was {}; it ends with the {}", proposal.key,
-                                  printable(proposal.from), where_text(proposal)));
-      continue;
-    }
-    lines.push_back(fmt::format("{}sysctl -w {}='{}'", entering(proposal.scope), proposal.key,
-                                printable(proposal.from)));
-  }
-  return lines;
 }
 
 }  // namespace netsonde

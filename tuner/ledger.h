@@ -51,8 +51,4 @@ class Ledger {
   std::size_t length_ = 0;
 };
 
-// The lines that undo by hand what could not be undone: "sysctl -w net.core.somaxconn='4096'". Of a
-// connection there is none: the line says what was there.
-std::vector<std::string> by_hand(const ChangeSet& set);
-
 }  // namespace netsonde

@@ -4,10 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
-#include <system_error>
 
+#include "tuner/scope_name.h"
 #include "tuner/tunable.h"
 #include "user/base/json_members.h"
 #include "user/base/text.h"
@@ -18,31 +16,12 @@ namespace netsonde {
 namespace {
 
 constexpr std::size_t kMostEvidence = 100;
-constexpr std::size_t kLongestName = 64;
 
 Result<std::vector<Evidence>> evidence_list(const Json& json) {
   std::vector<Evidence> list;
   for (const Json& one : *TRY(array_member(json, "evidence", kMostEvidence)))
     list.push_back(TRY(evidence_from(one)));
   return list;
-}
-
-bool is_inode(std::string_view name) {
-  return !name.empty() && name.size() <= kLongestName && name[0] != '0' &&
-         std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
-}
-
-// Of a socket: decimal, as the kernel counts them.
-bool is_cookie(std::string_view name) {
-  std::uint64_t cookie = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), cookie);
-  return error == std::errc() && cookie != 0 && fmt::to_string(cookie) == name;
-}
-
-bool is_name(ScopeKind kind, std::string_view name) {
-  if (kind == ScopeKind::Namespace) return is_inode(name);
-  if (kind == ScopeKind::Connection) return is_cookie(name);
-  return !name.empty() && name.size() <= kLongestName;
 }
 
 std::string text_of(const Proposal& proposal, std::string_view field) {
@@ -127,15 +106,10 @@ Result<ChangeScope> scope_from(const Json& json) {
   if (!known) return Error("'" + printable(kind) + "' is no kind of scope");
   ChangeScope scope{.kind = *known};
   scope.name = TRY(text_member(json, "name"));
-  if (scope.kind == ScopeKind::Host) {
-    if (scope.name.empty()) return scope;
-    return Error("a scope of the host has no name");
-  }
-  scope.cookie = TRY(integer_member<std::uint64_t>(json, "cookie"));
-  const bool is_namespace = scope.kind == ScopeKind::Namespace;
-  if (!is_name(scope.kind, scope.name))
-    return Error("'" + printable(scope.name) + "' is no " + (is_namespace ? "namespace" : kind));
-  if (is_namespace) return scope;
+  if (scope.kind != ScopeKind::Host)
+    scope.cookie = TRY(integer_member<std::uint64_t>(json, "cookie"));
+  TRY(check_scope_name(scope.kind, scope.name));
+  if (scope.kind == ScopeKind::Host || scope.kind == ScopeKind::Namespace) return scope;
   scope.netns = TRY(integer_member<std::uint64_t>(json, "netns"));
   return scope;
 }
@@ -159,8 +133,13 @@ Result<Proposal> proposal_from(const Json& json) {
   Proposal proposal;
   proposal.key = TRY(text_member(json, "key"));
   proposal.scope = TRY(scope_from(*TRY(object_member(json, "scope"))));
-  proposal.from = normal_value(TRY(text_member(json, "from")));
-  proposal.to = normal_value(TRY(text_member(json, "to")));
+  const Tunable* tunable = find_tunable(proposal.key);
+  const auto value = [&](const char* name) -> Result<std::string> {
+    const std::string text = TRY(text_member(json, name));
+    return tunable ? normal_value(*tunable, text) : normal_value(text);
+  };
+  proposal.from = TRY(value("from"));
+  proposal.to = TRY(value("to"));
   proposal.evidence = TRY(evidence_list(json));
   proposal.finding = TRY(optional_text_member(json, "finding"));
   proposal.expected = TRY(optional_text_member(json, "expected"));

@@ -155,11 +155,12 @@ Result<std::string> checked_value(const toml::table& table, const Tunable& tunab
 Result<const Tunable*> tunable_of(const toml::table& table) {
   const std::string key = TRY(text_at(table, "key"));
   const Tunable* tunable = find_tunable(key);
-  if (tunable && tunable->scope == ScopeKind::Connection)
-    return at(*table.get("key"), key + " is of single connections: netsonde tune connection");
-  if (tunable) return tunable;
+  if (!tunable)
+    return at(*table.get("key"),
+              printable(key) + " is not in the catalogue (netsonde tune list --all)");
+  if (is_sysctl(*tunable)) return tunable;
   return at(*table.get("key"),
-            printable(key) + " is not in the catalogue (netsonde tune list --all)");
+            fmt::format("{} is of a {}: a profile has only sysctls", key, name_of(tunable->scope)));
 }
 
 Result<ProfileSetting> setting_from(const toml::node& node) {

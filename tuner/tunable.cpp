@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t\n";
 constexpr std::size_t kLongestValue = 256;
+constexpr std::size_t kLongestMasks = 64 << 10;  // 1024 queues, 256 processors
+constexpr std::size_t kDigitsOfGroup = 8;        // of a mask, between its commas
 // Names of congestion controls (TCP_CA_NAME_MAX) and of queueing disciplines (IFNAMSIZ), without
 // the zero behind them.
 constexpr std::size_t kLongestWord = 15;
@@ -45,9 +47,10 @@ std::vector<std::string_view> split(std::string_view text) {
 }
 
 Result<> check_length(const Tunable& tunable, std::string_view value) {
-  if (value.size() <= kLongestValue) return {};
+  const std::size_t longest = tunable.shape == TunableShape::Masks ? kLongestMasks : kLongestValue;
+  if (value.size() <= longest) return {};
   return Error(fmt::format("{}: a value of {} characters is too long, at most {} are taken",
-                           tunable.key, value.size(), kLongestValue));
+                           tunable.key, value.size(), longest));
 }
 
 Result<> check_one_line(const Tunable& tunable, std::string_view value) {
@@ -113,6 +116,9 @@ Result<> check_word(const Tunable& tunable, std::string_view word) {
 
 Result<> check_words(const Tunable& tunable, std::string_view value) {
   const std::vector<std::string_view> words = split(value);
+  const std::vector<std::string_view> known = split(tunable.words);
+  if (!known.empty() && std::ranges::find(known, normal_value(value)) == known.end())
+    return refusal(tunable, value, fmt::format("is none of {}", fmt::join(known, ", ")));
   if (words.empty()) return Error(fmt::format("{}: a name is missing", tunable.key));
   if (tunable.shape == TunableShape::Word && words.size() > 1)
     return refusal(tunable, value, "is more than one name");
@@ -127,9 +133,45 @@ Result<> check_mask(const Tunable& tunable, std::string_view value) {
   return refusal(tunable, mask, "is not a hexadecimal mask");
 }
 
-}  // namespace
+std::vector<std::string_view> groups_of(std::string_view mask) {
+  std::vector<std::string_view> groups;
+  for (std::size_t comma = 0; comma != mask.npos;) {
+    comma = mask.find(',');
+    groups.push_back(mask.substr(0, comma));
+    mask.remove_prefix(comma == mask.npos ? mask.size() : comma + 1);
+  }
+  return groups;
+}
 
-namespace {
+// As the kernel reads one: groups of at most 32 bits.
+bool is_mask(std::string_view mask) {
+  return std::ranges::all_of(groups_of(mask), [](std::string_view group) {
+    return !group.empty() && group.size() <= kDigitsOfGroup &&
+           std::ranges::all_of(group, is_hexadecimal);
+  });
+}
+
+Result<> check_masks(const Tunable& tunable, std::string_view value) {
+  const std::vector<std::string_view> masks = split(value);
+  if (masks.empty()) return Error(fmt::format("{}: a mask is missing", tunable.key));
+  for (const std::string_view mask : masks)
+    if (!is_mask(mask)) return refusal(tunable, mask, "is not a hexadecimal mask");
+  return {};
+}
+
+// Small letters, no zeros in front, a comma before each eighth digit from the end.
+std::string normal_mask(std::string_view mask) {
+  if (!is_mask(mask)) return std::string(mask);
+  std::string digits;
+  for (const std::string_view group : groups_of(mask))
+    digits += std::string(kDigitsOfGroup - group.size(), '0') + std::string(group);
+  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
+  for (char& c : digits)
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  for (std::size_t at = digits.size(); at > kDigitsOfGroup;)
+    digits.insert(at -= kDigitsOfGroup, 1, ',');
+  return digits;
+}
 
 constexpr std::string_view kKinds[] = {"host", "netns", "device", "route", "connection"};
 
@@ -147,6 +189,25 @@ std::optional<ScopeKind> scope_kind_of(std::string_view name) {
 
 std::string normal_value(std::string_view value) {
   return fmt::format("{}", fmt::join(split(value), " "));
+}
+
+std::string normal_value(const Tunable& tunable, std::string_view value) {
+  if (tunable.shape != TunableShape::Masks || !check_value(tunable, value))
+    return normal_value(value);
+  std::vector<std::string> masks;
+  for (const std::string_view mask : split(value)) masks.push_back(normal_mask(mask));
+  return fmt::format("{}", fmt::join(masks, " "));
+}
+
+bool is_sysctl(const Tunable& tunable) {
+  return tunable.scope == ScopeKind::Host || tunable.scope == ScopeKind::Namespace;
+}
+
+bool is_standard(const Tunable& tunable, std::string_view value) {
+  if (tunable.standard.empty()) return false;
+  if (tunable.shape != TunableShape::Masks) return value == tunable.standard;
+  return std::ranges::all_of(split(value),
+                             [&](std::string_view mask) { return mask == tunable.standard; });
 }
 
 Result<std::vector<std::int64_t>> numbers_of(const Tunable& tunable, std::string_view value) {
@@ -172,6 +233,7 @@ Result<> check_value(const Tunable& tunable, std::string_view value) {
     case TunableShape::Word:
     case TunableShape::Words: return check_words(tunable, value);
     case TunableShape::Mask: return check_mask(tunable, value);
+    case TunableShape::Masks: return check_masks(tunable, value);
   }
   return Error(fmt::format("{}: nobody knows its shape", tunable.key));
 }

@@ -58,7 +58,8 @@ void TuneArguments::add_list(CLI::App* tune, Options& options) {
                           TuneAction::List, options);
   list->add_option("keys", options.tune.keys, "Only these, with all that is known of them")
       ->option_text("KEY ...");
-  list->add_flag("--all", options.tune.all, "Also what this host does not have");
+  list->add_flag("--all", options.tune.all,
+                 "Also what this host does not have, and what a device or route has as usual");
   list->add_flag("--json", options.json, "One JSON object per setting");
 }
 
@@ -105,7 +106,7 @@ void TuneArguments::add_apply(CLI::App* tune, Options& options) {
   apply->add_option("--profile", wanted.profile, "Instead of a plan: what this profile changes")
       ->option_text("NAME");
   apply->add_option("--set", wanted.set, "Instead of a plan: this value; several are allowed")
-      ->option_text("KEY=VALUE ...");
+      ->option_text("KEY[@WHERE]=VALUE ...");
   add_confirm_within(apply, wanted);
   apply->add_flag("--yes", wanted.yes, "Do not ask");
   apply->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");

@@ -6,7 +6,12 @@ _netsonde_fields() {
 }
 
 _netsonde_settings() {
-    netsonde tune list 2>/dev/null | awk 'NR > 1 { print $1 }'
+    netsonde tune list --all 2>/dev/null | awk 'NR > 1 { sub(/@.*/, "", $1); if (!seen[$1]++) print $1 }'
+}
+
+# Of devices and routes with "@" and which.
+_netsonde_places() {
+    netsonde tune list --all 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 
 _netsonde() {
@@ -36,7 +41,8 @@ _netsonde() {
         --compare) choice='reuse http multiplex batch encoding dns resolver address tls congestion rcvbuf notsent-lowat dscp nodelay' list=1 ;;
         --type) choice='A AAAA CAA CNAME HTTPS MX NS PTR SOA SRV TXT' list=1 ;;
         --http) [ "$command" = test ] && choice='1.1 2' || choice='1.1 2 3' ;;
-        --only | --except | --set) if [ "${command%% *}" = tune ]; then choice=$(_netsonde_settings); else choice='cold warm download upload sweep open-loop responsiveness' list=1; fi ;;
+        --set) choice=$(_netsonde_places) ;;
+        --only | --except) if [ "${command%% *}" = tune ]; then choice=$(_netsonde_settings); else choice='cold warm download upload sweep open-loop responsiveness' list=1; fi ;;
         --method) choice='GET HEAD PUT POST DELETE OPTIONS' ;;
         --accept-encoding) choice='gzip br zstd' ;;
         --congestion) choice=$(cat /proc/sys/net/ipv4/tcp_available_congestion_control 2>/dev/null) ;;

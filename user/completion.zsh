@@ -10,7 +10,7 @@ _netsonde_fields() {
 
 _netsonde_settings() {
   local -a keys
-  keys=(${(f)"$(netsonde tune list 2>/dev/null | awk 'NR > 1 { print $1 }')"})
+  keys=(${(f)"$(netsonde tune list --all 2>/dev/null | awk 'NR > 1 { sub(/@.*/, "", $1); if (!seen[$1]++) print $1 }')"})
   _values "$@" setting $keys
 }
 
@@ -26,7 +26,7 @@ _netsonde_tune() {
         'hand-back[what others set may be changed again]' 'profile[named sets of values]' 'experiment[by turns, measured]' 'auto[look, try, keep what proved better]' ;;
     option)
       case $line[1] in
-        list) _arguments $help '--all[also what is not available]' '--json[JSON instead of text]' '*:setting:_netsonde_settings' ;;
+        list) _arguments $help '--all[also what is not available or as usual]' '--json[JSON instead of text]' '*:setting:_netsonde_settings' ;;
         plan) _arguments $help '--duration[look for so long]:time (30s):' '--from[a recording]:recording:_files' '--profile[by profile]:name:' \
           '--goal[what for]:goal:(balanced throughput latency)' '*--only[only these]:setting:_netsonde_settings' \
           '*--except[none of these]:setting:_netsonde_settings' '(-o --output)'{-o,--output}'[into this file]:file:_files' \

@@ -15,6 +15,7 @@
 #include "user/tune_auto.h"
 #include "user/tune_connection.h"
 #include "user/tune_experiment.h"
+#include "user/tune_list.h"
 #include "user/tune_output.h"
 #include "user/tune_plan.h"
 #include "user/tune_report.h"
@@ -23,84 +24,6 @@
 namespace netsonde {
 
 namespace {
-
-// Without root nobody can look into it; that is no reason not to list the values.
-Ledger known_changes() {
-  auto ledger = Journal::look(kTunerDirectory);
-  return ledger ? std::move(ledger).value() : Ledger();
-}
-
-Result<std::vector<const Tunable*>> wanted_tunables(const Options& options) {
-  std::vector<const Tunable*> wanted;
-  for (const std::string& key : options.tune.keys) {
-    wanted.push_back(find_tunable(key));
-    if (!wanted.back())
-      return Error(printable(key) + " is not in the catalogue (netsonde tune list --all)");
-  }
-  if (options.tune.keys.empty())
-    for (const Tunable& tunable : tunables()) wanted.push_back(&tunable);
-  return wanted;
-}
-
-class Lister {
- public:
-  Lister(SettingsOfHost& host, std::string boot)
-      : host_(host), boot_(std::move(boot)), ledger_(known_changes()) {}
-
-  ListedSetting look(const Tunable& tunable) {
-    if (tunable.scope == ScopeKind::Connection)
-      return {.tunable = &tunable,
-              .why_not = "each connection has its own: netsonde tune connection"};
-    const ChangeScope scope = host_.scope_of(tunable);
-    ListedSetting setting{.tunable = &tunable, .at_boot = at_boot_.find(tunable.key)};
-    const auto value = host_.settings().read(scope, tunable.key);
-    if (value) setting.value = value.value();
-    setting.why_not = value ? why_not(tunable, scope, setting) : value.error().message();
-    setting.set = set_in_force(tunable, scope, setting);
-    return setting;
-  }
-  const std::vector<std::string>& not_read() const { return at_boot_.not_read(); }
-
- private:
-  std::string why_not(const Tunable& tunable, const ChangeScope& scope,
-                      const ListedSetting& setting) const {
-    if (!setting.value) return "this kernel, or this namespace, does not have it";
-    const auto can = host_.settings().can_be_written(scope, tunable.key);
-    return geteuid() == 0 && can && !can.value() ? "here it may only be read" : "";
-  }
-  std::uint64_t set_in_force(const Tunable& tunable, const ChangeScope& scope,
-                             const ListedSetting& setting) const {
-    const auto place = ledger_.confirmed(std::string(tunable.key), scope, boot_);
-    if (!place) return 0;
-    const Change& change = ledger_.sets()[place->set - 1].changes[place->change];
-    return change.read_back == setting.value ? place->set : 0;
-  }
-
-  SettingsOfHost& host_;
-  std::string boot_;
-  Ledger ledger_;
-  DropIns at_boot_ = DropIns::read();
-};
-
-Result<int> list_settings(const Options& options) {
-  const auto wanted = TRY(wanted_tunables(options));
-  auto host = TRY(SettingsOfHost::open());
-  Lister lister(*host, TRY(instant_now()).boot);
-  const bool all = options.tune.all || !options.tune.keys.empty();
-  std::vector<ListedSetting> listed;
-  for (const Tunable* tunable : wanted)
-    if (ListedSetting setting = lister.look(*tunable); all || setting.value)
-      listed.push_back(std::move(setting));
-  if (options.json)
-    for (const ListedSetting& setting : listed) fmt::print("{}\n", to_line(to_json(setting)));
-  else if (options.tune.keys.empty())
-    fmt::print("{}", list_text(listed));
-  else
-    for (const ListedSetting& setting : listed) fmt::print("{}", details_text(setting));
-  for (const std::string& problem : lister.not_read())
-    fmt::print(stderr, "netsonde: not read: {}\n", printable(problem));
-  return 0;
-}
 
 std::string state_of(const ChangeSet& set, const Instant& now) {
   if (set.state == SetState::Confirmed || set.state == SetState::RolledBack)
@@ -155,7 +78,11 @@ Result<int> print_status(const Options& options) {
   auto host = TRY(SettingsOfHost::open());
   for (ChangeInForce& one : status.changes) {
     const Proposal& proposal = one.change->proposal;
-    one.now = TRY(host->settings().read(proposal.scope, proposal.key));
+    auto now = host->settings().read(proposal.scope, proposal.key);
+    if (now)
+      one.now = std::move(now).value();
+    else
+      one.problem = now.error().message();
   }
   TRY(forget_closed(status.left_alone, *host));
   fmt::print("{}", options.json ? to_line(to_json(status)) + "\n" : status_text(status));
@@ -186,6 +113,9 @@ class Persisting {
  public:
   Persisting(SettingsOfHost& host, const Instant& now) : host_(host), now_(now) {}
 
+  // Of devices and routes, which no file of sysctl.d can hold: "device.txqueuelen@eth0".
+  const std::vector<std::string>& not_sysctls() const { return not_sysctls_; }
+
   Result<std::vector<Persisted>> settings() {
     for (Persisted& one : TRY(read_persisted())) settings_[one.key] = one;
     const Ledger ledger = TRY(Journal::look(kTunerDirectory));
@@ -206,7 +136,15 @@ class Persisting {
       of_connections_ += is_in_force(set, change) && set.boot == now_.boot;
       return;
     }
-    if (change.proposal.scope != host_.scope_of(*find_tunable(key))) return;
+    const Tunable* tunable = find_tunable(key);
+    if (!tunable) return;
+    if (!is_sysctl(*tunable)) {
+      const bool holds = is_in_force(set, change) && set.state == SetState::Confirmed;
+      if (holds && set.boot == now_.boot)
+        not_sysctls_.push_back(key + "@" + change.proposal.scope.name);
+      return;
+    }
+    if (change.proposal.scope != host_.scope_of(*tunable)) return;
     if (!is_in_force(set, change) || set.state == SetState::Pending)
       settings_.erase(key);
     else if (set.boot == now_.boot)
@@ -214,7 +152,7 @@ class Persisting {
   }
   Result<bool> is_allowed(const Persisted& one) {
     const Tunable* tunable = find_tunable(one.key);
-    if (!tunable || tunable->scope == ScopeKind::Connection || !check_value(*tunable, one.value)) {
+    if (!tunable || !is_sysctl(*tunable) || !check_value(*tunable, one.value)) {
       fmt::print(stderr, "netsonde: {} = {} is none of ours: left out\n", printable(one.key),
                  printable(one.value));
       return false;
@@ -230,6 +168,7 @@ class Persisting {
   Instant now_;
   std::map<std::string, Persisted> settings_;
   std::size_t of_connections_ = 0;  // changes
+  std::vector<std::string> not_sysctls_;
 };
 
 // Whether the files of sysctl.d are read for the network namespace that we are in.
@@ -239,17 +178,26 @@ bool is_first_namespace() {
          own.st_ino == first.st_ino;
 }
 
+std::string words_on_lost(const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  return fmt::format("not kept over a boot, for sysctl's files hold only sysctls: {}",
+                     fmt::join(names, ", "));
+}
+
 Result<int> persist() {
   if (!is_first_namespace())
     fmt::print(stderr,
                "netsonde: at boot that file is read for the first network namespace, not for this "
                "one\n");
   auto host = TRY(SettingsOfHost::open());
-  const std::vector<Persisted> settings = TRY(Persisting(*host, TRY(instant_now())).settings());
+  Persisting persisting(*host, TRY(instant_now()));
+  const std::vector<Persisted> settings = TRY(persisting.settings());
+  const std::string lost = words_on_lost(persisting.not_sysctls());
   if (settings.empty()) {
     if (TRY(remove_persisted())) fmt::print("{} is removed\n", kPersistedPath);
-    return Error("nothing is confirmed: there is nothing to persist");
+    return Error(lost.empty() ? "nothing is confirmed: there is nothing to persist" : lost);
   }
+  if (!lost.empty()) fmt::print(stderr, "netsonde: {}\n", printable(lost));
   TRY(write_persisted(settings));
   fmt::print("{}: {} setting{}\n", kPersistedPath, settings.size(),
              settings.size() == 1 ? "" : "s");

@@ -14,6 +14,7 @@
 #include "user/base/text_file.h"
 #include "user/guarded_change.h"
 #include "user/tune_output.h"
+#include "user/tune_place.h"
 #include "user/tune_plan.h"
 #include "user/tuned_host.h"
 
@@ -36,29 +37,22 @@ Result<Plan> plan_of_file(const std::string& path, const Instant& now) {
   return plan;
 }
 
-// "KEY=VALUE", as sysctl(8) takes it.
 Result<Proposal> proposal_of(const std::string& wanted, SettingsOfHost& host) {
-  const std::size_t equals = wanted.find('=');
-  if (equals == std::string::npos) return Error("'" + printable(wanted) + "' is not KEY=VALUE");
-  const std::string key = normal_value(wanted.substr(0, equals));
-  const Tunable* tunable = find_tunable(key);
-  if (!tunable)
-    return Error(printable(key) + " is not in the catalogue (netsonde tune list --all)");
-  if (tunable->scope == ScopeKind::Connection)
-    return Error(key + " is of single connections: netsonde tune connection --where FILTER ...");
-  const std::string value = normal_value(wanted.substr(equals + 1));
-  TRY(check_value(*tunable, value));
-  const ChangeScope scope = host.scope_of(*tunable);
+  const WantedSetting setting = TRY(wanted_setting(wanted));
+  const Tunable& tunable = *setting.tunable;
+  const std::string key(tunable.key);
+  const ChangeScope scope = host.scope_of(tunable, setting.where);
   const auto found = TRY(host.settings().read(scope, key));
+  if (!found) TRY(check_place(setting, host));
   if (!found) return Error(key + ": not available here");
-  if (auto restorable = check_value(*tunable, *found); !restorable)
+  if (auto restorable = check_value(tunable, *found); !restorable)
     return Error("what is there could not be written back: " + restorable.error().message());
   return Proposal{.key = key,
                   .scope = scope,
                   .from = *found,
-                  .to = value,
+                  .to = setting.value,
                   .finding = "asked for",
-                  .risk = std::string(tunable->risk),
+                  .risk = std::string(tunable.risk),
                   .verify = "read back"};
 }
 
@@ -146,7 +140,8 @@ Result<Plan> plan_of_values(const std::vector<std::string>& wanted, SettingsOfHo
   for (const std::string& one : wanted) {
     Proposal proposal = TRY(proposal_of(one, host));
     if (proposal.from == proposal.to)
-      fmt::print(stderr, "netsonde: {} is {} already\n", proposal.key, printable(proposal.to));
+      fmt::print(stderr, "netsonde: {} is {} already\n", one.substr(0, one.rfind('=')),
+                 printable(proposal.to));
     else
       plan.proposals.push_back(std::move(proposal));
   }

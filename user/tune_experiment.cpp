@@ -54,10 +54,13 @@ Result<ProbeRequest> request_of(const Options& options) {
 
 // Only the traffic of where the settings hold counts.
 Result<Filter> traffic_of(const Plan& plan) {
-  const bool own = std::ranges::all_of(plan.proposals, [](const Proposal& proposal) {
-    return proposal.scope.kind == ScopeKind::Namespace;
+  const bool everywhere = std::ranges::any_of(plan.proposals, [](const Proposal& proposal) {
+    return proposal.scope.kind == ScopeKind::Host;
   });
-  return Filter::parse(own ? "netns = " + plan.proposals.front().scope.name : "");
+  const ChangeScope& scope = plan.proposals.front().scope;
+  const std::string own =
+      scope.kind == ScopeKind::Namespace ? scope.name : std::to_string(scope.netns);
+  return Filter::parse(everywhere ? "" : "netns = " + own);
 }
 
 // Five looks at least in a period; of a load nobody knows how long it takes.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tuner/by_hand.h"
 #include "tuner/plan_json.h"
 #include "user/base/text.h"
 #include "user/model/diagnosis/evidence_json.h"
@@ -35,7 +36,7 @@ std::string set_by(const ListedSetting& setting) {
     return fmt::format("run time (not {})", place);
   }
   if (setting.tunable->standard.empty()) return "-";
-  return setting.tunable->standard == *setting.value ? "kernel" : "run time";
+  return is_standard(*setting.tunable, *setting.value) ? "kernel" : "run time";
 }
 
 Json set_by_json(const ListedSetting& setting) {
@@ -116,6 +117,7 @@ Json to_json(const ListedSetting& setting) {
   const bool bounds = has_bounds(tunable);
   return object_of({{"key", tunable.key},
                     {"scope", name_of(tunable.scope)},
+                    {"where", or_null(setting.where)},
                     {"value", setting.value ? Json(*setting.value) : Json()},
                     {"default", or_null(tunable.standard)},
                     {"floor", bounds ? Json(tunable.floor) : Json()},
@@ -128,11 +130,16 @@ Json to_json(const ListedSetting& setting) {
                     {"why_not", or_null(setting.why_not)}});
 }
 
+std::string name_of(const ListedSetting& setting) {
+  const std::string key(setting.tunable->key);
+  return setting.where.empty() ? key : key + "@" + setting.where;
+}
+
 std::string list_text(const std::vector<ListedSetting>& settings) {
   std::string text = fmt::format("{:<38} {:<20} {:<12} {}\n", "KEY", "VALUE", "DEFAULT", "SET BY");
   for (const ListedSetting& setting : settings)
     text += fmt::format(
-        "{:<38} {:<20} {:<12} {}\n", setting.tunable->key,
+        "{:<38} {:<20} {:<12} {}\n", name_of(setting),
         setting.value ? printable(*setting.value) : "-", or_dash(setting.tunable->standard),
         setting.why_not.empty() ? set_by(setting) : "not available here: " + setting.why_not);
   return text;
@@ -141,7 +148,7 @@ std::string list_text(const std::vector<ListedSetting>& settings) {
 std::string details_text(const ListedSetting& setting) {
   const Tunable& tunable = *setting.tunable;
   const std::string unit = tunable.unit.empty() ? "" : fmt::format(" {}", tunable.unit);
-  std::string text = fmt::format("{}\n", tunable.key);
+  std::string text = name_of(setting) + "\n";
   const auto line = [&text](std::string_view name, const std::string& value) {
     text += fmt::format("  {:<9} {}\n", name, value);
   };
@@ -156,6 +163,7 @@ std::string details_text(const ListedSetting& setting) {
   line("default",
        tunable.standard.empty() ? "depends on the host" : std::string(tunable.standard) + unit);
   if (has_bounds(tunable)) line("bounds", bounds_of(tunable) + unit);
+  if (!tunable.words.empty()) line("one of", std::string(tunable.words));
   line("set by", set_by(setting));
   return text;
 }
@@ -218,8 +226,11 @@ std::string status_text(const TuneStatus& status) {
     text += changes_text({one.change->proposal});
     if (one.now == one.change->read_back) continue;
     text.pop_back();
-    text += one.now ? fmt::format(", but somebody else has set it to {}\n", printable(*one.now))
-                    : ", but that is gone\n";
+    if (!one.problem.empty())
+      text += fmt::format(", but what is there cannot be told: {}\n", printable(one.problem));
+    else
+      text += one.now ? fmt::format(", but somebody else has set it to {}\n", printable(*one.now))
+                      : ", but that is gone\n";
   }
   for (const ForeignKey& one : status.left_alone)
     text +=

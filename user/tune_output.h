@@ -19,6 +19,7 @@ namespace netsonde {
 // One setting as this host has it.
 struct ListedSetting {
   const Tunable* tunable = nullptr;
+  std::string where{};                 // the device or the route
   std::optional<std::string> value{};  // absent: not available here
   std::string why_not{};
   const Assignment* at_boot = nullptr;  // what sysctl's files say
@@ -28,6 +29,9 @@ Json to_json(const ListedSetting& setting);
 std::string list_text(const std::vector<ListedSetting>& settings);
 // All that is known of one.
 std::string details_text(const ListedSetting& setting);
+
+// "net.core.somaxconn", "device.txqueuelen@eth0".
+std::string name_of(const ListedSetting& setting);
 
 // The changes as a table: what was, what is to be.
 std::string changes_text(const std::vector<Proposal>& proposals);
@@ -39,6 +43,7 @@ struct ChangeInForce {
   const ChangeSet* set = nullptr;
   const Change* change = nullptr;
   std::optional<std::string> now{};  // what is there; absent: it is gone
+  std::string problem{};             // why that cannot be told
 };
 
 struct TuneStatus {

@@ -112,22 +112,35 @@ Result<bool> Namespaces::enter(const ChangeScope& scope,
   return same;
 }
 
+SettingsOfHost::SettingsOfHost(Namespaces namespaces)
+    : namespaces_(std::move(namespaces)),
+      connections_(entering()),
+      devices_(entering()),
+      routes_(entering()) {
+  by_kind_.add(ScopeKind::Connection, connections_);
+  by_kind_.add(ScopeKind::Device, devices_);
+  by_kind_.add(ScopeKind::Route, routes_);
+}
+
+Sysctl::Enter SettingsOfHost::entering() {
+  return [this](const auto& scope, const auto& function) {
+    return namespaces_.enter(scope, function);
+  };
+}
+
 Result<std::unique_ptr<SettingsOfHost>> SettingsOfHost::open() {
   std::unique_ptr<SettingsOfHost> host(new SettingsOfHost(TRY(Namespaces::open())));
-  Namespaces& namespaces = host->namespaces_;
-  const auto enter = [&namespaces](const auto& scope, const auto& function) {
-    return namespaces.enter(scope, function);
-  };
-  host->sysctl_ = TRY(Sysctl::open("/proc/sys", enter));
-  host->connections_.emplace(enter);
+  host->sysctl_ = TRY(Sysctl::open("/proc/sys", host->entering()));
   host->by_kind_.add(ScopeKind::Host, *host->sysctl_);
   host->by_kind_.add(ScopeKind::Namespace, *host->sysctl_);
-  host->by_kind_.add(ScopeKind::Connection, *host->connections_);
   return host;
 }
 
-ChangeScope SettingsOfHost::scope_of(const Tunable& tunable) const {
-  return tunable.scope == ScopeKind::Host ? ChangeScope() : namespaces_.own();
+ChangeScope SettingsOfHost::scope_of(const Tunable& tunable, const std::string& where) const {
+  ChangeScope own = namespaces_.own();
+  if (tunable.scope == ScopeKind::Host) return {};
+  if (tunable.scope == ScopeKind::Namespace) return own;
+  return {.kind = tunable.scope, .name = where, .cookie = own.cookie, .netns = inode_of(own)};
 }
 
 TunedHost::TunedHost(std::unique_ptr<SettingsOfHost> host, Journal journal)

@@ -6,12 +6,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tuner/change_engine.h"
 #include "tuner/journal.h"
 #include "tuner/sysctl.h"
 #include "user/capture/netns.h"
 #include "user/connection_settings.h"
+#include "user/device_settings.h"
+#include "user/route_settings.h"
 
 namespace netsonde {
 
@@ -54,16 +57,23 @@ class SettingsOfHost {
 
   Namespaces& namespaces() { return namespaces_; }
   Settings& settings() { return by_kind_; }
-  ConnectionSettings& connections() { return *connections_; }
-  // Where a setting holds as seen from the own namespace.
-  ChangeScope scope_of(const Tunable& tunable) const;
+  ConnectionSettings& connections() { return connections_; }
+  // Where a setting holds as seen from the own namespace; of a device or a route by its name.
+  ChangeScope scope_of(const Tunable& tunable, const std::string& where = {}) const;
+
+  // What there is in the own namespace.
+  Result<std::vector<std::string>> devices() { return devices_.names(namespaces_.own()); }
+  Result<std::vector<RouteSettings::Values>> routes() { return routes_.look(namespaces_.own()); }
 
  private:
-  explicit SettingsOfHost(Namespaces namespaces) : namespaces_(std::move(namespaces)) {}
+  explicit SettingsOfHost(Namespaces namespaces);
+  Sysctl::Enter entering();
 
   Namespaces namespaces_;
   std::optional<Sysctl> sysctl_;
-  std::optional<ConnectionSettings> connections_;
+  ConnectionSettings connections_;
+  DeviceSettings devices_;
+  RouteSettings routes_;
   SettingsByKind by_kind_;
 };
 

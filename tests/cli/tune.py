@@ -13,11 +13,10 @@ import socket
 import threading
 import time
 
-import harness
-from harness import (NEW_NETWORK, enter_network, eventually, expect, fact, finish, free_port,
-                     is_in_its_loop, launch, netns, one_error, run, start, succeed, tool, unshare)
+import tuned
+from harness import eventually, expect, fact, finish, free_port, is_in_its_loop, launch, netns, one_error, run, start, succeed, tool
 from traffic import Peer, delayed_network
-from tuning import JOURNAL, LONG, apply_plan, guard, kill_guard, own_files, own_host, status, undo
+from tuned import JOURNAL, LONG, apply_plan, guard, kill_guard, killed, namespaces, own_files, own_host, scope, status, undo
 
 SOMAXCONN, IDLE = "net.core.somaxconn", "net.ipv4.tcp_slow_start_after_idle"
 
@@ -32,7 +31,7 @@ BOTH = ("--set", f"{SOMAXCONN}=5000", f"{IDLE}=0")
 
 
 def apply(*arguments):
-    return succeed("tune", "apply", "--yes", *(arguments or (*BOTH, *LONG)))
+    return tuned.apply(*(arguments or (*BOTH, *LONG)))
 
 
 @fact
@@ -161,13 +160,6 @@ def of_many_at_once_one_changes():
 
 # What changes something outside of the process: between any two of these it may be killed.
 CALLS = ("write", "pwrite64", "fdatasync", "fsync", "openat2", "flock", "mkdir", "fallocate", "clone", "pipe2")
-
-
-def killed(call, number, *arguments):
-    """netsonde is killed as it is about to make this system call for the n-th time; False: it makes fewer of them."""
-    process = launch(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}",
-                      harness.BINARY, *arguments])
-    return finish(process).status not in (0, 1)
 
 
 def cuts(*arguments, prepare=lambda: None):
@@ -367,12 +359,6 @@ def plan(**changes):
     return json.dumps(made | changes)
 
 
-def scope():
-    with socket.socket(socket.AF_UNIX) as sock:
-        cookie = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, 71, 8), "little")  # SO_NETNS_COOKIE
-    return {"kind": "netns", "name": str(netns()), "cookie": cookie}
-
-
 @fact
 def a_plan_from_a_file_is_applied():
     own_host()
@@ -398,25 +384,6 @@ def a_plan_that_does_not_fit_is_refused():
     for path in ("/var/lib/none", "/var/lib", "/dev/zero"):
         one_error(run("tune", "apply", "--yes", path), 1)
     expect((values(), status()["state"]), (ORIGINAL, "none"), "afterwards")
-
-
-@contextlib.contextmanager
-def namespaces(count):
-    """Others, each held by a process; yields their scopes."""
-    own = os.open("/proc/self/ns/net", os.O_RDONLY)
-    held, scopes = [], []
-    try:
-        for _ in range(count):
-            unshare(NEW_NETWORK)
-            scopes.append(scope())
-            held.append(launch(["sleep", "infinity"]))
-        enter_network(own)
-        yield scopes, held
-    finally:
-        for process in held:
-            process.kill()
-            process.wait()
-        os.close(own)
 
 
 def values_in(processes):

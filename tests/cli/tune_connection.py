@@ -12,7 +12,7 @@ import time
 import harness
 from harness import (eventually, expect, fact, finish, launch, netns, one_error, run, start, succeed, tool)
 from traffic import Connection, Peer
-from tuning import JOURNAL, LONG, apply_plan, guard, kill_guard, own_host, status, undo
+from tuned import JOURNAL, LONG, apply_plan, guard, kill_guard, own_host, status, undo
 
 PACING, NO_LIMIT = 47, 0xFFFFFFFF  # SO_MAX_PACING_RATE
 

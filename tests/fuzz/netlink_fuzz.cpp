@@ -11,8 +11,10 @@
 #include <cstring>
 #include <span>
 
+#include "user/capture/links.h"
 #include "user/capture/netlink.h"
 #include "user/capture/route.h"
+#include "user/capture/route_table.h"
 #include "user/capture/time_wait.h"
 #include "user/capture/xdp.h"
 
@@ -85,6 +87,28 @@ void read_time_waits() {
   require(shown <= values.value("time_wait.local_ports").value_or(0));
 }
 
+void read_links() {
+  auto links = Links::open();
+  (void)links.value().root_qdisc({.index = 2, .name = "eth0"});
+  (void)links.value().set_queue_length({.index = 2, .name = "eth0"}, 1000);
+  const auto all = links.value().all();
+  if (all)
+    for (const Link& link : all.value()) require(!link.name.empty());
+}
+
+// What is sent back is the route that it was, but for one metric.
+void read_routes() {
+  auto table = RouteTable::open();
+  const auto all = table.value().all();
+  if (!all) return;
+  for (const Route& route : all.value()) {
+    NetlinkRequest request = replacement_of(route, {.type = RTAX_INITCWND, .number = 7});
+    const auto again = route_in(*request.header());
+    require(again && again->destination == route.destination);
+    require(again->metrics.at(RTAX_INITCWND) == 7);
+  }
+}
+
 }  // namespace
 
 extern "C" {
@@ -93,6 +117,9 @@ mnl_socket* mnl_socket_open2(int, int) {
   return reinterpret_cast<mnl_socket*>(&kernel);
 }
 int mnl_socket_bind(mnl_socket*, unsigned int, pid_t) {
+  return 0;
+}
+int mnl_socket_setsockopt(const mnl_socket*, int, void*, socklen_t) {
   return 0;
 }
 int mnl_socket_close(mnl_socket*) {
@@ -110,7 +137,7 @@ ssize_t mnl_socket_recvfrom(const mnl_socket*, void* buffer, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto& reads = {read_everything, read_time_waits};
+  const auto& reads = {read_everything, read_time_waits, read_links, read_routes};
   for (const auto read : reads) {
     kernel = {.answers = {data, size}};
     read();

@@ -9,6 +9,7 @@
 
 #include "tuner/ledger.h"
 #include "tuner/profile.h"
+#include "tuner/scope_name.h"
 
 using namespace netsonde;
 
@@ -29,13 +30,15 @@ std::string with_checksums(std::string_view lines) {
 // Whatever is accepted may be written to the kernel.
 void check(const Proposal& proposal) {
   const Tunable* tunable = find_tunable(proposal.key);
-  if (!tunable || !check_value(*tunable, proposal.from) || !check_value(*tunable, proposal.to))
+  if (!tunable || !check_value(*tunable, proposal.from) || !check_value(*tunable, proposal.to) ||
+      tunable->scope != proposal.scope.kind ||
+      !check_scope_name(proposal.scope.kind, proposal.scope.name))
     std::abort();
 }
 
 void check(const ProfileSetting& setting) {
   const Tunable* tunable = find_tunable(setting.key);
-  if (!tunable || !check_value(*tunable, setting.value)) std::abort();
+  if (!tunable || !is_sysctl(*tunable) || !check_value(*tunable, setting.value)) std::abort();
 }
 
 }  // namespace

@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "tests/unit/change_engine_fixture.h"
+#include "tuner/by_hand.h"
 
 namespace netsonde {
 namespace {
@@ -233,6 +236,32 @@ TEST_F(ChangeEngineTest, WhatCannotBeWrittenBackIsToldAndTriedAgain) {
   EXPECT_EQ(host.kernel.values, original);
   EXPECT_EQ(host.ledger().sets().at(0).state, SetState::RolledBack);
   EXPECT_THAT(by_hand(host.ledger().sets().at(0)), IsEmpty());
+}
+
+// "0 0 0", of which some are written already.
+TEST_F(ChangeEngineTest, MasksThatWereWrittenInPartAreOurs) {
+  const std::string key = "device.rps_cpus";
+  const ChangeScope eth0{.kind = ScopeKind::Device, .name = "eth0", .cookie = 1, .netns = 2};
+  Plan masks{.goal = "asked for"};
+  masks.proposals = {{.key = key, .scope = eth0, .from = "0 0 1", .to = "3 3 1"}};
+  for (const auto& [left, ended, state] : {std::tuple("3 0 1", "0 0 1", ChangeState::Restored),
+                                           {"0 3 1", "0 0 1", ChangeState::Restored},
+                                           {"3 4 1", "3 4 1", ChangeState::Foreign},
+                                           {"3 0", "3 0", ChangeState::Foreign},
+                                           {"3 0 1 0", "3 0 1 0", ChangeState::Foreign}}) {
+    TunedHost other;
+    other.kernel.values[{"eth0", key}] = "0 0 1";
+    ASSERT_TRUE([&] {
+      Result<> applied;
+      other.run([&](ChangeEngine& engine, Ledger&) { applied = apply(engine, masks); });
+      return static_cast<bool>(applied);
+    }());
+    other.kernel.values[{"eth0", key}] = left;
+    other.run(
+        [](ChangeEngine& engine, Ledger&) { ASSERT_TRUE(engine.roll_back(1, "asked", kNow)); });
+    EXPECT_EQ((other.kernel.values[{"eth0", key}]), ended) << left;
+    EXPECT_EQ(other.ledger().sets().at(0).changes.at(0).state, state) << left;
+  }
 }
 
 TEST_F(ChangeEngineTest, NothingNewBeginsWhileSomethingIsStuck) {

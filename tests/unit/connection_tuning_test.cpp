@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/unit/tuner_fixture.h"
+#include "tuner/by_hand.h"
 #include "tuner/catalogue_connection.h"
 #include "tuner/ledger.h"
 #include "tuner/plan_json.h"
@@ -88,7 +89,7 @@ TEST(ConnectionPlanTest, ProfilesHaveNoSettingsOfConnections) {
       "summary = \"s\"\n[[setting]]\nkey = \"" + kPacing + "\"\nvalue = 100000\nwhy = \"w\"\n", "x",
       "/etc/x.toml");
   ASSERT_FALSE(read);
-  EXPECT_THAT(read.error().message(), HasSubstr("netsonde tune connection"));
+  EXPECT_THAT(read.error().message(), HasSubstr("is of a connection"));
 }
 
 TEST(ConnectionValueTest, NoLimitIsThatOf32Bits) {

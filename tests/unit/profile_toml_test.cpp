@@ -43,6 +43,13 @@ std::string value_of(const std::string& key, const std::string& value) {
   return profile ? profile.value().settings[0].value : profile.error().message();
 }
 
+TEST(ProfileTomlTest, ItHasNoSettingsOfDevicesAndRoutes) {
+  EXPECT_EQ(wrong(setting("key = \"device.txqueuelen\"\nwhy = \"w\"\nvalue = 2000")),
+            "/etc/x.toml:3: device.txqueuelen is of a device: a profile has only sysctls");
+  EXPECT_THAT(wrong(setting("key = \"route.initcwnd\"\nwhy = \"w\"\nvalue = 20")),
+              HasSubstr("is of a route"));
+}
+
 TEST(ProfileTomlTest, EveryMemberIsRead) {
   const auto profile = read(setting(R"(key = "net.ipv4.tcp_rmem"
 value = [4096, 131072, 33554432]

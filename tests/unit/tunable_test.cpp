@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <cctype>
 #include <limits>
+#include <set>
 #include <stdexcept>
 #include <utility>
+
+#include "tuner/qdisc_kind.h"
 
 namespace netsonde {
 namespace {
@@ -48,11 +51,10 @@ TEST(CatalogueTest, WhatIsNotInItIsNotFound) {
     EXPECT_EQ(find_tunable(key), nullptr) << key;
 }
 
-// They become paths below /proc/sys, but for those of connections.
+// Those of sysctls become paths below /proc/sys.
 TEST(CatalogueTest, KeysAreWordsOfTheNetworkWithSingleDots) {
   for (const Tunable& row : tunables()) {
-    EXPECT_TRUE(row.key.starts_with(row.scope == ScopeKind::Connection ? "connection." : "net."))
-        << row.key;
+    EXPECT_EQ(row.key.starts_with("net."), is_sysctl(row)) << row.key;
     EXPECT_EQ(row.key.find(".."), row.key.npos) << row.key;
     EXPECT_EQ(row.key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_."), row.key.npos)
         << row.key;
@@ -119,10 +121,22 @@ TEST(CatalogueTest, EveryStandardValueMayBeWritten) {
 
 TEST(CatalogueTest, NumbersHaveBoundsAndNamesHaveNone) {
   for (const Tunable& row : tunables())
-    EXPECT_EQ(row.floor < row.ceiling, row.shape != TunableShape::Word &&
-                                           row.shape != TunableShape::Words &&
-                                           row.shape != TunableShape::Mask)
+    EXPECT_EQ(row.floor < row.ceiling,
+              row.shape != TunableShape::Word && row.shape != TunableShape::Words &&
+                  row.shape != TunableShape::Mask && row.shape != TunableShape::Masks)
         << row.key;
+}
+
+TEST(CatalogueTest, TheDisciplinesThatMayBeSetUpHaveHandlesOfTheirOwn) {
+  std::string words(kDefaultQdisc);
+  std::set<std::uint32_t> handles;
+  for (const QdiscKind& kind : kQdiscKinds) {
+    words += " " + std::string(kind.name);
+    EXPECT_EQ(kind.handle & 0xffff, 0U) << kind.name;
+    EXPECT_LT(kind.handle, 0x8000'0000) << "the kernel gives out those above by itself";
+    EXPECT_TRUE(handles.insert(kind.handle).second) << kind.name;
+  }
+  EXPECT_EQ(find_tunable("device.qdisc")->words, words);
 }
 
 // Of 6.18: other namespaces do not have these, or cannot write them.
@@ -253,7 +267,8 @@ TEST(NumbersOfTest, AnotherCountIsRefused) {
 }
 
 TEST(NumbersOfTest, WordsAndMasksHaveNone) {
-  for (const TunableShape shape : {TunableShape::Word, TunableShape::Words, TunableShape::Mask}) {
+  for (const TunableShape shape :
+       {TunableShape::Word, TunableShape::Words, TunableShape::Mask, TunableShape::Masks}) {
     EXPECT_FALSE(numbers_of(of_shape(shape), ""));
     EXPECT_FALSE(numbers_of(of_shape(shape), "1"));
   }
@@ -338,6 +353,43 @@ TEST(CheckValueTest, AMaskIsHexadecimalWithCommas) {
     EXPECT_EQ(refusal(key, value), "");
   for (const std::string_view value : {"", ",", "0x1", "g", "1 2", "-1"})
     EXPECT_NE(refusal(key, value), "") << value;
+}
+
+TEST(CheckValueTest, MasksAreThoseThatTheKernelWouldRead) {
+  const std::string_view key = "device.rps_cpus";
+  for (const std::string_view value : {"0", "3 f", "FFffffff,00000000", "1,2 3"})
+    EXPECT_EQ(refusal(key, value), "");
+  for (const std::string_view value :
+       {"", " ", ",", "1,", ",1", "1,,2", "0x1", "g", "123456789", "-1"})
+    EXPECT_NE(refusal(key, value), "") << value;
+  EXPECT_EQ(refusal(key, std::string(65'536, 'f')).find("too long"), std::string::npos);
+  EXPECT_NE(refusal(key, std::string(65'537, ' ')).find("too long"), std::string::npos);
+}
+
+TEST(CheckValueTest, WhereOnlySomeWordsAreKnownOthersAreRefused) {
+  EXPECT_EQ(refusal("device.qdisc", "fq_codel"), "");
+  for (const std::string_view value : {"mq", "noqueue", "fq 8001:", "fq fq_codel", "", "htb", "FQ"})
+    EXPECT_NE(refusal("device.qdisc", value), "") << value;
+}
+
+TEST(NormalValueTest, AMaskHasOneForm) {
+  const Tunable& masks = *find_tunable("device.rps_cpus");
+  EXPECT_EQ(normal_value(masks, " 0003\tF "), "3 f");
+  EXPECT_EQ(normal_value(masks, "00000000,00000000"), "0");
+  EXPECT_EQ(normal_value(masks, "0001,2"), "1,00000002");
+  EXPECT_EQ(normal_value(masks, "00000000,80000000 00ff,00000000,1"),
+            "80000000 ff,00000000,00000001");
+  EXPECT_EQ(normal_value(masks, "1,"), "1,") << "what is none stays for the check to refuse";
+  EXPECT_EQ(normal_value(*find_tunable("net.core.somaxconn"), " 007 "), "007");
+}
+
+TEST(CatalogueTest, MasksAreAsUsualWhenEachIs) {
+  const Tunable& masks = *find_tunable("device.rps_cpus");
+  EXPECT_TRUE(is_standard(masks, "0"));
+  EXPECT_TRUE(is_standard(masks, "0 0 0"));
+  EXPECT_FALSE(is_standard(masks, "0 1 0"));
+  EXPECT_TRUE(is_standard(*find_tunable("device.txqueuelen"), "1000"));
+  EXPECT_FALSE(is_standard(*find_tunable("net.core.rmem_max"), "")) << "its own is not known";
 }
 
 TEST(CheckValueTest, NoShapeTakesMoreThan256Characters) {

@@ -2,22 +2,59 @@
 #include "user/capture/netlink.h"
 
 #include <cerrno>
+#include <string>
 
 namespace netsonde {
 
-NetlinkRequest::NetlinkRequest(std::uint16_t type, std::uint16_t flags) {
+NetlinkRequest::NetlinkRequest(std::uint16_t type, std::uint16_t flags) : bytes_(sizeof(nlmsghdr)) {
   nlmsghdr* const head = mnl_nlmsg_put_header(bytes_.data());
   head->nlmsg_type = type;
   head->nlmsg_flags = NLM_F_REQUEST | flags;
 }
 
+void NetlinkRequest::make_room(std::size_t size) {
+  bytes_.resize(header()->nlmsg_len + MNL_ALIGN(size));
+}
+
 void NetlinkRequest::put(std::uint16_t attribute, std::uint32_t value) {
+  make_room(sizeof(nlattr) + sizeof(value));
   mnl_attr_put_u32(header(), attribute, value);
 }
 
 void NetlinkRequest::put(std::uint16_t attribute, const char* text) {
+  make_room(sizeof(nlattr) + std::strlen(text) + 1);
   mnl_attr_put_strz(header(), attribute, text);
 }
+
+void NetlinkRequest::put(std::uint16_t attribute, std::span<const char> bytes) {
+  make_room(sizeof(nlattr) + bytes.size());
+  mnl_attr_put(header(), attribute, bytes.size(), bytes.data());
+}
+
+namespace {
+
+// Behind the number and the request, of which it may have only the header.
+std::string words_in(const nlmsghdr& message) {
+  const auto error = fixed_part<nlmsgerr>(message);
+  if (!error || message.nlmsg_type != NLMSG_ERROR || !(message.nlmsg_flags & NLM_F_ACK_TLVS))
+    return {};
+  std::size_t fixed = sizeof(nlmsgerr);
+  if (!(message.nlmsg_flags & NLM_F_CAPPED) && error->msg.nlmsg_len > sizeof(nlmsghdr))
+    fixed += MNL_ALIGN(error->msg.nlmsg_len) - sizeof(nlmsghdr);
+  std::string words;
+  each_attribute(message, fixed, [&words](const nlattr& attribute) {
+    if (type_of(attribute) == NLMSGERR_ATTR_MSG) words = text_of(attribute);
+  });
+  return words;
+}
+
+Error refusal_in(const nlmsghdr& message, int error) {
+  Error refusal = Error::from_errno("ask over netlink", error);
+  const std::string words = words_in(message);
+  return words.empty() ? refusal : Error(refusal.message() + " (" + words + ")");
+}
+
+}  // namespace
 
 bool is_whole(const nlmsghdr& message, std::size_t left) {
   return left >= sizeof(message) && message.nlmsg_len >= sizeof(message) &&
@@ -33,6 +70,18 @@ Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   constexpr std::size_t kLargestAnswer = 32 << 10;  // NLMSG_GOODSIZE of a dump
   netlink.buffer_.resize(kLargestAnswer);
   return netlink;
+}
+
+Result<> NetlinkSocket::tell(NetlinkRequest& request) {
+  const int wanted = 1;  // 4.12; without it the error is a number alone
+  (void)mnl_socket_setsockopt(socket_.get(), NETLINK_EXT_ACK, const_cast<int*>(&wanted),
+                              sizeof(wanted));
+  request.header()->nlmsg_flags |= NLM_F_ACK;
+  tells_ = true;
+  auto done = ask(
+      request, [] {}, [](const nlmsghdr&) {});
+  tells_ = false;
+  return done;
 }
 
 Result<> NetlinkSocket::ask(NetlinkRequest& request, const std::function<void()>& begin,
@@ -70,8 +119,9 @@ Result<NetlinkSocket::State> NetlinkSocket::take(const nlmsghdr& message, const 
   if (message.nlmsg_type == NLMSG_ERROR || message.nlmsg_type == NLMSG_DONE) {
     // Both begin with a negative errno or 0; before 4.20 the end of some lists has neither.
     const int error = fixed_part<int>(message).value_or(0);
-    if (error < 0 && error != -EOPNOTSUPP)  // that: a kernel built without what was asked for
-      return Error::from_errno("ask over netlink", -error);
+    // A kernel built without what was asked for has an empty list of it.
+    const bool is_empty_list = error == -EOPNOTSUPP && !tells_;
+    if (error < 0 && !is_empty_list) return refusal_in(message, -error);
     return interrupted_ ? State::Interrupted : State::Done;
   }
   if (message.nlmsg_type >= NLMSG_MIN_TYPE) handler(message);
@@ -103,6 +153,11 @@ void each_attribute(const nlattr& nest, const OnAttribute& handler) {
 
 std::uint16_t type_of(const nlattr& attribute) {
   return mnl_attr_get_type(&attribute);
+}
+
+std::span<const char> bytes_of(const nlattr& attribute) {
+  return {static_cast<const char*>(mnl_attr_get_payload(&attribute)),
+          mnl_attr_get_payload_len(&attribute)};
 }
 
 std::string_view text_of(const nlattr& attribute) {

@@ -3,12 +3,12 @@
 
 #include <libmnl/libmnl.h>
 
-#include <array>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -25,15 +25,20 @@ class NetlinkRequest {
 
   template <typename T>
   void put(const T& fixed) {
+    make_room(sizeof(T));
     std::memcpy(mnl_nlmsg_put_extra_header(header(), sizeof(T)), &fixed, sizeof(T));
   }
   void put(std::uint16_t attribute, std::uint32_t value);
   void put(std::uint16_t attribute, const char* text);
+  // With its type's flags.
+  void put(std::uint16_t attribute, std::span<const char> bytes);
 
   nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(bytes_.data()); }
 
  private:
-  alignas(nlmsghdr) std::array<char, 128> bytes_{};
+  void make_room(std::size_t size);
+
+  std::vector<char> bytes_;  // which the heap aligns
 };
 
 // A socket to the kernel, in the network namespace that the thread had when it was opened. It keeps
@@ -43,6 +48,9 @@ class NetlinkSocket {
   using Handler = std::function<void(const nlmsghdr&)>;
 
   static Result<NetlinkSocket> open(int protocol);
+
+  // Has the kernel do something. Its own words are in the error, where it has any.
+  Result<> tell(NetlinkRequest& request);
 
   // Hands over each message of the answer. A list that changed while it was read is read again,
   // after another call of begin, and given up after some tries.
@@ -61,6 +69,7 @@ class NetlinkSocket {
   std::vector<char> buffer_;
   std::uint32_t sequence_ = 0;
   bool interrupted_ = false;
+  bool tells_ = false;  // what it does not support was not done
 };
 
 // Whether it is all there, with so many bytes left of the answer. (That of libmnl takes a length of
@@ -82,6 +91,7 @@ std::optional<T> fixed_part(const nlmsghdr& message) {
 }
 
 std::uint16_t type_of(const nlattr& attribute);
+std::span<const char> bytes_of(const nlattr& attribute);
 
 // The bytes of an attribute from the offset on; nothing when it has fewer.
 template <typename T>

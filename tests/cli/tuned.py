@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host of one's own to be changed, and what netsonde tune says of it."""
+"""What the tests of tune share: a host of their own, its guard, and what an administrator does."""
 
 import contextlib
 import os
 import select
 import signal
+import socket
 
 import harness
-from harness import NEW_MOUNTS, enter_own_network, run, succeed, tool, unshare
+from harness import NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, finish, launch, netns, run, succeed, tool, unshare
 
 LONG = ("--confirm-within", "60s")
 JOURNAL = "/var/lib/netsonde/tune.journal"
@@ -23,6 +24,10 @@ def own_files(size="8m"):
     unshare(NEW_MOUNTS)
     tool("mount", "-t", "tmpfs", "-o", f"size={size}", "none", "/var/lib")
     tool("mount", "-t", "tmpfs", "none", "/etc/sysctl.d")
+
+
+def apply(*arguments):
+    return succeed("tune", "apply", "--yes", *arguments)
 
 
 def status():
@@ -56,7 +61,39 @@ def undo():
     run("tune", "rollback", "--to", "0")
 
 
+def killed(call, number, *arguments):
+    """netsonde is killed as it is about to make this system call for the n-th time; False: it makes fewer of them."""
+    process = launch(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}",
+                      harness.BINARY, *arguments])
+    return finish(process).status not in (0, 1)
+
+
+def scope():
+    with socket.socket(socket.AF_UNIX) as sock:
+        cookie = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, 71, 8), "little")  # SO_NETNS_COOKIE
+    return {"kind": "netns", "name": str(netns()), "cookie": cookie}
+
+
 def apply_plan(text, *arguments):
     with open("/var/lib/plan.json", "w", encoding="utf-8") as file:
         file.write(text)
     return run("tune", "apply", "--yes", "/var/lib/plan.json", *LONG, *arguments)
+
+
+@contextlib.contextmanager
+def namespaces(count):
+    """Others, each held by a process; yields their scopes."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    held, scopes = [], []
+    try:
+        for _ in range(count):
+            unshare(NEW_NETWORK)
+            scopes.append(scope())
+            held.append(launch(["sleep", "infinity"]))
+        enter_network(own)
+        yield scopes, held
+    finally:
+        for process in held:
+            process.kill()
+            process.wait()
+        os.close(own)

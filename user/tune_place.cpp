@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/tune_place.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tuner/scope_name.h"
+#include "user/base/prefix.h"
+#include "user/base/text.h"
+
+namespace netsonde {
+
+namespace {
+
+// Of what there is, so many are told.
+constexpr std::size_t kMostNames = 20;
+
+std::string_view word_for_place(ScopeKind kind) {
+  return kind == ScopeKind::Route ? "DESTINATION" : "DEVICE";
+}
+
+Result<> check_has_place(const Tunable& tunable, bool has_place) {
+  if (tunable.scope == ScopeKind::Connection)
+    return Error(fmt::format(
+        "{} is of single connections: netsonde tune connection --where FILTER ...", tunable.key));
+  if (is_sysctl(tunable) && has_place)
+    return Error(fmt::format("{0} is no setting of a device or a route: {0}=VALUE", tunable.key));
+  if (is_sysctl(tunable) || has_place) return {};
+  return Error(fmt::format("{0} is of a {1}: {0}@{2}=VALUE", tunable.key, name_of(tunable.scope),
+                           word_for_place(tunable.scope)));
+}
+
+// A destination may be written in several ways.
+Result<std::string> place_named(const Tunable& tunable, const std::string& text) {
+  if (is_sysctl(tunable)) return std::string();
+  std::string where = text;
+  if (const auto prefix = parse_prefix(text); prefix && tunable.scope == ScopeKind::Route)
+    where = to_text(*prefix);
+  if (check_scope_name(tunable.scope, where)) return where;
+  return Error(fmt::format("{}: '{}' is no {}", tunable.key, printable(text),
+                           tunable.scope == ScopeKind::Route
+                               ? "destination as default, 10.0.0.0/8 or 2001:db8::/32"
+                               : "name of a device"));
+}
+
+std::string list_of(const std::vector<std::string>& names) {
+  if (names.empty()) return "there is none";
+  const std::size_t count = std::min(names.size(), kMostNames);
+  std::string text = fmt::format(
+      "there are {}",
+      fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count), ", "));
+  if (names.size() > count) text += fmt::format(" and {} more", names.size() - count);
+  return text;
+}
+
+Result<std::vector<std::string>> places(ScopeKind kind, SettingsOfHost& host) {
+  if (kind == ScopeKind::Device) return host.devices();
+  std::vector<std::string> names;
+  for (RouteSettings::Values& route : TRY(host.routes())) names.push_back(std::move(route.name));
+  return names;
+}
+
+}  // namespace
+
+// The name of a device may have an "=" in it, no value has.
+Result<WantedSetting> wanted_setting(const std::string& text) {
+  const std::size_t sign = text.find_first_of("@=");
+  const std::size_t equals = text.rfind('=');
+  const bool has_place = sign != std::string::npos && text[sign] == '@';
+  const std::size_t begin_of_value = has_place ? equals : sign;
+  if (equals == std::string::npos || begin_of_value < sign)
+    return Error("'" + printable(text) + "' is not KEY=VALUE");
+  const std::string key = normal_value(text.substr(0, sign));
+  WantedSetting wanted{.tunable = find_tunable(key)};
+  if (!wanted.tunable)
+    return Error(printable(key) + " is not in the catalogue (netsonde tune list --all)");
+  TRY(check_has_place(*wanted.tunable, has_place));
+  if (has_place)
+    wanted.where = TRY(place_named(*wanted.tunable, text.substr(sign + 1, equals - sign - 1)));
+  const std::string value = text.substr(begin_of_value + 1);
+  TRY(check_value(*wanted.tunable, normal_value(value)));
+  wanted.value = normal_value(*wanted.tunable, value);
+  return wanted;
+}
+
+Result<> check_place(const WantedSetting& setting, SettingsOfHost& host) {
+  if (is_sysctl(*setting.tunable)) return {};
+  const ScopeKind kind = setting.tunable->scope;
+  const std::vector<std::string> names = TRY(places(kind, host));
+  if (std::ranges::find(names, setting.where) != names.end()) return {};
+  return Error(fmt::format("{}: there is no {} {}; {}", setting.tunable->key,
+                           kind == ScopeKind::Route ? "route to" : "device", setting.where,
+                           list_of(names)));
+}
+
+}  // namespace netsonde

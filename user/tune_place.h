@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "user/tuned_host.h"
+
+namespace netsonde {
+
+// What an argument asks for.
+struct WantedSetting {
+  const Tunable* tunable = nullptr;
+  std::string where{};  // the device, or the route's destination; empty: it is of neither
+  std::string value{};
+};
+
+// "net.core.somaxconn=5000", "device.txqueuelen@eth0=2000", "route.initcwnd@10.0.0.0/8=20".
+Result<WantedSetting> wanted_setting(const std::string& text);
+// Fails, and tells what there is, when that device or that route is not there.
+Result<> check_place(const WantedSetting& setting, SettingsOfHost& host);
+
+}  // namespace netsonde
