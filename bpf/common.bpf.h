@@ -38,6 +38,7 @@ struct conn_state {
 	__u32 recoveries;
 	__u32 losses;
 	__u32 drops;
+	__u32 no_requests; /* of a listener: resets that it counts as dropped */
 	__u32 rtt_samples;
 	__u32 rtt_samples_sent;
 	__u32 first_rtts[EV_FIRST_RTTS];

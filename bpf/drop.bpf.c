@@ -179,6 +179,27 @@ static __always_inline void send_drop(struct sk_buff *skb, const struct ev_drop_
 	event_submit(e);
 }
 
+#define FLAG_RST 0x04
+#define FLAG_ACK 0x10
+
+/* The kernel counts at a listener also the resets of connections that are gone, or never came to
+ * be; of the requests that it had no room for none comes here.
+ */
+static __always_inline void excuse_listener(struct sock *receiver, const struct sk_buff *skb)
+{
+	struct conn_state *state;
+	__u8 flags = 0;
+
+	if (BPF_CORE_READ(receiver, __sk_common.skc_state) != TCP_LISTEN ||
+	    skb->transport_header == (__u16)NO_HEADER ||
+	    bpf_probe_read_kernel(&flags, 1, skb->head + skb->transport_header + 13) ||
+	    (flags & (FLAG_RST | FLAG_ACK)) != FLAG_RST)
+		return;
+	state = bpf_sk_storage_get(&states, receiver, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (state)
+		__sync_fetch_and_add(&state->no_requests, 1);
+}
+
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(on_drop, struct sk_buff *skb, void *location, __u32 reason)
 {
@@ -189,6 +210,8 @@ int BPF_PROG(on_drop, struct sk_buff *skb, void *location, __u32 reason)
 
 	if (reason <= last_good_skb_reason())
 		return 0;
+	if (receiver)
+		excuse_listener(receiver, skb);
 	if (reason < KNOWN_REASONS && reason_is_benign[reason]) {
 		__u64 *count = bpf_map_lookup_elem(&benign_counts, &reason);
 

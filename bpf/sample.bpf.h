@@ -188,11 +188,11 @@ static __always_inline void fill_windows(struct ev_sample *s, struct tcp_sock *t
 }
 
 static __always_inline void fill_queues(struct ev_sample *s, const struct tcp_sock *tp,
-					bool listener)
+					const struct conn_state *state, bool listener)
 {
 	const struct sock *sk = (const struct sock *)tp;
 
-	s->sk_drops = sk->sk_drops.counter;
+	s->sk_drops = sk->sk_drops.counter - (listener ? state->no_requests : 0);
 	s->sndbuf = sk->sk_sndbuf;
 	s->rcvbuf = sk->sk_rcvbuf;
 	s->wmem_queued = sk->sk_wmem_queued;
@@ -232,7 +232,7 @@ static __always_inline void fill_sample(struct ev_sample *s, struct tcp_sock *tp
 	fill_loss(s, tp, state);
 	fill_rtt(s, tp, state);
 	fill_windows(s, tp);
-	fill_queues(s, tp, tcp_state == TCP_LISTEN);
+	fill_queues(s, tp, state, tcp_state == TCP_LISTEN);
 	fill_chrono(s, tp, now);
 	fill_ages(s, tp, now);
 	s->options = option_flags(tp);

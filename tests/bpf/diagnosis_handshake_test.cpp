@@ -6,6 +6,8 @@
 
 #include "tests/bpf/diagnosis.h"
 #include "tests/bpf/path.h"
+#include "tests/bpf/sandbox.h"
+#include "user/capture/kernel.h"
 
 namespace netsonde::test {
 namespace {
@@ -25,6 +27,14 @@ class HandshakeTest : public DiagnosisTest {
       crowd.back().try_connect({.address = LongPath::kFar, .port = listener.port()});
     }
     return crowd;
+  }
+
+  // The second witness: what ss tells of the listener at the far end.
+  std::string drops_of_listeners() const {
+    const Inside far(path_.far());
+    const std::string listed = output_of("/usr/bin/ss -Hltnm");
+    const std::size_t begin = listed.rfind(",d") + 2;
+    return listed.substr(begin, listed.find(')', begin) - begin);
   }
 
   // A hundred connections, one after the other; one byte each way.
@@ -144,6 +154,26 @@ TEST_F(HandshakeTest, AQueueThatIsLongEnoughDoesNotOverflow) {
   look(10);
   EXPECT_FALSE(find("accept-overflow")) << found();
   EXPECT_FALSE(find("synack-retransmits")) << found();
+}
+
+// Of a listener the kernel counts as dropped also the resets of connections that are gone.
+TEST_F(HandshakeTest, AResetThatReachesAListenerIsNoOverflow) {
+  if (!KernelFeatures::read().value().kfree_skb_has_socket)
+    GTEST_SKIP() << "this kernel does not tell whose packets are dropped";
+  const Socket listener = path_.listen_far();
+  capture_.pass();
+  for (int i = 0; i < 5; ++i) {
+    Socket client = connect_to({.address = LongPath::kFar, .port = listener.port()});
+    const Socket server = listener.accept();
+    server.make_nonblocking();
+    const std::string data(100'000, 'x');
+    (void)::send(server.fd(), data.data(), data.size(), MSG_NOSIGNAL);
+    client.receive(1);
+    client.close();
+  }
+  ASSERT_TRUE(wait_until([this] { return drops_of_listeners() != "0"; }));
+  look(10);
+  EXPECT_FALSE(find("accept-overflow")) << found();
 }
 
 TEST_F(HandshakeTest, ShortConnectionsToOnePlaceAreChurn) {

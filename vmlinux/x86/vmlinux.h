@@ -108,6 +108,7 @@ struct sk_buff {
 	unsigned int len;
 	int skb_iif;
 	__be16 protocol;
+	__u16 transport_header;
 	__u16 network_header;
 	sk_buff_data_t end;
 	unsigned char *head;
