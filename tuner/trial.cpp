@@ -43,13 +43,12 @@ void Trial::start() {
   begin_period();
 }
 
-// Once: what is there stays as long as it is measured.
+// Once: what is there stays, and is seen to.
 void Trial::begin_period() {
   const std::size_t period = before_.size() + after_.size();
   const bool goes_on =
       settings_.design == TrialDesign::Once && period > 0 && order_[period] == order_[period - 1];
-  if (!goes_on)
-    if (Result<> set = callbacks_.set(order_[period]); !set) return end(set.error().message());
+  if (Result<> set = callbacks_.set(order_[period]); !set) return end(set.error().message());
   const Nanos wait = goes_on ? Nanos(1) : std::max(settings_.wash_out, Nanos(1));
   if (Result<> waits = loop_.set_interval(timer_, wait); !waits) end(waits.error().message());
 }

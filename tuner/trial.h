@@ -30,7 +30,7 @@ struct TrialSettings {
 class Trial {
  public:
   struct Callbacks {
-    // Brings it about, and reads it back.
+    // Brings it about, or sees that it still holds, and reads it back.
     std::function<Result<>(bool tried)> set{};
     // Measures one period, and tells later what; absent: nothing could be.
     std::function<void(std::function<void(std::optional<TrialFigures>)> done)> measure{};

@@ -76,7 +76,7 @@ class Auto : public Sink {
   Result<> attempt(const Proposal& proposal);
   Result<> switch_to(bool tried);
   Result<> end_attempt();
-  Result<std::string> conclude_attempt(const TrialReport& report, bool keep) const;
+  Result<> conclude_attempt(TrialReport& report, bool keep) const;
   Result<> undo_attempt() const;
 
   const TuneOptions& options_;
@@ -166,12 +166,12 @@ Result<> Auto::switch_to(bool tried) {
 }
 
 // What cannot be kept any more is undone.
-Result<std::string> Auto::conclude_attempt(const TrialReport& report, bool keep) const {
-  if (!attempted_->begun) return std::string();
-  auto outcome = conclude(*attempted_->begun, report, keep);
-  if (outcome) return outcome;
-  TRY(undo_attempt());
-  return outcome.error().message();
+Result<> Auto::conclude_attempt(TrialReport& report, bool keep) const {
+  if (!attempted_->begun) return {};
+  const auto outcome = conclude(*attempted_->begun, report, keep);
+  if (outcome) return {};
+  report.ended_early = outcome.error().message();
+  return undo_attempt();
 }
 
 Result<> Auto::end_attempt() {
@@ -180,7 +180,7 @@ Result<> Auto::end_attempt() {
   if (report.ended_early.empty() && now.proof->opened_later && !opened_any(now.trial->blocks()))
     report.ended_early = "no connection was opened meanwhile, and open ones keep what they have";
   const bool keep = is_proven(report, tolerance_of(goal_of(options_)));
-  report.outcome = TRY(conclude_attempt(report, keep));
+  TRY(conclude_attempt(report, keep));
   report.set = now.begun ? now.begun->number : 0;
   if (now.begun) {
     const Ledger ledger = TRY(Journal::look(kTunerDirectory));

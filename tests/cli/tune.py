@@ -15,8 +15,9 @@ import time
 
 import tuned
 from harness import eventually, expect, fact, finish, free_port, is_in_its_loop, launch, netns, one_error, run, start, succeed, tool
-from traffic import Peer, delayed_network
-from tuned import JOURNAL, LONG, apply_plan, guard, kill_guard, killed, namespaces, own_files, own_host, scope, status, undo
+from traffic import Peer
+from tuned import (JOURNAL, LARGE, LONG, RMEM, SMALL, apply_plan, guard, kill_guard, killed, long_path, namespaces, own_host, scope,
+                   status, undo)
 
 SOMAXCONN, IDLE = "net.core.somaxconn", "net.ipv4.tcp_slow_start_after_idle"
 
@@ -587,22 +588,6 @@ def without_root_values_are_listed_and_nothing_is_changed():
     expect(values(), ORIGINAL, "sysctl")
 
 
-LOAD = """
-import socket, threading
-listening = socket.create_server(("10.9.0.1", 0))
-client = socket.create_connection(("10.9.0.2", listening.getsockname()[1]))
-server, _ = listening.accept()
-def send():
-    client.sendall(bytes(400000))
-    client.close()
-threading.Thread(target=send).start()
-while server.recv(1 << 20):
-    pass
-"""
-SMALL, LARGE = "4096 32768 65536", "4096 32768 4194304"
-RMEM = "net.ipv4.tcp_rmem"
-
-
 @contextlib.contextmanager
 def web_server():
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -613,20 +598,6 @@ def web_server():
         threading.Thread(target=server.serve_forever).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@contextlib.contextmanager
-def long_path():
-    """A host at one end of a path with a round trip of 20 ms, whose receive buffers are far too small for it."""
-    carrier = delayed_network(0.01)
-    own_files()
-    tool("sysctl", "-w", f"{RMEM}={SMALL}")
-    with open("/var/lib/load.py", "w", encoding="ascii") as load:
-        load.write(LOAD)
-    try:
-        yield
-    finally:
-        carrier.end()
 
 
 def experiment(value, *arguments):

@@ -9,9 +9,24 @@ import socket
 
 import harness
 from harness import NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, finish, launch, netns, run, succeed, tool, unshare
+from traffic import delayed_network
 
 LONG = ("--confirm-within", "60s")
 JOURNAL = "/var/lib/netsonde/tune.journal"
+LOAD = """
+import socket, threading
+listening = socket.create_server(("10.9.0.1", 0))
+client = socket.create_connection(("10.9.0.2", listening.getsockname()[1]))
+server, _ = listening.accept()
+def send():
+    client.sendall(bytes(400000))
+    client.close()
+threading.Thread(target=send).start()
+while server.recv(1 << 20):
+    pass
+"""
+SMALL, LARGE = "4096 32768 65536", "4096 32768 4194304"
+RMEM = "net.ipv4.tcp_rmem"
 
 
 def own_host(size="8m"):
@@ -24,6 +39,20 @@ def own_files(size="8m"):
     unshare(NEW_MOUNTS)
     tool("mount", "-t", "tmpfs", "-o", f"size={size}", "none", "/var/lib")
     tool("mount", "-t", "tmpfs", "none", "/etc/sysctl.d")
+
+
+@contextlib.contextmanager
+def long_path():
+    """A host at one end of a path with a round trip of 20 ms, whose receive buffers are far too small for it."""
+    carrier = delayed_network(0.01)
+    own_files()
+    tool("sysctl", "-w", f"{RMEM}={SMALL}")
+    with open("/var/lib/load.py", "w", encoding="ascii") as load:
+        load.write(LOAD)
+    try:
+        yield
+    finally:
+        carrier.end()
 
 
 def apply(*arguments):
