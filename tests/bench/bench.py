@@ -4,7 +4,7 @@ people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in n
 own.
 
 Parts: work (programs on and off, nanoseconds per run), peers, scale, diagnosis, start, events,
-recording, probes, loads; only when named: aa (experiments in which nothing differs).
+recording, probes, loads, tuning; only when named: aa (experiments in which nothing differs).
 QUICK=1: fewer pairs, shorter spans.
 """
 import json
@@ -21,6 +21,7 @@ import loads
 import probing
 import recordings
 import report
+import tuning
 from measure import Holders, Load, Terminal, cpu_of_runs, cpu_s, rss_kib
 
 QUICK = bool(os.environ.get("QUICK"))
@@ -32,7 +33,7 @@ class Bench:
         self.netsonde = os.path.abspath(f"{build}/netsonde")
         self.tools = os.path.abspath(f"{build}/tests/bench")
         parts = ("ratios", "costs", "readers", "peers", "scale", "diagnosis", "start", "events",
-                 "recording", "probes", "loads")
+                 "recording", "probes", "loads", "tuning")
         self.results = {part: [] for part in parts}
 
     def work(self):
@@ -136,6 +137,9 @@ class Bench:
     def loads(self):
         self.results["loads"] = loads.measure(self.netsonde, QUICK)
 
+    def tuning(self):
+        self.results["tuning"] = tuning.measure(self.tools, self.netsonde, QUICK)
+
     def aa(self):
         self.results["aa"] = aa.measure(self.netsonde, QUICK)
         aa.print_summary(self.results["aa"])
@@ -189,7 +193,7 @@ class Bench:
 
 def main():
     build, parts = sys.argv[1], sys.argv[2:] or ["work", "peers", "scale", "diagnosis", "start",
-                                              "events", "recording", "probes", "loads"]
+                                              "events", "recording", "probes", "loads", "tuning"]
     bench = Bench(build)
     bench.results["machine"] = {"kernel": os.uname().release, "cores": os.cpu_count(),
                                 "load_before": os.getloadavg()[0]}

@@ -205,17 +205,50 @@ def load_goals(rows):
     yield "DNS query, CPU", f"{query:.1f} us", "<= 7 us", query <= 7
 
 
+def print_tuning(rows):
+    lines = []
+    for row in rows:
+        if "before" not in row:
+            continue
+        figures = [f"{row[state]['median']:.1f} ({row[state]['low']:.1f}..{row[state]['high']:.1f})" for state in ("before", "profile", "after")]
+        changes = [f"{one['key']} {one['to']}: {one['event']}" for one in row["events"] if one["event"] in ("kept", "undone")]
+        lines.append([row["case"], *figures, "; ".join(changes) or "nothing tried"])
+    table("Mbit/s of transfers on emulated paths (medians; lowest..highest)",
+          ["path", "no tuning", "profile throughput", "after tune auto", "what it did"], lines)
+
+
+def tuning_goals(rows):
+    cap, loss = (find(rows, name=name) for name in ("receive cap", "random loss"))
+    if cap:
+        yield "receive cap: Mbit/s after tune auto", f"{cap['after']['median']:.0f}", ">= 80", cap["after"]["median"] >= 80
+        ratio = cap["cap_over_product"]
+        yield "receive cap: cap over rate times round trip", f"{ratio:.1f}", "2 to 4", 2 <= ratio <= 4
+    if loss:
+        share = loss["at_least_85"]
+        yield "1% loss: transfers of >= 85 Mbit/s after the verdict", f"{100 * share:.0f}%", ">= 95%", share >= 0.95
+    for name in ("no loss", "shallow queue"):
+        row = find(rows, name=name)
+        if row:
+            kept = [one["to"] for one in row["events"] if one["event"] == "kept"]
+            yield f"{name}: what was kept", ", ".join(kept) or "nothing", "nothing", not kept
+    idle = find(rows, name="idle")
+    if idle:
+        yield "tune auto at rest: CPU", f"{idle['cpu_percent']:.2f}% of a core", "<= 0.1%", idle["cpu_percent"] <= 0.1
+        yield "tune auto at rest: wake-ups", f"{idle['wake_ups_per_s']:.2f}/s", "<= 1/s", idle["wake_ups_per_s"] <= 1
+
+
 def print_all(results):
     for part, show in [("ratios", print_ratios), ("costs", print_costs), ("peers", print_peers),
                        ("scale", print_scale), ("diagnosis", print_diagnosis),
                        ("start", print_start), ("events", print_events),
-                       ("recording", print_recording), ("probes", print_probes), ("loads", print_loads)]:
+                       ("recording", print_recording), ("probes", print_probes), ("loads", print_loads),
+                       ("tuning", print_tuning)]:
         if results.get(part):
             show(results[part])
     goals = [*work_goals(results["ratios"]), *recording_goals(results["recording"]),
              *scale_goals(results["scale"]),
              *diagnosis_goals(results["diagnosis"]), *start_goals(results["start"]),
-             *probe_goals(results["probes"]), *load_goals(results["loads"])]
+             *probe_goals(results["probes"]), *load_goals(results["loads"]), *tuning_goals(results["tuning"])]
     if goals:
         table("Goals", ["", "measured", "goal", ""],
               [[what, value, goal, "met" if met else "MISSED"] for what, value, goal, met in goals])

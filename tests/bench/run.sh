@@ -7,7 +7,7 @@ build=${1:-build}
 [ $# -eq 0 ] || shift
 [ "$(id -u)" = 0 ] || { echo "run.sh: loading BPF programs needs root" >&2; exit 1; }
 tools="$build/tests/bench/work $build/tests/bench/load $build/tests/bench/scale $build/tests/bench/diagnosis
-    $build/tests/bench/recording"
+    $build/tests/bench/recording $build/tests/bench/path"
 # shellcheck disable=SC2086 # one word per target
 make --no-print-directory BUILD="$build" all $tools
 

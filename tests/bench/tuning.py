@@ -3,12 +3,15 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+from measure import cpu_s
 
 TRANSFERS = os.path.join(os.path.dirname(__file__), "transfers.py")
 PORT = "5001"
@@ -111,10 +114,6 @@ def tuned(netsonde, space, arguments, quiet_s):
     return events
 
 
-def decided(events):
-    return [one for one in events if one["event"] in ("kept", "undone")]
-
-
 def value(space, key):
     return tool(*within(space, "sysctl", "-n", key)).split()
 
@@ -132,38 +131,63 @@ def summary(rates):
 
 
 def receive_cap(tools, netsonde, quick):
-    """100 ms, 100 Mbit/s, a receive buffer of 256 KiB at most."""
-    runs = 2 if quick else 10
+    """One transfer at a time, so that the product of rate and round trip is that of the path."""
+    runs = 3 if quick else 10
     with path(tools, 50, 100, 0, 1250):
         tool(*within(RECEIVER, "sysctl", "-qw", f"{RMEM}=4096 131072 262144"))
-        with Traffic(8, 2) as traffic:
-            before = traffic.next(runs, 2)
-            static = with_profile(netsonde, RECEIVER, "throughput", lambda: traffic.next(runs, 2))
-            events = tuned(netsonde, RECEIVER, [], 45)
-            after = traffic.next(runs, 2)
+        with Traffic(8, 1) as traffic:
+            before = traffic.next(runs, 1)
+            static = with_profile(netsonde, RECEIVER, "throughput", lambda: traffic.next(runs, 1))
+            events = tuned(netsonde, RECEIVER, ["--period", "8s"], 60)
+            after = traffic.next(runs, 1)
             cap = int(value(RECEIVER, RMEM)[2])
-    return {"case": "receive buffer of 256 KiB, 100 ms, 100 Mbit/s, two at once", "before": summary(before),
+    return {"name": "receive cap", "case": "receive buffer of 256 KiB, 100 ms, 100 Mbit/s", "before": summary(before),
             "profile": summary(static), "after": summary(after), "events": events, "cap": cap,
             "cap_over_product": cap / (100e6 / 8 * 0.1)}
 
 
-def random_loss(tools, netsonde, quick, loss=1.0):
-    runs = 10 if quick else 30
-    with path(tools, 10, 100, loss, 250):
-        with Traffic(3, 1) as traffic:
-            before = traffic.next(runs // 2, 1)
-            static = with_profile(netsonde, SENDER, "throughput", lambda: traffic.next(runs // 2, 1))
-            events = tuned(netsonde, SENDER, [], 45)
-            after = traffic.next(runs, 1)
-    return {"case": f"{loss:g}% random loss, 20 ms, 100 Mbit/s, reno", "before": summary(before),
-            "profile": summary(static), "after": summary(after), "events": events,
-            "at_least_85": sum(rate >= 85 for rate in after) / len(after)}
+def of_sender(name, case, shape, tools, netsonde, runs):
+    """What the sender's congestion control makes of a path."""
+    with path(tools, *shape), Traffic(3, 1) as traffic:
+        before = traffic.next(max(runs // 3, 3), 1)
+        static = with_profile(netsonde, SENDER, "throughput", lambda: traffic.next(max(runs // 3, 3), 1))
+        events = tuned(netsonde, SENDER, [], 60)
+        after = traffic.next(runs, 1)
+    return {"name": name, "case": case, "before": summary(before), "profile": summary(static), "after": summary(after),
+            "events": events, "at_least_85": sum(rate >= 85 for rate in after) / len(after)}
+
+
+def random_loss(tools, netsonde, quick):
+    return of_sender("random loss", "1% random loss, 20 ms, 100 Mbit/s, reno", (10, 100, 1, 250), tools, netsonde, 10 if quick else 30)
+
+
+def no_loss(tools, netsonde, quick):
+    return of_sender("no loss", "no loss, 20 ms, 100 Mbit/s, reno", (10, 100, 0, 250), tools, netsonde, 3 if quick else 10)
+
+
+def shallow_queue(tools, netsonde, quick):
+    """Where bbr fills what little there is, and loses much of it."""
+    return of_sender("shallow queue", "a queue of 16 KiB, 20 ms, 20 Mbit/s, reno", (10, 20, 0, 16), tools, netsonde, 3 if quick else 10)
+
+
+def idle(_, netsonde, quick):
+    """With the defaults, on a host where nothing happens."""
+    process = subprocess.Popen([netsonde, "tune", "auto"], stdout=subprocess.DEVNULL)
+    time.sleep(8)
+    before, begun = spent(process.pid), time.monotonic()
+    time.sleep(60 if quick else 300)
+    after, span = spent(process.pid), time.monotonic() - begun
+    process.send_signal(signal.SIGINT)
+    process.wait()
+    return {"name": "idle", "cpu_percent": (after[0] - before[0]) / span * 100, "wake_ups_per_s": (after[1] - before[1]) / span}
+
+
+def spent(pid):
+    """CPU seconds and wake-ups of a process."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return cpu_s(pid), int(re.search(r"\nvoluntary_ctxt_switches:\s*(\d+)", status.read()).group(1))
 
 
 def measure(tools, netsonde, quick):
     own_places()
-    rows = []
-    for case in (receive_cap, random_loss, lambda *more: random_loss(*more, loss=0)):
-        rows.append(case(tools, netsonde, quick))
-        print(json.dumps({**rows[-1], "events": decided(rows[-1]["events"])}), file=sys.stderr)
-    return rows
+    return [case(tools, netsonde, quick) for case in (idle, receive_cap, random_loss, no_loss, shallow_queue)]

@@ -11,13 +11,22 @@ from harness import eventually, expect, fact, finish, launch, one_error, run, st
 from traffic import Connection
 from tuned import JOURNAL, LARGE, RMEM, SMALL, guard, long_path, own_host, status
 
+TINY = "4096 16384 32768"
 LOOKS = ("--window", "500ms", "--blocks", "6", "--goal", "throughput")
-QUICK = (*LOOKS, "--period", "300ms", "--wash-out", "200ms")
+QUICK = (*LOOKS, "--period", "600ms", "--wash-out", "200ms")
 CHANGES_SOON = (*LOOKS, "--period", "200ms", "--wash-out", "5s")  # and waits then
 
 
 def value():
     return " ".join(tool("sysctl", "-n", RMEM).split())
+
+
+@contextlib.contextmanager
+def tiny_buffers():
+    """Half of what is small already: a step shows, whatever else happens."""
+    with long_path():
+        tool("sysctl", "-w", f"{RMEM}={TINY}")
+        yield
 
 
 @contextlib.contextmanager
@@ -44,6 +53,7 @@ class Auto:
             line = self.process.stdout.readline()
             assert line, f"it has ended without {event}: {self.process.stderr.read()}"
             self.events.append(json.loads(line))
+            assert event != "kept" or self.events[-1]["event"] != "undone", self.events[-1]
             if self.events[-1]["event"] == event:
                 return self.events[-1]
         raise AssertionError(f"no {event}: {self.events}")
@@ -57,19 +67,19 @@ class Auto:
 
 @fact
 def what_limits_the_traffic_is_raised_and_kept_when_it_helped():
-    with long_path(), transfers():
+    with tiny_buffers(), transfers():
         auto = Auto()
         trying = auto.until("trying")
-        expect((trying["key"], trying["from"], trying["design"], trying["metric"]), (RMEM, SMALL, "once", "rx_bytes_per_s"), "what is tried")
+        expect((trying["key"], trying["from"], trying["design"], trying["metric"]), (RMEM, TINY, "once", "rx_bytes_per_s"), "what is tried")
         assert trying["evidence"] and trying["finding"] == "receive-window-limited", trying
         kept = auto.until("kept")
-        assert kept["effect"]["low"] > 1.1 and kept["effect"]["verdict"] == "better", kept
+        assert kept["effect"]["low"] > 1 and kept["effect"]["verdict"] == "better", kept
         # It may have gone on already; what was kept is at least in the journal.
         logged = succeed("tune", "log", "--json").json()[0]
         expect((logged["outcome"], logged["after"], logged["read_back"]), ("confirmed", kept["to"], kept["to"]), "log")
         expect(logged["effect"]["ratio"], kept["effect"]["ratio"], "effect in the log")
         largest = int(kept["to"].split()[2])
-        assert int(SMALL.split()[2]) < largest <= 4 * int(SMALL.split()[2]), kept
+        assert int(TINY.split()[2]) < largest <= 4 * int(TINY.split()[2]), kept
         done = auto.end()
         expect((done.status, done.err), (0, ""), "status and errors")
         expect((value(), status()["state"] in ("confirmed", "rolled-back")), (kept["to"], True), "afterwards")
