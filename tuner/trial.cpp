@@ -22,7 +22,7 @@ std::vector<bool> order_of(const TrialSettings& settings) {
 
 }  // namespace
 
-Trial::Trial(Loop& loop, TrialSettings settings, Callbacks callbacks)
+Trial::Trial(Loop& loop, const TrialSettings& settings, Callbacks callbacks)
     : loop_(loop),
       settings_(settings),
       callbacks_(std::move(callbacks)),

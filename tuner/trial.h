@@ -39,7 +39,7 @@ class Trial {
   };
 
   // The loop outlives it.
-  Trial(Loop& loop, TrialSettings settings, Callbacks callbacks);
+  Trial(Loop& loop, const TrialSettings& settings, Callbacks callbacks);
   Trial(const Trial&) = delete;
   Trial& operator=(const Trial&) = delete;
   ~Trial();
