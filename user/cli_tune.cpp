@@ -150,17 +150,14 @@ void TuneArguments::add_connection(CLI::App* tune, Options& options) {
       ->excludes(yes, wait);
 }
 
-void TuneArguments::add_trial(CLI::App* command, TuneOptions& wanted, const std::string& blocks,
-                              const std::string& wash_out) {
-  command->add_option("--blocks", text(), blocks)
+void TuneArguments::add_trial(CLI::App* command, TuneOptions& wanted, const TrialHelp& help) {
+  command->add_option("--blocks", text(), help.blocks)
       ->option_text("N")
       ->check(number_into(wanted.blocks, kFewestBlocks, 1000));
-  command->add_option("--period", text(), "Measure so long each time; a load decides itself (5s)")
+  command->add_option("--period", text(), help.period)
       ->option_text("TIME")
       ->check(duration_into(wanted.period));
-  command
-      ->add_option("--wash-out", text(),
-                   "After each change wait before measuring (" + wash_out + ")")
+  command->add_option("--wash-out", text(), help.wash_out)
       ->option_text("TIME")
       ->check(duration_into(wanted.wash_out));
   command->add_option("--seed", text(), "Of the order (by chance)")
@@ -181,7 +178,10 @@ void TuneArguments::add_experiment(CLI::App* tune, Options& options) {
   experiment->add_option("--load", wanted.load, "Measure while this command of the shell runs")
       ->option_text("COMMAND");
   experiment->add_option("--probe", wanted.probe, "Measure how this answers")->option_text("URL");
-  add_trial(experiment, wanted, "So often each way (12)", "2s");
+  add_trial(experiment, wanted,
+            {.blocks = "So often each way (12)",
+             .period = "Measure so long each time; a load decides itself (5s)",
+             .wash_out = "After each change wait before measuring (2s)"});
   experiment->add_flag("--keep", wanted.keep, "What proved to be better stays");
   experiment->add_flag("--yes", wanted.yes, "Do not ask");
   experiment->add_flag("--json", options.json, "JSON instead of text, one object per metric");
@@ -201,7 +201,10 @@ void TuneArguments::add_auto(CLI::App* tune, Options& options) {
   automatic->add_option("--window", text(), "Look so long before anything is proposed (30s)")
       ->option_text("TIME")
       ->check(duration_into(wanted.window));
-  add_trial(automatic, wanted, "So often each way (8)", "5s");
+  add_trial(automatic, wanted,
+            {.blocks = "So often each way (8)",
+             .period = "Measure so long each time (5s)",
+             .wash_out = "After each change wait before measuring (5s)"});
   automatic->add_option("--most-per-hour", text(), "Changes, also those that are undone (12)")
       ->option_text("N")
       ->check(number_into(wanted.most_per_hour, 1, 3600));

@@ -25,8 +25,10 @@ class TuneArguments {
   void add_confirm_within(CLI::App* command, TuneOptions& wanted);
   void add_experiment(CLI::App* tune, Options& options);
   void add_auto(CLI::App* tune, Options& options);
-  void add_trial(CLI::App* command, TuneOptions& wanted, const std::string& blocks,
-                 const std::string& wash_out);
+  struct TrialHelp {
+    const char *blocks = nullptr, *period = nullptr, *wash_out = nullptr;
+  };
+  void add_trial(CLI::App* command, TuneOptions& wanted, const TrialHelp& help);
   void add_undoing(CLI::App* tune, Options& options);
   void add_looking(CLI::App* tune, Options& options);
   // CLI11 wants texts to check; the values are stored on the way.
