@@ -38,7 +38,7 @@ std::string effect_text(const TrialEffect& one) {
 // The guard that speaks against it.
 std::string harm_text(const TrialReport& report, const Tolerance& tolerance) {
   for (const TrialEffect& one : report.effects)
-    if (does_harm(one, tolerance)) return effect_text(one);
+    if (&one != &report.effects.front() && does_harm(one, tolerance)) return effect_text(one);
   return {};
 }
 

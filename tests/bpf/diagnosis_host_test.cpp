@@ -99,18 +99,24 @@ class TimeWaitTest : public HostTest {
     counters_.begin(kernel_now(), reader_.read());
   }
   // The services take turns.
-  static void open_and_close(const std::vector<const Socket*>& listeners, int times = kClosed) {
-    for (int i = 0; i < times; ++i) {
-      Pair pair = connected_pair(*listeners[static_cast<std::size_t>(i) % listeners.size()]);
+  void open_and_close(const std::vector<const Socket*>& listeners, std::size_t times = kClosed) {
+    for (std::size_t i = 0; i < times; ++i) {
+      Pair pair = connected_pair(*listeners[i % listeners.size()]);
       close_in_order(pair);
     }
+    closed_ += times;
+    EXPECT_TRUE(wait_until([this] { return waiting() == closed_; }));
   }
-  // The second witness: how many ss finds that wait on the way to a port.
-  static std::size_t waiting_on(std::uint16_t port) {
-    const std::string list =
-        output_of("/usr/bin/ss -Htan state time-wait dport = :" + std::to_string(port));
+  // The second witness: how many ss finds that wait, all or on the way to a port.
+  static std::size_t waiting(const std::string& where = "") {
+    const std::string list = output_of("/usr/bin/ss -Htan state time-wait" + where);
     return static_cast<std::size_t>(std::ranges::count(list, '\n'));
   }
+  static std::size_t waiting_on(std::uint16_t port) {
+    return waiting(" dport = :" + std::to_string(port));
+  }
+
+  std::size_t closed_ = 0;
 };
 
 TEST_F(TimeWaitTest, AWayThatHoldsNearlyAllLocalPortsIsNamed) {
@@ -143,7 +149,7 @@ TEST_F(TimeWaitTest, AsManyOnManyWaysAreFine) {
 
 TEST_F(TimeWaitTest, TheListIsNotReadWithEachLookButWhenItMatters) {
   const Socket listener = listen_on({.port = 80});
-  const auto held = [&](int more) {
+  const auto held = [&](std::size_t more) {
     open_and_close({&listener}, more);
     counters_.update(kernel_now(), reader_.read());
     return counters_.value("time_wait.local_ports");
