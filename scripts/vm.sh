@@ -7,6 +7,8 @@
 #   TIME_LIMIT=300
 #   ACCEL=kvm                               where the host can. Emulated processors take turns: in
 #                                           threads of their own they meet half-patched kernel code.
+#   VIRTUAL_TIME=1                          an emulated processor of 1 GHz whose clock counts instructions:
+#                                           nothing else on the host distorts it, and idle time is skipped
 set -eu
 
 modules="veth tun tcp_bbr nf_tables nft_numgen nft_counter nft_limit nft_reject_inet
@@ -24,11 +26,12 @@ trap '[ -z "$vm" ] || kill "$vm" 2>/dev/null || true; rm -rf "$work"' EXIT
 trap 'exit 130' HUP INT TERM
 guest=$work/guest
 
-# A file and the libraries it is linked with, at the same places in the guest.
+# A file, or all of a folder, and the libraries linked with it, at the same places in the guest.
 add() {
     [ -e "$1" ] || { echo "vm.sh: $1: no such file" >&2; exit 125; }
     cp -rL --parents "$1" "$guest"
-    libraries=$(ldd "$1" 2>/dev/null | grep -o '/[^ ]*' || true)
+    libraries=$(find -L "$1" -type f \( -name '*.so*' -o -perm -u+x \) -exec ldd {} + 2>/dev/null |
+        sed -n 's/.* => \(\/[^ ]*\) (.*/\1/p; s/^\s*\(\/[^ ]*\) (.*/\1/p' | sort -u)
     # shellcheck disable=SC2086 # one word per library
     [ -z "$libraries" ] || cp -L --parents $libraries "$guest"
 }
@@ -52,7 +55,7 @@ quoted() {
 }
 
 mkdir -p "$guest/usr/bin" "$guest/usr/lib" "$guest/usr/lib64" "$guest/proc" "$guest/sys" \
-    "$guest/dev" "$guest/tmp" "$guest/run" "$guest/var" "$guest/etc"
+    "$guest/dev" "$guest/tmp" "$guest/run" "$guest/var/lib" "$guest/etc/sysctl.d"
 ln -s usr/bin "$guest/bin"
 ln -s usr/bin "$guest/sbin"
 ln -s bin "$guest/usr/sbin"
@@ -86,8 +89,9 @@ chmod +x "$guest/init"
 (cd "$guest" && find . | cpio --quiet -o -H newc) >"$work/initrd"
 rm -rf "$guest"
 
+# shellcheck disable=SC2086 # two words or none
 timeout --foreground "$limit" qemu-system-x86_64 -machine q35 -accel "${ACCEL:-tcg,thread=single}" -cpu max \
-    -smp 2 -m 1G -nodefaults -no-reboot -display none -serial "file:$work/console" -serial stdio \
+    ${VIRTUAL_TIME:+-icount shift=0,sleep=off} -smp 2 -m 1G -nodefaults -no-reboot -display none -serial "file:$work/console" -serial stdio \
     -kernel "$(echo "$kernel"/boot/vmlinuz-*)" -initrd "$work/initrd" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off" </dev/null &
 vm=$!
