@@ -102,7 +102,7 @@ struct TuneOptions {
   std::vector<std::string> only, except;  // plan: keys
   std::vector<std::string> set;           // "KEY=VALUE"
   Nanos confirm_within = std::chrono::seconds(60);
-  bool yes = false, wait = false;
+  bool yes = false, wait = false, by_measurement = false;
   std::optional<std::uint64_t> to;  // rollback
   // connection
   std::string where, congestion;

@@ -77,9 +77,7 @@ void TuneArguments::add_plan(CLI::App* tune, Options& options) {
       ->option_text("FILE|DIR");
   plan->add_option("--profile", wanted.profile, "Instead: what this profile would change")
       ->option_text("NAME");
-  plan->add_option("--goal", wanted.goal, "balanced, throughput or latency (balanced)")
-      ->option_text("GOAL")
-      ->check(CLI::IsMember({"balanced", "throughput", "latency"}));
+  add_goal(plan, wanted);
   plan->add_option("--only", wanted.only, "Propose only these settings")->option_text("KEY ...");
   plan->add_option("--except", wanted.except, "Propose none of these")->option_text("KEY ...");
   plan->add_option("-o,--output", options.output, "Into this file, for netsonde tune apply")
@@ -107,13 +105,37 @@ void TuneArguments::add_apply(CLI::App* tune, Options& options) {
       ->option_text("NAME");
   apply->add_option("--set", wanted.set, "Instead of a plan: this value; several are allowed")
       ->option_text("KEY[@WHERE]=VALUE ...");
-  add_confirm_within(apply, wanted);
+  CLI::Option* within = add_confirm_within(apply, wanted);
   apply->add_flag("--yes", wanted.yes, "Do not ask");
-  apply->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");
+  CLI::Option* wait =
+      apply->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");
+  CLI::Option* measured =
+      apply->add_flag("--auto", wanted.by_measurement,
+                      "The measurement confirms: each is tried on live traffic, by itself");
+  measured->excludes(within, wait);
+  for (CLI::Option* option : add_measured(apply, options)) option->needs(measured);
 }
 
-void TuneArguments::add_confirm_within(CLI::App* command, TuneOptions& wanted) {
-  command
+// How it is measured.
+std::vector<CLI::Option*> TuneArguments::add_measured(CLI::App* apply, Options& options) {
+  std::vector<CLI::Option*> added =
+      add_trial(apply, options.tune,
+                {.blocks = "So often each way (8)",
+                 .period = "Measure so long each time (5s)",
+                 .wash_out = "After each change wait before measuring (5s)"});
+  added.push_back(
+      apply->add_flag("--json", options.json, "JSON instead of text, one object per event"));
+  return added;
+}
+
+void TuneArguments::add_goal(CLI::App* command, TuneOptions& wanted) {
+  command->add_option("--goal", wanted.goal, "balanced, throughput or latency (balanced)")
+      ->option_text("GOAL")
+      ->check(CLI::IsMember({"balanced", "throughput", "latency"}));
+}
+
+CLI::Option* TuneArguments::add_confirm_within(CLI::App* command, TuneOptions& wanted) {
+  return command
       ->add_option("--confirm-within", text(),
                    "Undo unless 'netsonde tune confirm' comes before (60s)")
       ->option_text("TIME")
@@ -150,19 +172,20 @@ void TuneArguments::add_connection(CLI::App* tune, Options& options) {
       ->excludes(yes, wait);
 }
 
-void TuneArguments::add_trial(CLI::App* command, TuneOptions& wanted, const TrialHelp& help) {
-  command->add_option("--blocks", text(), help.blocks)
-      ->option_text("N")
-      ->check(number_into(wanted.blocks, kFewestBlocks, 1000));
-  command->add_option("--period", text(), help.period)
-      ->option_text("TIME")
-      ->check(duration_into(wanted.period));
-  command->add_option("--wash-out", text(), help.wash_out)
-      ->option_text("TIME")
-      ->check(duration_into(wanted.wash_out));
-  command->add_option("--seed", text(), "Of the order (by chance)")
-      ->option_text("N")
-      ->check(number_into(wanted.seed, 0, ~0ULL));
+std::vector<CLI::Option*> TuneArguments::add_trial(CLI::App* command, TuneOptions& wanted,
+                                                   const TrialHelp& help) {
+  return {command->add_option("--blocks", text(), help.blocks)
+              ->option_text("N")
+              ->check(number_into(wanted.blocks, kFewestBlocks, 1000)),
+          command->add_option("--period", text(), help.period)
+              ->option_text("TIME")
+              ->check(duration_into(wanted.period)),
+          command->add_option("--wash-out", text(), help.wash_out)
+              ->option_text("TIME")
+              ->check(duration_into(wanted.wash_out)),
+          command->add_option("--seed", text(), "Of the order (by chance)")
+              ->option_text("N")
+              ->check(number_into(wanted.seed, 0, ~0ULL))};
 }
 
 void TuneArguments::add_experiment(CLI::App* tune, Options& options) {
@@ -192,9 +215,7 @@ void TuneArguments::add_auto(CLI::App* tune, Options& options) {
   CLI::App* automatic = action(
       tune, "auto", "Look, try what may help, keep only what proved to be better; until Ctrl-C",
       TuneAction::Auto, options);
-  automatic->add_option("--goal", wanted.goal, "balanced, throughput or latency (balanced)")
-      ->option_text("GOAL")
-      ->check(CLI::IsMember({"balanced", "throughput", "latency"}));
+  add_goal(automatic, wanted);
   automatic->add_option("--duration", text(), "End after this time (never)")
       ->option_text("TIME")
       ->check(duration_into(wanted.lasts));

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "user/cli.h"
 
@@ -22,13 +23,16 @@ class TuneArguments {
   void add_profiles(CLI::App* tune, Options& options);
   void add_apply(CLI::App* tune, Options& options);
   void add_connection(CLI::App* tune, Options& options);
-  void add_confirm_within(CLI::App* command, TuneOptions& wanted);
+  CLI::Option* add_confirm_within(CLI::App* command, TuneOptions& wanted);
+  std::vector<CLI::Option*> add_measured(CLI::App* apply, Options& options);
+  void add_goal(CLI::App* command, TuneOptions& wanted);
   void add_experiment(CLI::App* tune, Options& options);
   void add_auto(CLI::App* tune, Options& options);
   struct TrialHelp {
     const char *blocks = nullptr, *period = nullptr, *wash_out = nullptr;
   };
-  void add_trial(CLI::App* command, TuneOptions& wanted, const TrialHelp& help);
+  std::vector<CLI::Option*> add_trial(CLI::App* command, TuneOptions& wanted,
+                                      const TrialHelp& help);
   void add_undoing(CLI::App* tune, Options& options);
   void add_looking(CLI::App* tune, Options& options);
   // CLI11 wants texts to check; the values are stored on the way.

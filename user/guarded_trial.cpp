@@ -23,6 +23,15 @@ ChangeEffect effect_to_note(const TrialEffect& one) {
 
 }  // namespace
 
+Result<Filter> traffic_of(std::span<const Proposal> proposals) {
+  const bool everywhere = std::ranges::any_of(
+      proposals, [](const Proposal& proposal) { return proposal.scope.kind == ScopeKind::Host; });
+  const ChangeScope& scope = proposals.front().scope;
+  const std::string own =
+      scope.kind == ScopeKind::Namespace ? scope.name : std::to_string(scope.netns);
+  return Filter::parse(everywhere ? "" : "netns = " + own);
+}
+
 Result<> switch_guarded(std::uint64_t set, bool tried) {
   auto host = TRY(TunedHost::open());
   const ChangeSet* found = host->ledger().find(set);

@@ -2,16 +2,21 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "tuner/ledger.h"
 #include "tuner/trial.h"
 #include "user/base/result.h"
+#include "user/model/filter.h"
 #include "user/tune_output.h"
 
 namespace netsonde {
 
 // A Trial of a change set that a guard, bound to this process, would undo.
+
+// Only the traffic of where the settings hold counts.
+Result<Filter> traffic_of(std::span<const Proposal> proposals);
 
 // The journal is held only while it is needed: somebody may end the trial with a rollback.
 Result<> switch_guarded(std::uint64_t set, bool tried);

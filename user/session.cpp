@@ -133,7 +133,7 @@ struct Session::State {
 
   Result<> set_interval(Nanos interval) {
     settings.interval = interval;
-    return loop.set_interval(tick_timer, interval);
+    return tick_timer < 0 ? Result<>() : loop.set_interval(tick_timer, interval);
   }
 
   Result<> measure() {

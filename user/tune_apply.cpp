@@ -13,6 +13,7 @@
 #include "user/base/text.h"
 #include "user/base/text_file.h"
 #include "user/guarded_change.h"
+#include "user/tune_apply_auto.h"
 #include "user/tune_output.h"
 #include "user/tune_place.h"
 #include "user/tune_plan.h"
@@ -164,6 +165,7 @@ Result<int> apply_if_wanted(const Plan& plan, const Options& options) {
     fmt::print("nothing to change\n");
     return 0;
   }
+  if (options.tune.by_measurement) return apply_by_measurement(plan, options);
   if (!TRY(is_wanted(plan, options))) return 1;
   const Applied applied = TRY(apply(plan, options.tune.confirm_within));
   if (applied.gone)

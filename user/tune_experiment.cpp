@@ -52,17 +52,6 @@ Result<ProbeRequest> request_of(const Options& options) {
   return TRY(probe_requests(asking)).front();
 }
 
-// Only the traffic of where the settings hold counts.
-Result<Filter> traffic_of(const Plan& plan) {
-  const bool everywhere = std::ranges::any_of(plan.proposals, [](const Proposal& proposal) {
-    return proposal.scope.kind == ScopeKind::Host;
-  });
-  const ChangeScope& scope = plan.proposals.front().scope;
-  const std::string own =
-      scope.kind == ScopeKind::Namespace ? scope.name : std::to_string(scope.netns);
-  return Filter::parse(everywhere ? "" : "netns = " + own);
-}
-
 // Five looks at least in a period; of a load nobody knows how long it takes.
 Nanos interval_of(const TuneOptions& options) {
   if (!options.load.empty()) return std::chrono::milliseconds(100);
@@ -189,7 +178,7 @@ Result<int> run_tune_experiment(const Options& options) {
   if (plan.proposals.empty()) return Error("--set: there is nothing to try");
   if (!options.tune.probe.empty()) TRY(request_of(options));
   if (!TRY(is_wanted(plan, options))) return 1;
-  const Filter filter = TRY(traffic_of(plan));
+  const Filter filter = TRY(traffic_of(plan.proposals));
   const TrialReport report = TRY(try_out(options, metric, plan, filter));
   fmt::print("{}", options.json ? to_json_lines(report) : to_text(report, plan));
   if (std::fflush(stdout)) return Error::from_errno("write the results");

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tune auto makes of traffic on emulated paths, beside no tuning and beside a static profile."""
+"""What tune auto makes of traffic on emulated paths, beside no tuning and beside a static profile.
+
+tuning.py TOOLS NETSONDE CASE...   Only these cases; prints a JSON object each.
+"""
 import contextlib
 import json
 import os
@@ -15,8 +18,8 @@ from measure import cpu_s
 
 TRANSFERS = os.path.join(os.path.dirname(__file__), "transfers.py")
 PORT = "5001"
-SENDER, RECEIVER = "sender", "receiver"
-RMEM = "net.ipv4.tcp_rmem"
+SENDER, RECEIVER, RIVAL = "sender", "receiver", "rival"
+RMEM, WMEM = "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"
 # Connections of seconds need periods of seconds; the rest is as by default.
 AUTO = ["tune", "auto", "--goal", "throughput", "--json", "--window", "10s"]
 
@@ -27,6 +30,12 @@ def tool(*command):
 
 def within(space, *command):
     return ["ip", "netns", "exec", space, *command]
+
+
+def congestion_control():
+    """cubic, where a namespace may choose it; otherwise reno, whose answer to loss is that of cubic."""
+    with open("/proc/sys/net/ipv4/tcp_allowed_congestion_control", encoding="ascii") as allowed:
+        return "cubic" if "cubic" in allowed.read().split() else "reno"
 
 
 def own_places():
@@ -48,18 +57,38 @@ def running(command, ready=None, **how):
 
 @contextlib.contextmanager
 def path(tools, delay_ms, mbit, loss, queue_kb, seed=1):
-    """From the sender, at 10.8.0.1, to the receiver, at 10.8.0.2; both use reno, whose answer to loss is that of cubic:
-    cubic itself the first namespace alone may choose."""
+    """From the sender, at 10.8.0.1, to the receiver, at 10.8.0.2."""
     for space in (SENDER, RECEIVER):
         tool("ip", "netns", "add", space)
         tool("ip", "-n", space, "link", "set", "lo", "up")
-        tool(*within(space, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno", "net.ipv4.tcp_no_metrics_save=1"))
+        tool(*within(space, "sysctl", "-qw", f"net.ipv4.tcp_congestion_control={congestion_control()}", "net.ipv4.tcp_no_metrics_save=1"))
     try:
         with running([f"{tools}/path", SENDER, RECEIVER, *map(str, (delay_ms, mbit, loss, queue_kb, seed))], "up"):
             yield
     finally:
         for space in (SENDER, RECEIVER):
             tool("ip", "netns", "delete", space)
+
+
+@contextlib.contextmanager
+def rivals(count):
+    """On the same path, from a host of their own behind the sender: so many transfers that do not end, with the same
+    congestion control, which nobody changes."""
+    tool("ip", "netns", "add", RIVAL)
+    try:
+        tool("ip", "-n", RIVAL, "link", "add", "rival0", "type", "veth", "peer", "name", "rival1", "netns", SENDER)
+        for space, device, address in ((RIVAL, "rival0", "10.7.0.2/24"), (SENDER, "rival1", "10.7.0.1/24")):
+            tool("ip", "-n", space, "address", "add", address, "dev", device)
+            tool("ip", "-n", space, "link", "set", device, "up")
+        tool("ip", "-n", RIVAL, "route", "add", "default", "via", "10.7.0.1")
+        tool("ip", "-n", RECEIVER, "route", "add", "10.7.0.0/24", "dev", "path0")
+        tool(*within(RIVAL, "sysctl", "-qw", f"net.ipv4.tcp_congestion_control={congestion_control()}"))
+        tool(*within(SENDER, "sysctl", "-qw", "net.ipv4.ip_forward=1"))
+        with running(within(RIVAL, sys.executable, TRANSFERS, "serve", PORT), "ready"), \
+                running(within(RECEIVER, sys.executable, TRANSFERS, "fetch", "10.7.0.2", PORT, "1e9", str(count))):
+            yield
+    finally:
+        tool("ip", "netns", "delete", RIVAL)
 
 
 class Traffic:
@@ -130,44 +159,58 @@ def summary(rates):
     return {"runs": len(rates), "median": statistics.median(rates), "low": min(rates), "high": max(rates)}
 
 
-def receive_cap(tools, netsonde, quick):
+def of_buffers(name, space, key, tools, netsonde, quick):
     """One transfer at a time, so that the product of rate and round trip is that of the path."""
     runs = 3 if quick else 10
     with path(tools, 50, 100, 0, 1250):
-        tool(*within(RECEIVER, "sysctl", "-qw", f"{RMEM}=4096 131072 262144"))
+        tool(*within(space, "sysctl", "-qw", f"{key}=4096 131072 262144"))
         with Traffic(8, 1) as traffic:
             before = traffic.next(runs, 1)
-            static = with_profile(netsonde, RECEIVER, "throughput", lambda: traffic.next(runs, 1))
-            events = tuned(netsonde, RECEIVER, ["--period", "8s"], 60)
+            static = with_profile(netsonde, space, "throughput", lambda: traffic.next(runs, 1))
+            events = tuned(netsonde, space, ["--period", "8s"], 60)
             after = traffic.next(runs, 1)
-            cap = int(value(RECEIVER, RMEM)[2])
-    return {"name": "receive cap", "case": "receive buffer of 256 KiB, 100 ms, 100 Mbit/s", "before": summary(before),
+            cap = int(value(space, key)[2])
+    return {"name": name, "case": f"{name}: 256 KiB, 100 ms, 100 Mbit/s", "before": summary(before),
             "profile": summary(static), "after": summary(after), "events": events, "cap": cap,
             "cap_over_product": cap / (100e6 / 8 * 0.1)}
 
 
-def of_sender(name, case, shape, tools, netsonde, runs):
-    """What the sender's congestion control makes of a path."""
-    with path(tools, *shape), Traffic(3, 1) as traffic:
+def receive_cap(tools, netsonde, quick):
+    return of_buffers("receive cap", RECEIVER, RMEM, tools, netsonde, quick)
+
+
+def send_cap(tools, netsonde, quick):
+    return of_buffers("send cap", SENDER, WMEM, tools, netsonde, quick)
+
+
+def of_sender(name, shape, tools, netsonde, runs, others=0):
+    """What the sender's congestion control makes of a path: delay one way in ms, Mbit/s, loss in percent, queue in kB."""
+    delay, rate, _, queue = shape
+    with path(tools, *shape), rivals(others) if others else contextlib.nullcontext(), Traffic(3, 1) as traffic:
         before = traffic.next(max(runs // 3, 3), 1)
         static = with_profile(netsonde, SENDER, "throughput", lambda: traffic.next(max(runs // 3, 3), 1))
         events = tuned(netsonde, SENDER, [], 60)
         after = traffic.next(runs, 1)
-    return {"name": name, "case": case, "before": summary(before), "profile": summary(static), "after": summary(after),
-            "events": events, "at_least_85": sum(rate >= 85 for rate in after) / len(after)}
+    return {"name": name, "case": f"{name}: {2 * delay} ms, {rate} Mbit/s, queue of {queue} kB, {congestion_control()}", "before": summary(before),
+            "profile": summary(static), "after": summary(after), "events": events, "at_least_85": sum(rate >= 85 for rate in after) / len(after)}
 
 
 def random_loss(tools, netsonde, quick):
-    return of_sender("random loss", "1% random loss, 20 ms, 100 Mbit/s, reno", (10, 100, 1, 250), tools, netsonde, 10 if quick else 30)
+    return of_sender("1% random loss", (10, 100, 1, 250), tools, netsonde, 10 if quick else 30)
 
 
 def no_loss(tools, netsonde, quick):
-    return of_sender("no loss", "no loss, 20 ms, 100 Mbit/s, reno", (10, 100, 0, 250), tools, netsonde, 3 if quick else 10)
+    return of_sender("no loss", (10, 100, 0, 250), tools, netsonde, 3 if quick else 10)
 
 
 def shallow_queue(tools, netsonde, quick):
     """Where bbr fills what little there is, and loses much of it."""
-    return of_sender("shallow queue", "a queue of 16 KiB, 20 ms, 20 Mbit/s, reno", (10, 20, 0, 16), tools, netsonde, 3 if quick else 10)
+    return of_sender("shallow queue", (10, 20, 0, 16), tools, netsonde, 3 if quick else 10)
+
+
+def rival_flows(tools, netsonde, quick):
+    """Where bbr, which keeps little in the queue, gets less than those who fill it."""
+    return of_sender("three rivals", (10, 20, 0, 400), tools, netsonde, 3 if quick else 10, 3)
 
 
 def idle(_, netsonde, quick):
@@ -188,6 +231,15 @@ def spent(pid):
         return cpu_s(pid), int(re.search(r"\nvoluntary_ctxt_switches:\s*(\d+)", status.read()).group(1))
 
 
+CASES = {case.__name__: case for case in (receive_cap, send_cap, random_loss, no_loss, shallow_queue, rival_flows)}
+
+
 def measure(tools, netsonde, quick):
     own_places()
-    return [case(tools, netsonde, quick) for case in (idle, receive_cap, random_loss, no_loss, shallow_queue)]
+    return [case(tools, netsonde, quick) for case in (idle, *CASES.values())]
+
+
+if __name__ == "__main__":
+    own_places()
+    for wanted in sys.argv[3:]:
+        print(json.dumps(CASES[wanted](*sys.argv[1:3], bool(os.environ.get("QUICK")))), flush=True)

@@ -9,35 +9,11 @@ import time
 
 from harness import eventually, expect, fact, finish, launch, one_error, run, start, succeed, tool
 from traffic import Connection
-from tuned import JOURNAL, LARGE, RMEM, SMALL, guard, long_path, own_host, status
+from tuned import CHANGED_SOON, JOURNAL, LARGE, RMEM, SMALL, TINY, TRIED, guard, long_path, own_host, status, tiny_buffers, transfers, value
 
-TINY = "4096 16384 32768"
-LOOKS = ("--window", "500ms", "--blocks", "6", "--goal", "throughput")
-QUICK = (*LOOKS, "--period", "600ms", "--wash-out", "200ms")
-CHANGES_SOON = (*LOOKS, "--period", "200ms", "--wash-out", "5s")  # and waits then
-
-
-def value():
-    return " ".join(tool("sysctl", "-n", RMEM).split())
-
-
-@contextlib.contextmanager
-def tiny_buffers():
-    """Half of what is small already: a step shows, whatever else happens."""
-    with long_path():
-        tool("sysctl", "-w", f"{RMEM}={TINY}")
-        yield
-
-
-@contextlib.contextmanager
-def transfers():
-    """One after the other, as long as somebody looks."""
-    shell = launch(["/bin/sh", "-c", "while python3 -S /var/lib/load.py; do :; done"], start_new_session=True)
-    try:
-        yield
-    finally:
-        os.killpg(shell.pid, signal.SIGKILL)
-        shell.wait()
+LOOKS = ("--window", "500ms", "--goal", "throughput")
+QUICK = (*LOOKS, *TRIED)
+CHANGES_SOON = (*LOOKS, *CHANGED_SOON)
 
 
 class Auto:

@@ -25,7 +25,9 @@ threading.Thread(target=send).start()
 while server.recv(1 << 20):
     pass
 """
-SMALL, LARGE = "4096 32768 65536", "4096 32768 4194304"
+TINY, SMALL, LARGE = "4096 16384 32768", "4096 32768 65536", "4096 32768 4194304"
+TRIED = ("--blocks", "8", "--period", "600ms", "--wash-out", "200ms")
+CHANGED_SOON = ("--blocks", "6", "--period", "200ms", "--wash-out", "5s")  # and waits then
 RMEM = "net.ipv4.tcp_rmem"
 
 
@@ -53,6 +55,29 @@ def long_path():
         yield
     finally:
         carrier.end()
+
+
+def value():
+    return " ".join(tool("sysctl", "-n", RMEM).split())
+
+
+@contextlib.contextmanager
+def tiny_buffers():
+    """Half of what is small already: a step shows, whatever else happens."""
+    with long_path():
+        tool("sysctl", "-w", f"{RMEM}={TINY}")
+        yield
+
+
+@contextlib.contextmanager
+def transfers():
+    """One after the other, as long as somebody looks; in one process, whose start takes no time from them."""
+    process = launch(["python3", "-S", "-c", f"load = compile({LOAD!r}, 'load', 'exec')\nwhile True:\n    exec(load, {{}})"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def apply(*arguments):

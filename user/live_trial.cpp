@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "user/live_trial.h"
+
+#include <algorithm>
+#include <random>
+
+#include "user/guarded_change.h"
+#include "user/tune_plan.h"
+
+namespace netsonde {
+
+namespace {
+
+// With what was tried.
+bool opened_any(const std::vector<TrialBlock>& blocks) {
+  return std::ranges::any_of(blocks, [](const TrialBlock& block) {
+    const auto opened = block.after.find("opened_per_s");
+    return opened != block.after.end() && opened->second > 0;
+  });
+}
+
+}  // namespace
+
+Nanos tick_of(Nanos span, Nanos most) {
+  return std::clamp(span / 5, kShortestTick, most);
+}
+
+TrialSettings LiveTrial::settings() const {
+  return {.design = attempt_->proof->design,
+          .blocks = options_.blocks.value_or(8),
+          .wash_out = options_.wash_out.value_or(std::chrono::seconds(5)),
+          .seed = options_.seed ? *options_.seed : std::random_device()(),
+          .tolerance = tolerance_of(goal_of(options_))};
+}
+
+Result<> LiveTrial::start(const Proposal& proposal, Done done) {
+  attempt_.emplace(
+      Attempt{.proposal = proposal, .proof = proof_of(proposal.key), .done = std::move(done)});
+  TRY(output_.trying(proposal, *attempt_->proof));
+  TRY(session_.set_interval(tick_of(options_.period, std::chrono::seconds(1))));
+  attempt_->meter = meter_of_time(session_.loop(), figures_, options_.period);
+  attempt_->trial = std::make_unique<Trial>(
+      session_.loop(), settings(),
+      Trial::Callbacks{
+          .set = [this](bool tried) { return switch_to(tried); },
+          .measure = [this](auto measured) { attempt_->meter->measure(std::move(measured)); },
+          .on_end = [this] { (void)session_.loop().after(Nanos(0), [this] { return end(); }); }});
+  attempt_->trial->start();
+  return {};
+}
+
+// Written when it is wanted for the first time.
+Result<> LiveTrial::switch_to(bool tried) {
+  if (attempt_->begun) return switch_guarded(attempt_->begun->number, tried);
+  if (!tried) return {};
+  Plan plan = TRY(empty_plan("auto, " + options_.goal));
+  plan.proposals = {attempt_->proposal};
+  const Applied applied = TRY(netsonde::apply(plan, Nanos(0)));
+  attempt_->begun = ChangeSet{.number = applied.set, .time_ns = applied.begun_ns};
+  return {};
+}
+
+TrialReport LiveTrial::report() const {
+  TrialReport report =
+      report_of(*attempt_->trial, std::string(attempt_->proof->metric), attempt_->meter->problem());
+  if (report.ended_early.empty() && attempt_->proof->opened_later &&
+      !opened_any(attempt_->trial->blocks()))
+    report.ended_early = "no connection was opened meanwhile, and open ones keep what they have";
+  return report;
+}
+
+// What cannot be kept any more is undone.
+Result<> LiveTrial::conclude_attempt(TrialReport& report) const {
+  if (!attempt_->begun) return {};
+  report.set = attempt_->begun->number;
+  const bool keep = is_proven(report, tolerance_of(goal_of(options_)));
+  if (const auto outcome = conclude(*attempt_->begun, report, keep); !outcome) {
+    report.ended_early = outcome.error().message();
+    TRY(undo());
+  }
+  const Ledger ledger = TRY(Journal::look(kTunerDirectory));
+  const ChangeSet* set = ledger.find(report.set);
+  report.kept = set && set->state == SetState::Confirmed;
+  return {};
+}
+
+Result<> LiveTrial::end() {
+  TrialReport report = this->report();
+  TRY(conclude_attempt(report));
+  TRY(output_.ended(attempt_->proposal, report, tolerance_of(goal_of(options_))));
+  const Done done = std::move(attempt_->done);
+  attempt_.reset();
+  return done(report.kept);
+}
+
+Result<> LiveTrial::undo() const {
+  if (!attempt_->begun) return {};
+  auto host = TRY(TunedHost::open());
+  const ChangeSet* set = host->ledger().find(attempt_->begun->number);
+  if (!set || set->time_ns != attempt_->begun->time_ns || set->state != SetState::Pending)
+    return {};
+  return host->engine().roll_back(set->number, "interrupted", TRY(instant_now()));
+}
+
+Result<> LiveTrial::interrupt() {
+  if (!attempt_) return {};
+  TRY(undo());
+  return output_.interrupted(attempt_->proposal);
+}
+
+}  // namespace netsonde
