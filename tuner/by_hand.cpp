@@ -34,6 +34,10 @@ std::string entering(const ChangeScope& scope) {
 std::string qdisc_command(const Proposal& proposal) {
   const std::string device = shell_word(proposal.scope.name);
   if (proposal.from == kDefaultQdisc) return fmt::format("tc qdisc del dev {} root", device);
+  if (const auto rate = shaper_rate(proposal.from))
+    return fmt::format("tc qdisc replace dev {} root handle {:x}: tbf rate {}bit burst {} limit {}",
+                       device, handle_of_qdisc("tbf").value_or(0) >> 16, 8 * *rate,
+                       shaper_queue(*rate).burst, shaper_queue(*rate).limit);
   return fmt::format("tc qdisc replace dev {} root handle {:x}: {}", device,
                      handle_of_qdisc(proposal.from).value_or(0) >> 16, shell_word(proposal.from));
 }

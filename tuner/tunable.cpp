@@ -9,6 +9,7 @@
 #include <iterator>
 #include <system_error>
 
+#include "tuner/qdisc_kind.h"
 #include "user/base/text.h"
 
 namespace netsonde {
@@ -114,7 +115,16 @@ Result<> check_word(const Tunable& tunable, std::string_view word) {
   return {};
 }
 
+// Of a queueing discipline that has one.
+Result<> check_rate(const Tunable& tunable, std::string_view value) {
+  if (shaper_rate(value)) return {};
+  return refusal(tunable, value,
+                 fmt::format("is no rate from {} to {} such as tbf:95Mbit",
+                             shaper_value(kSlowestShaper), shaper_value(kFastestShaper)));
+}
+
 Result<> check_words(const Tunable& tunable, std::string_view value) {
+  if (tunable.key == kQdiscKey && value.starts_with(kShaper)) return check_rate(tunable, value);
   const std::vector<std::string_view> words = split(value);
   const std::vector<std::string_view> known = split(tunable.words);
   if (!known.empty() && std::ranges::find(known, normal_value(value)) == known.end())
@@ -192,6 +202,8 @@ std::string normal_value(std::string_view value) {
 }
 
 std::string normal_value(const Tunable& tunable, std::string_view value) {
+  if (const auto rate = shaper_rate(value); rate && tunable.key == kQdiscKey)
+    return shaper_value(*rate);
   if (tunable.shape != TunableShape::Masks || !check_value(tunable, value))
     return normal_value(value);
   std::vector<std::string> masks;

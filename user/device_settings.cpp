@@ -24,7 +24,8 @@ using Found = std::optional<std::string>;
 Result<Found> read_qdisc(Links& links, const Link& link) {
   const auto root = TRY(links.root_qdisc(link));
   if (!root || root->handle == 0) return Found(kDefaultQdisc);
-  if (handle_of_qdisc(root->kind) == root->handle) return Found(root->kind);
+  if (handle_of_qdisc(root->kind) == root->handle)
+    return Found(root->bytes_per_s ? shaper_value(root->bytes_per_s) : root->kind);
   return Found(fmt::format("{} {:x}:", root->kind, root->handle >> 16));
 }
 
@@ -37,10 +38,18 @@ Result<> write_qdisc(Links& links, const Link& link, std::string_view value) {
         fmt::format("somebody else has attached {} {:x}:", root->kind, root->handle >> 16));
   if (value == kDefaultQdisc)
     return is_default ? Result<>() : links.remove_qdisc(link, root->handle);
-  const auto handle = handle_of_qdisc(value);
+  const auto rate = shaper_rate(value);
+  const std::string kind(rate ? kShaper.substr(0, kShaper.size() - 1) : value);
+  const auto handle = handle_of_qdisc(kind);
   if (!handle) return Error("nobody knows such a discipline");
-  if (!is_default && root->handle == *handle) return {};
-  return links.attach_qdisc(link, {.kind = std::string(value), .handle = *handle}, !is_default);
+  if (!is_default && root->handle == *handle && root->bytes_per_s == rate.value_or(0)) return {};
+  RootQdisc wanted{.kind = kind, .handle = *handle};
+  if (rate) {
+    wanted.bytes_per_s = *rate;
+    wanted.burst = shaper_queue(*rate).burst;
+    wanted.limit = shaper_queue(*rate).limit;
+  }
+  return links.attach_qdisc(link, wanted, !is_default);
 }
 
 Result<Found> read_queue_length(Links&, const Link& link) {

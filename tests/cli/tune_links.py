@@ -123,6 +123,33 @@ def one_discipline_takes_the_place_of_the_other():
 
 
 @fact
+def a_shaper_has_the_rate_that_was_asked_for():
+    own_links()
+    before = shown()
+    for wanted, rate in (("tbf:80Mbit", "rate 80Mbit "), ("tbf:40000kbit", "rate 40Mbit "), ("tbf:100Gbit", "rate 100Gbit ")):
+        apply("--set", f"{QDISC}@v0={wanted}", *LONG)
+        succeed("tune", "confirm")
+        line = tool("tc", "qdisc", "show", "dev", "v0", "root")
+        assert line.startswith("qdisc tbf 6e79: ") and rate in line, line
+    expect(value_of(QDISC, "v0"), "tbf:100000000000bit", "value")
+    assert "already" in run("tune", "apply", "--yes", "--set", f"{QDISC}@v0=tbf:100000Mbit").err
+    succeed("tune", "rollback")
+    assert "rate 40Mbit " in tool("tc", "qdisc", "show", "dev", "v0", "root"), "after the newest is undone"
+    undo()
+    expect(shown(), before, "in the end")
+    one_error(run("tune", "apply", "--yes", "--set", f"{QDISC}@v0=tbf:95"), 1)
+
+
+@fact
+def another_rate_in_a_shaper_of_ours_is_the_administrators():
+    own_links()
+    apply("--set", f"{QDISC}@v0=tbf:80Mbit", *LONG)
+    tool("tc", "qdisc", "change", "dev", "v0", "root", "handle", "6e79:", "tbf", "rate", "10mbit", "burst", "20000", "limit", "100000")
+    run("tune", "rollback")
+    assert "rate 10Mbit " in tool("tc", "qdisc", "show", "dev", "v0", "root"), "what the administrator set"
+
+
+@fact
 def a_discipline_that_the_kernel_lacks_costs_nothing():
     own_links()
     lacking = [kind for kind in ("fq", "fq_codel", "cake", "sfq") if kind_is_missing(kind)]

@@ -36,6 +36,9 @@ TEST(ByHandTest, ADisciplineGoesOrComesBackAsOurs) {
   EXPECT_EQ(command_for("device.qdisc", "eth0", "default"), "tc qdisc del dev eth0 root");
   EXPECT_EQ(command_for("device.qdisc", "eth0", "fq_codel"),
             "tc qdisc replace dev eth0 root handle 6e74: fq_codel");
+  EXPECT_EQ(command_for("device.qdisc", "eth0", "tbf:80000000bit"),
+            "tc qdisc replace dev eth0 root handle 6e79: tbf rate 80000000bit burst 50000 limit "
+            "500000");
 }
 
 TEST(ByHandTest, AQueueHasItsLengthAgain) {

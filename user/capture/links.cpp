@@ -6,11 +6,15 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace netsonde {
 
 namespace {
+
+constexpr std::string_view kShaper = "tbf";
 
 std::optional<Link> link_in(const nlmsghdr& message) {
   const auto head = fixed_part<ifinfomsg>(message);
@@ -39,14 +43,54 @@ tcmsg root_of(const Link& link, std::uint32_t handle) {
   return head;
 }
 
+// Where the rate is too large for the first field it has one of its own.
+std::uint64_t rate_in(const nlattr& options) {
+  std::uint64_t rate = 0, large = 0;
+  each_attribute(options, [&](const nlattr& attribute) {
+    if (type_of(attribute) == TCA_TBF_PARMS)
+      rate = payload<tc_tbf_qopt>(attribute).value_or(tc_tbf_qopt()).rate.rate;
+    if (type_of(attribute) == TCA_TBF_RATE64) large = payload<std::uint64_t>(attribute).value_or(0);
+  });
+  return large ? large : rate;
+}
+
+// An attribute inside another.
+void add(std::vector<char>& nest, std::uint16_t type, const void* data, std::size_t size) {
+  nlattr head = {};
+  head.nla_len = static_cast<std::uint16_t>(sizeof(head) + size);
+  head.nla_type = type;
+  const std::size_t at = nest.size();
+  nest.resize(at + MNL_ALIGN(head.nla_len));
+  std::memcpy(nest.data() + at, &head, sizeof(head));
+  std::memcpy(nest.data() + at + sizeof(head), data, size);
+}
+
+// With a link layer that is named the kernel wants no table of times.
+std::vector<char> shaper_options(const RootQdisc& qdisc) {
+  constexpr std::uint64_t kLargest = ~std::uint32_t{0};
+  tc_tbf_qopt shaper = {};
+  shaper.rate.rate = static_cast<std::uint32_t>(std::min(qdisc.bytes_per_s, kLargest));
+  shaper.rate.linklayer = TC_LINKLAYER_ETHERNET;
+  shaper.limit = qdisc.limit;
+  std::vector<char> nest;
+  add(nest, TCA_TBF_PARMS, &shaper, sizeof(shaper));
+  add(nest, TCA_TBF_BURST, &qdisc.burst, sizeof(qdisc.burst));
+  if (qdisc.bytes_per_s >= kLargest)
+    add(nest, TCA_TBF_RATE64, &qdisc.bytes_per_s, sizeof(qdisc.bytes_per_s));
+  return nest;
+}
+
 std::optional<RootQdisc> root_in(const nlmsghdr& message, const Link& link) {
   const auto head = fixed_part<tcmsg>(message);
   if (!head || head->tcm_ifindex != static_cast<int>(link.index) || head->tcm_parent != TC_H_ROOT)
     return std::nullopt;
   RootQdisc root{.kind = {}, .handle = head->tcm_handle};
-  each_attribute(message, sizeof(*head), [&root](const nlattr& attribute) {
+  std::uint64_t rate = 0;
+  each_attribute(message, sizeof(*head), [&](const nlattr& attribute) {
     if (type_of(attribute) == TCA_KIND) root.kind = text_of(attribute);
+    if (type_of(attribute) == TCA_OPTIONS) rate = rate_in(attribute);
   });
+  if (root.kind == kShaper) root.bytes_per_s = rate;
   return root;
 }
 
@@ -114,6 +158,7 @@ Result<> Links::attach_qdisc(const Link& link, const RootQdisc& qdisc, bool in_p
                          NLM_F_CREATE | (in_place_of_another ? NLM_F_REPLACE : NLM_F_EXCL));
   request.put(root_of(link, qdisc.handle));
   request.put(TCA_KIND, qdisc.kind.c_str());
+  if (qdisc.kind == kShaper) request.put(TCA_OPTIONS | NLA_F_NESTED, shaper_options(qdisc));
   return socket_.tell(request);
 }
 

@@ -20,7 +20,9 @@ struct Link {
 
 struct RootQdisc {
   std::string kind;
-  std::uint32_t handle = 0;  // 0: the kernel has attached it by itself
+  std::uint32_t handle = 0;            // 0: the kernel has attached it by itself
+  std::uint64_t bytes_per_s = 0;       // of a tbf
+  std::uint32_t burst = 0, limit = 0;  // of a tbf that is attached, in bytes; not read
 
   bool operator==(const RootQdisc&) const = default;
 };

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/qdisc_kind.h"
+
+#include <gtest/gtest.h>
+
+#include "tuner/tunable.h"
+
+namespace netsonde {
+namespace {
+
+TEST(QdiscKindTest, ARateIsTakenAsTcTakesIt) {
+  EXPECT_EQ(shaper_rate("tbf:95Mbit"), 11'875'000U);
+  EXPECT_EQ(shaper_rate("tbf:95000kbit"), 11'875'000U);
+  EXPECT_EQ(shaper_rate("tbf:95000000bit"), 11'875'000U);
+  EXPECT_EQ(shaper_rate("tbf:1GBIT"), 125'000'000U);
+  EXPECT_EQ(shaper_rate("tbf:64kbit"), kSlowestShaper);
+  EXPECT_EQ(shaper_rate("tbf:400gbit"), kFastestShaper);
+}
+
+TEST(QdiscKindTest, WhatIsNoRateIsNone) {
+  for (const std::string_view value :
+       {"tbf", "tbf:", "tbf:Mbit", "tbf:95", "tbf:95Mbit ", "tbf: 95Mbit", "tbf:-1Mbit",
+        "tbf:9.5Mbit", "tbf:63kbit", "tbf:401gbit", "tbf:99999999999999999999bit",
+        "tbf:18446744073709551615gbit", "htb:95Mbit", "TBF:95Mbit", "tbf:95Mbit;reboot",
+        "tbf:95MB"})
+    EXPECT_FALSE(shaper_rate(value)) << value;
+}
+
+TEST(QdiscKindTest, OneRateHasOneForm) {
+  const Tunable& tunable = *find_tunable(kQdiscKey);
+  EXPECT_EQ(normal_value(tunable, "tbf:95Mbit"), "tbf:95000000bit");
+  EXPECT_EQ(normal_value(tunable, "tbf:95000kbit"), "tbf:95000000bit");
+  EXPECT_EQ(shaper_rate(shaper_value(11'875'001)), 11'875'001U);
+  EXPECT_TRUE(check_value(tunable, "tbf:95Mbit"));
+  EXPECT_FALSE(check_value(tunable, "tbf:95"));
+  EXPECT_FALSE(check_value(tunable, "tbf"));
+  EXPECT_FALSE(check_value(*find_tunable("net.core.default_qdisc"), "tbf:95Mbit"));
+}
+
+TEST(QdiscKindTest, TheQueueOfAShaperIsATimeButSomePacketsAtLeast) {
+  EXPECT_EQ(shaper_queue(12'500'000).burst, 62'500U);
+  EXPECT_EQ(shaper_queue(12'500'000).limit, 625'000U);
+  EXPECT_EQ(shaper_queue(kSlowestShaper).burst, 15'140U);
+  EXPECT_EQ(shaper_queue(kFastestShaper).limit, 1U << 30);
+}
+
+}  // namespace
+}  // namespace netsonde

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tuner/qdisc_kind.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace netsonde {
+
+namespace {
+
+struct RateUnit {
+  std::string_view name{};
+  std::uint64_t bits = 1;
+};
+
+constexpr std::array kRateUnits = {
+    RateUnit{.name = "bit", .bits = 1}, RateUnit{.name = "kbit", .bits = 1'000},
+    RateUnit{.name = "mbit", .bits = 1'000'000}, RateUnit{.name = "gbit", .bits = 1'000'000'000}};
+
+constexpr std::uint64_t kLargestPacket = 1'514;
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+std::optional<std::uint64_t> bits_of_unit(std::string_view name) {
+  const auto found = std::ranges::find_if(kRateUnits, [name](const RateUnit& unit) {
+    return std::ranges::equal(unit.name, name, {}, {}, lower);
+  });
+  if (found == kRateUnits.end()) return std::nullopt;
+  return found->bits;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> shaper_rate(std::string_view value) {
+  if (!value.starts_with(kShaper)) return std::nullopt;
+  value.remove_prefix(kShaper.size());
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  const auto unit = bits_of_unit(value.substr(static_cast<std::size_t>(end - value.data())));
+  if (error != std::errc() || !unit || number > 8 * kFastestShaper / *unit) return std::nullopt;
+  const std::uint64_t rate = number * *unit / 8;
+  return rate >= kSlowestShaper ? std::optional(rate) : std::nullopt;
+}
+
+std::string shaper_value(std::uint64_t bytes_per_s) {
+  return fmt::format("{}{}bit", kShaper, 8 * bytes_per_s);
+}
+
+ShaperQueue shaper_queue(std::uint64_t bytes_per_s) {
+  const auto at_least_packets = [](std::uint64_t bytes) {
+    return static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>(bytes, 10 * kLargestPacket, 1U << 30));
+  };
+  return {.burst = at_least_packets(bytes_per_s / 200),
+          .limit = at_least_packets(bytes_per_s / 20)};
+}
+
+}  // namespace netsonde
