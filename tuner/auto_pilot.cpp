@@ -38,6 +38,7 @@ constexpr std::array kProofs = {
     Proof{.key = "net.ipv4.tcp_slow_start_after_idle", .metric = "tx_bytes_per_busy_s"},
     Proof{.key = "net.ipv4.tcp_tw_reuse", .metric = "opened_per_s", .design = TrialDesign::Once},
     Proof{.key = "net.ipv4.tcp_wmem", .metric = "tx_bytes_per_busy_s", .design = TrialDesign::Once},
+    Proof{.key = "route.congestion_control", .metric = "tx_bytes_per_busy_s", .opened_later = true},
 };
 
 }  // namespace

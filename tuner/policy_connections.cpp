@@ -10,6 +10,7 @@ namespace netsonde::policy {
 
 namespace {
 
+constexpr std::string_view kRouteControl = "route.congestion_control";
 constexpr std::string_view kAvailable = "net.ipv4.tcp_available_congestion_control";
 constexpr std::int64_t kLeastKeepaliveSeconds = 30;
 
@@ -21,6 +22,12 @@ bool is_flood(const Finding& finding) {
 
 bool has_word(std::string_view words, std::string_view word) {
   return fmt::format(" {} ", words).find(fmt::format(" {} ", word)) != std::string::npos;
+}
+
+std::optional<ChangeScope> route_of(const Question& question, const ChangeScope& space) {
+  const std::optional<ev_conn>& connection = question.finding.subject.connection;
+  if (!connection || !question.input.route_to) return std::nullopt;
+  return question.input.route_to(space, Address::from(connection->remote));
 }
 
 }  // namespace
@@ -103,10 +110,17 @@ Decision option_of_handshake(const Question& question) {
                  "gone; read back"});
 }
 
+// Only towards where it was found, where a route leads there and not everywhere.
 Decision congestion_control(const Question& question) {
   CurrentSetting now = TRY(current(question));
-  if (now.value == "bbr") return Error("is bbr already");
-  const auto available = value_at(question, now.scope, kAvailable);
+  const ChangeScope everywhere = now.scope;
+  std::string in_force = now.value;
+  if (const auto route = route_of(question, everywhere)) {
+    now = TRY(current(question.about(kRouteControl), *route));
+    if (now.value != now.tunable->standard) in_force = now.value;
+  }
+  if (in_force == "bbr") return Error("is bbr already");
+  const auto available = value_at(question, everywhere, kAvailable);
   if (!available) return Error("which congestion controls this kernel has is not known here");
   if (!has_word(*available, "bbr"))
     return Error(fmt::format("this kernel has no bbr (available: {})", printable(*available)));
@@ -115,9 +129,11 @@ Decision congestion_control(const Question& question) {
                 .word = "bbr",
                 .expected = "connections opened later do not take every loss for congestion",
                 .verify = "by turns: tx_bytes_per_busy_s, against what is there; read back"};
+  const std::string where = now.tunable->key == kRouteControl ? "@" + now.scope.name : "";
   return Error(
-      "a different congestion control is decided by experiment: netsonde tune experiment --set "
-      "net.ipv4.tcp_congestion_control=bbr");
+      fmt::format("a different congestion control is decided by experiment: netsonde tune "
+                  "experiment --set {}{}=bbr",
+                  now.tunable->key, where));
 }
 
 }  // namespace netsonde::policy

@@ -68,6 +68,7 @@ bool is_found(const PolicyInput& input, std::string_view finding);
 // read.
 Result<CurrentSetting> current(const Question& question);
 Result<CurrentSetting> current(const Question& question, std::uint64_t inode);
+Result<CurrentSetting> current(const Question& question, const ChangeScope& scope);
 // As the kernel has it there; also of what is not in the catalogue.
 std::optional<std::string> value_at(const Question& question, const ChangeScope& scope,
                                     std::string_view key);

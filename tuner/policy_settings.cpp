@@ -28,14 +28,7 @@ Result<CurrentSetting> read(const Question& question, std::optional<std::uint64_
   if (!tunable) return Error("is not in the catalogue");
   ChangeScope scope;
   if (tunable->scope == ScopeKind::Namespace) scope = TRY(namespace_at(question, inode));
-  const std::optional<std::string> value = value_at(question, scope, question.key);
-  if (!value) return Error("not available here");
-  if (const Result<> checked = check_value(*tunable, *value); !checked)
-    return Error(
-        fmt::format("what is there could not be written back ({})", checked.error().message()));
-  CurrentSetting now{.tunable = tunable, .scope = scope, .value = *value};
-  if (const auto numbers = numbers_of(*tunable, *value)) now.numbers = numbers.value();
-  return now;
+  return current(question, scope);
 }
 
 }  // namespace
@@ -69,6 +62,19 @@ Result<CurrentSetting> current(const Question& question) {
 
 Result<CurrentSetting> current(const Question& question, std::uint64_t inode) {
   return read(question, inode);
+}
+
+Result<CurrentSetting> current(const Question& question, const ChangeScope& scope) {
+  const Tunable* tunable = find_tunable(question.key);
+  if (!tunable) return Error("is not in the catalogue");
+  const std::optional<std::string> value = value_at(question, scope, question.key);
+  if (!value) return Error("not available here");
+  if (const Result<> checked = check_value(*tunable, *value); !checked)
+    return Error(
+        fmt::format("what is there could not be written back ({})", checked.error().message()));
+  CurrentSetting now{.tunable = tunable, .scope = scope, .value = *value};
+  if (const auto numbers = numbers_of(*tunable, *value)) now.numbers = numbers.value();
+  return now;
 }
 
 std::optional<std::string> value_at(const Question& question, const ChangeScope& scope,

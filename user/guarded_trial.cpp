@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "tuner/guard.h"
+#include "user/base/prefix.h"
 #include "user/tuned_host.h"
 
 namespace netsonde {
@@ -29,7 +30,12 @@ Result<Filter> traffic_of(std::span<const Proposal> proposals) {
   const ChangeScope& scope = proposals.front().scope;
   const std::string own =
       scope.kind == ScopeKind::Namespace ? scope.name : std::to_string(scope.netns);
-  return Filter::parse(everywhere ? "" : "netns = " + own);
+  if (everywhere) return Filter::parse("");
+  const auto goes_there = [&scope](const Proposal& proposal) { return proposal.scope == scope; };
+  if (scope.kind == ScopeKind::Route && std::ranges::all_of(proposals, goes_there) &&
+      parse_prefix(scope.name).value_or(Prefix()).bits)
+    return Filter::parse(fmt::format("netns = {} and remote in {}", own, scope.name));
+  return Filter::parse("netns = " + own);
 }
 
 Result<> switch_guarded(std::uint64_t set, bool tried) {

@@ -9,6 +9,7 @@
 #include <charconv>
 
 #include "tuner/scope_name.h"
+#include "user/base/prefix.h"
 #include "user/capture/route_table.h"
 
 namespace netsonde {
@@ -151,6 +152,21 @@ Result<std::vector<RouteSettings::Values>> RouteSettings::look(const ChangeScope
     all.push_back(same.size() == 1 ? values_of(*same.front())
                                    : Values{.name = name, .why_not = several(same.size(), name)});
   return all;
+}
+
+Result<std::optional<std::string>> RouteSettings::towards(const ChangeScope& space,
+                                                          const Address& address) {
+  const std::vector<Values> routes = TRY(look(space));
+  const Values* best = nullptr;
+  int bits = 0;
+  for (const Values& route : routes) {
+    const auto destination = parse_prefix(route.name);
+    if (!destination || destination->bits <= bits || !contains(*destination, address)) continue;
+    best = &route;
+    bits = destination->bits;
+  }
+  if (!best || !best->why_not.empty()) return std::optional<std::string>();
+  return std::optional(best->name);
 }
 
 }  // namespace netsonde

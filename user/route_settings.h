@@ -26,6 +26,9 @@ class RouteSettings : public Settings {
   };
   // All of a namespace with one look: tables can be long.
   Result<std::vector<Values>> look(const ChangeScope& space);
+  // Which of them leads to an address, where it can be changed and does not lead everywhere; else
+  // absent.
+  Result<std::optional<std::string>> towards(const ChangeScope& space, const Address& address);
 
  private:
   Sysctl::Enter enter_;

@@ -171,6 +171,8 @@ Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptio
        .scope_of = [&host](std::uint64_t inode) { return host.namespaces().find(inode); },
        .own = host.namespaces().own(),
        .value = [&host](const auto& scope, auto key) { return value_there(host, scope, key); },
+       .route_to = [&host](const auto& scope,
+                           const auto& remote) { return host.route_to(scope, remote); },
        .memory_bytes = memory_of_host(),
        .page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
        .goal = goal_of(options),

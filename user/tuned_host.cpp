@@ -143,6 +143,16 @@ ChangeScope SettingsOfHost::scope_of(const Tunable& tunable, const std::string& 
   return {.kind = tunable.scope, .name = where, .cookie = own.cookie, .netns = inode_of(own)};
 }
 
+std::optional<ChangeScope> SettingsOfHost::route_to(const ChangeScope& space,
+                                                    const Address& address) {
+  const auto name = routes_.towards(space, address);
+  if (!name || !name.value()) return std::nullopt;
+  return ChangeScope{.kind = ScopeKind::Route,
+                     .name = *name.value(),
+                     .cookie = space.cookie,
+                     .netns = inode_of(space)};
+}
+
 TunedHost::TunedHost(std::unique_ptr<SettingsOfHost> host, Journal journal)
     : host_(std::move(host)),
       journal_(std::move(journal)),

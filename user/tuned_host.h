@@ -61,6 +61,10 @@ class SettingsOfHost {
   // Where a setting holds as seen from the own namespace; of a device or a route by its name.
   ChangeScope scope_of(const Tunable& tunable, const std::string& where = {}) const;
 
+  // The route that leads to an address from a namespace, where it can be changed and does not lead
+  // everywhere; else absent.
+  std::optional<ChangeScope> route_to(const ChangeScope& space, const Address& address);
+
   // What there is in the own namespace.
   Result<std::vector<std::string>> devices() { return devices_.names(namespaces_.own()); }
   Result<std::vector<RouteSettings::Values>> routes() { return routes_.look(namespaces_.own()); }

@@ -122,7 +122,7 @@ TEST(ProofTest, EachIsOfASettingAndAMetricThatThereAre) {
     ++proofs;
     EXPECT_NE(find_trial_metric(proof->metric), nullptr) << tunable.key;
   }
-  EXPECT_EQ(proofs, 10);
+  EXPECT_EQ(proofs, 11);
 }
 
 TEST(ProofTest, ALatencyGoalToleratesNothing) {

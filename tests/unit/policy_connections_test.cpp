@@ -176,6 +176,39 @@ TEST(CongestionControlPolicyTest, WhoTriesMayProposeIt) {
   EXPECT_EQ(policy.proposals[0].evidence.size(), 2U);
 }
 
+// What is proposed, and where, when the loss is on the way to 10.0.0.9.
+Policy with_route(const std::string& at_route, const std::string& everywhere, bool tries) {
+  const PolicyHost host({{std::string(kCongestion), everywhere},
+                         {"route.congestion_control", at_route},
+                         {"net.ipv4.tcp_available_congestion_control", "reno cubic bbr"}});
+  const std::vector findings{on_connection("random-loss", {kCongestion})};
+  PolicyInput input = host.input(findings);
+  input.tries = tries;
+  input.route_to = [](const ChangeScope& space, const Address& remote) {
+    EXPECT_EQ(to_text(remote), "10.0.0.9");
+    return std::optional(ChangeScope{
+        .kind = ScopeKind::Route, .name = "10.0.0.0/24", .cookie = space.cookie, .netns = kOwn});
+  };
+  return propose(input);
+}
+
+TEST(CongestionControlPolicyTest, WhereARouteLeadsThereOnlyThatIsChanged) {
+  const Policy policy = with_route("default", "cubic", true);
+  EXPECT_THAT(steps(policy), ElementsAre("route.congestion_control default -> bbr"));
+  ASSERT_EQ(policy.proposals.size(), 1U);
+  EXPECT_EQ(policy.proposals[0].scope.name, "10.0.0.0/24");
+  EXPECT_EQ(policy.proposals[0].scope.cookie, namespace_of(kOwn).cookie);
+  EXPECT_THAT(steps(with_route("cubic", "bbr", true)),
+              ElementsAre("route.congestion_control cubic -> bbr"));
+}
+
+TEST(CongestionControlPolicyTest, WhatIsInForceThereDecides) {
+  EXPECT_EQ(why_not(with_route("default", "bbr", true), kCongestion), "is bbr already");
+  EXPECT_EQ(why_not(with_route("bbr", "cubic", true), kCongestion), "is bbr already");
+  EXPECT_THAT(why_not(with_route("default", "cubic", false), kCongestion),
+              HasSubstr("--set route.congestion_control@10.0.0.0/24=bbr"));
+}
+
 TEST(CongestionControlPolicyTest, WhatTheKernelLacksIsNotAdvised) {
   EXPECT_EQ(of_congestion("cubic", "reno cubic"), "this kernel has no bbr (available: reno cubic)");
   EXPECT_THAT(of_congestion("cubic", "reno bbr2 nobbr"), HasSubstr("has no bbr"));

@@ -34,6 +34,22 @@ TEST(PrefixTest, WhatIsNoneIsRefused) {
   EXPECT_FALSE(parse_prefix(std::string_view("10.0.0.0\0/8", 11)));
 }
 
+TEST(PrefixTest, ContainsWhatBeginsWithIt) {
+  const auto in = [](std::string_view prefix, std::string_view address) {
+    return contains(*parse_prefix(prefix), *parse_address(address));
+  };
+  EXPECT_TRUE(in("10.0.0.0/8", "10.255.0.1"));
+  EXPECT_FALSE(in("10.0.0.0/8", "11.0.0.1"));
+  EXPECT_TRUE(in("192.0.2.1", "192.0.2.1"));
+  EXPECT_FALSE(in("192.0.2.1", "192.0.2.2"));
+  EXPECT_TRUE(in("default", "192.0.2.2"));
+  EXPECT_FALSE(in("default", "2001:db8::1"));
+  EXPECT_TRUE(in("::/0", "2001:db8::1"));
+  EXPECT_FALSE(in("::/0", "192.0.2.2"));
+  EXPECT_TRUE(in("2001:db8::/33", "2001:db8:7fff::1"));
+  EXPECT_FALSE(in("2001:db8::/33", "2001:db8:8000::1"));
+}
+
 TEST(PrefixTest, IPv4WithinIPv6IsNotTakenForIPv4) {
   for (const std::string_view text : {"::ffff:10.0.0.0/104", "::ffff:0:0/96", "::ffff:10.0.0.1"})
     EXPECT_EQ(read(text), "") << text;

@@ -27,6 +27,11 @@ std::optional<int> bits_of(std::string_view text, int most) {
 
 }  // namespace
 
+bool contains(const Prefix& prefix, const Address& address) {
+  return prefix.address.is_ipv4() == address.is_ipv4() &&
+         prefix_of(address, prefix.bits) == prefix.address;
+}
+
 std::string to_text(const Prefix& prefix) {
   if (prefix.bits == 0 && prefix.address.is_ipv4()) return std::string(kDefault);
   return fmt::format("{}/{}", to_text(prefix.address), prefix.bits);

@@ -17,6 +17,7 @@ struct Prefix {
   bool operator==(const Prefix&) const = default;
 };
 
+bool contains(const Prefix& prefix, const Address& address);
 // "10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"; "default" for all of IPv4, "::/0" for all of IPv6.
 std::string to_text(const Prefix& prefix);
 // Also "192.0.2.1" and "0.0.0.0/0". Nothing for bits behind the prefix, and for IPv4 within IPv6,
