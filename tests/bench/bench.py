@@ -4,7 +4,8 @@ people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in n
 own.
 
 Parts: work (programs on and off, nanoseconds per run), peers, scale, diagnosis, start, events,
-recording, probes, loads, tuning; only when named: aa (experiments in which nothing differs).
+recording, probes, loads, tuning; only when named: aa (experiments in which nothing differs), virtual (tuning, with
+cubic, in a machine of its own).
 QUICK=1: fewer pairs, shorter spans.
 """
 import json
@@ -33,7 +34,7 @@ class Bench:
         self.netsonde = os.path.abspath(f"{build}/netsonde")
         self.tools = os.path.abspath(f"{build}/tests/bench")
         parts = ("ratios", "costs", "readers", "peers", "scale", "diagnosis", "start", "events",
-                 "recording", "probes", "loads", "tuning")
+                 "recording", "probes", "loads", "tuning", "virtual")
         self.results = {part: [] for part in parts}
 
     def work(self):
@@ -139,6 +140,9 @@ class Bench:
 
     def tuning(self):
         self.results["tuning"] = tuning.measure(self.tools, self.netsonde, QUICK)
+
+    def virtual(self):
+        self.results["virtual"] = tuning.in_machine(self.tools, self.netsonde, QUICK)
 
     def aa(self):
         self.results["aa"] = aa.measure(self.netsonde, QUICK)

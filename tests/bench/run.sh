@@ -10,6 +10,7 @@ tools="$build/tests/bench/work $build/tests/bench/load $build/tests/bench/scale 
     $build/tests/bench/recording $build/tests/bench/path"
 # shellcheck disable=SC2086 # one word per target
 make --no-print-directory BUILD="$build" all $tools
+case " $* " in *" virtual "*) scripts/kernel.sh linux-image-6.12-cloud-amd64 >/dev/null ;; esac
 
 # Connections that the churn closes must not hold their ports for a minute. Some peers want tracefs.
 # shellcheck disable=SC2016 # expanded by the inner shell

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -17,6 +18,7 @@ import time
 from measure import cpu_s
 
 TRANSFERS = os.path.join(os.path.dirname(__file__), "transfers.py")
+MACHINE, PYTHON = "linux-image-6.12-cloud-amd64", "/usr/bin/python3"
 PORT = "5001"
 SENDER, RECEIVER, RIVAL = "sender", "receiver", "rival"
 RMEM, WMEM = "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"
@@ -229,6 +231,21 @@ def spent(pid):
     """CPU seconds and wake-ups of a process."""
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         return cpu_s(pid), int(re.search(r"\nvoluntary_ctxt_switches:\s*(\d+)", status.read()).group(1))
+
+
+def in_machine(tools, netsonde, quick):
+    """The same with cubic, on another kernel, in a machine whose time is that of its instructions: what else its host
+    does, and how fast that is, changes nothing. It takes an hour."""
+    library = tool(PYTHON, "-c", "import os; print(os.path.dirname(os.__file__))").strip()
+    files = [PYTHON, library, f"{tools}/path", netsonde, os.path.dirname(os.path.abspath(__file__)),
+             *map(shutil.which, ("ip", "sysctl", "env"))]
+    command = ["scripts/vm.sh", MACHINE, shutil.which("env"), f"QUICK={'1' if quick else ''}", PYTHON, "-B",
+               os.path.abspath(__file__), tools, netsonde, *CASES]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | {
+        "VIRTUAL_TIME": "1", "TIME_LIMIT": "14400", "EXTRA_FILES": " ".join(files)})
+    if done.returncode:
+        raise SystemExit(f"bench: the machine has failed: {done.stdout[-300:]}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 CASES = {case.__name__: case for case in (receive_cap, send_cap, random_loss, no_loss, shallow_queue, rival_flows)}
