@@ -58,8 +58,6 @@ Result<Proposal> proposal_of(const std::string& wanted, SettingsOfHost& host) {
 
 Result<Plan> plan_of(const Options& options, SettingsOfHost& host) {
   const TuneOptions& wanted = options.tune;
-  const int sources = !wanted.plan.empty() + !wanted.profile.empty() + !wanted.set.empty();
-  if (sources != 1) return Error("apply wants one of a plan, --profile and --set");
   if (!wanted.plan.empty()) return plan_of_file(wanted.plan, TRY(instant_now()));
   return wanted.profile.empty() ? plan_of_values(wanted.set, host)
                                 : plan_of_profile(wanted.profile, host);

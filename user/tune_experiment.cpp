@@ -30,7 +30,7 @@ std::string metric_of(const TuneOptions& options) {
   return options.load.empty() ? "" : "load_seconds";
 }
 
-Result<std::string> checked_metric(const TuneOptions& options) {
+Result<> check_metric(const TuneOptions& options) {
   if (!options.probe.empty() && !options.load.empty())
     return Error("--load and --probe: only one of them can be measured");
   const std::string metric = metric_of(options);
@@ -38,7 +38,7 @@ Result<std::string> checked_metric(const TuneOptions& options) {
     return Error("--metric: load_seconds is that of a --load");
   if (metric.starts_with("probe_") && options.probe.empty())
     return Error("--metric: " + printable(metric) + " is that of a --probe");
-  if (find_trial_metric(metric)) return metric;
+  if (find_trial_metric(metric)) return {};
   std::string known;
   for (const TrialMetric& one : trial_metrics())
     known += fmt::format("{}{}", known.empty() ? "" : ", ", one.id);
@@ -180,17 +180,21 @@ Result<TrialReport> try_out(const Options& options, const std::string& metric, c
 
 }  // namespace
 
+Result<> check_experiment(const Options& options) {
+  TRY(check_metric(options.tune));
+  if (!options.tune.probe.empty()) TRY(request_of(options));
+  return {};
+}
+
 Result<int> run_tune_experiment(const Options& options) {
-  const std::string metric = TRY(checked_metric(options.tune));
   TRY(check_privilege());
   TRY(undo_interrupted());
   auto settings = TRY(SettingsOfHost::open());
   const Plan plan = TRY(plan_of_values(options.tune.set, *settings));
   if (plan.proposals.empty()) return Error("--set: there is nothing to try");
-  if (!options.tune.probe.empty()) TRY(request_of(options));
   if (!TRY(is_wanted(plan, options))) return 1;
   const Filter filter = TRY(traffic_of(plan));
-  const TrialReport report = TRY(try_out(options, metric, plan, filter));
+  const TrialReport report = TRY(try_out(options, metric_of(options.tune), plan, filter));
   fmt::print("{}", options.json ? to_json_lines(report) : to_text(report, plan));
   if (std::fflush(stdout)) return Error::from_errno("write the results");
   if (!report.effects.front().effect) return 1;

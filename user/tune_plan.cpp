@@ -97,11 +97,11 @@ bool has(const std::vector<std::string>& keys, const std::string& key) {
   return std::ranges::find(keys, key) != keys.end();
 }
 
-Result<> check_keys(const std::vector<std::string>& keys, std::string_view option) {
+Result<> check_keys(const std::vector<std::string>& keys, std::string_view option = {}) {
   for (const std::string& key : keys)
     if (!find_tunable(key))
-      return Error(fmt::format("{}: {} is not in the catalogue (netsonde tune list --all)", option,
-                               printable(key)));
+      return Error(fmt::format("{}{}{} is not in the catalogue (netsonde tune list --all)", option,
+                               option.empty() ? "" : ": ", printable(key)));
   return {};
 }
 
@@ -133,16 +133,20 @@ Result<> write_plan(const Plan& plan, const Options& options) {
   return {};
 }
 
+// Why the file of that name could not be used; null: there is no such file, or it could.
+const std::string* problem_of(const Profiles& known, const std::string& name) {
+  const auto found = std::ranges::find_if(known.not_read, [&name](const std::string& problem) {
+    return problem.find("/" + name + ".toml") != std::string::npos;
+  });
+  return found == known.not_read.end() ? nullptr : &*found;
+}
+
 Result<Profile> profile_named(const std::string& name) {
   Profiles known = read_profiles(kProfileFolder);
-  std::string names;
-  for (Profile& profile : known.profiles) {
+  for (Profile& profile : known.profiles)
     if (profile.name == name) return profile;
-    names += (names.empty() ? "" : ", ") + profile.name;
-  }
-  for (const std::string& problem : known.not_read)
-    if (problem.find("/" + name + ".toml") != std::string::npos) return Error(problem);
-  return Error(fmt::format("there is no profile '{}'; there are {}", printable(name), names));
+  const std::string* problem = problem_of(known, name);
+  return Error(problem ? *problem : "there is no profile '" + printable(name) + "'");
 }
 
 std::string conditions_of(const ProfileSetting& setting) {
@@ -184,8 +188,19 @@ Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptio
 }
 
 Result<> check_keys(const TuneOptions& options) {
+  TRY(check_keys(options.keys));
   TRY(check_keys(options.only, "--only"));
   return check_keys(options.except, "--except");
+}
+
+Result<> check_profile(const std::string& name) {
+  const Profiles known = read_profiles(kProfileFolder);
+  if (std::ranges::find(known.profiles, name, &Profile::name) != known.profiles.end() ||
+      problem_of(known, name))
+    return {};
+  std::string names;
+  for (const Profile& profile : known.profiles) names += (names.empty() ? "" : ", ") + profile.name;
+  return Error(fmt::format("there is no profile '{}'; there are {}", printable(name), names));
 }
 
 Result<Plan> plan_of_profile(const std::string& name, SettingsOfHost& host) {
@@ -203,9 +218,6 @@ Result<Plan> plan_of_profile(const std::string& name, SettingsOfHost& host) {
 }
 
 Result<int> run_tune_plan(const Options& options) {
-  if (!options.from.empty() && !options.tune.profile.empty())
-    return Error("--from and --profile: a profile looks at no recording");
-  TRY(check_keys(options.tune));
   if (!options.output.empty() && options.output != "-")
     TRY(check_new_file(options.output, options.force));
   auto host = TRY(SettingsOfHost::open());

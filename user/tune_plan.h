@@ -19,8 +19,10 @@ Result<int> run_tune_plan(const Options& options);
 Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptions& options,
                               bool tries, SettingsOfHost& host);
 Goal goal_of(const TuneOptions& options);
-// That --only and --except name settings.
+// That what is named as a setting, also with --only and --except, is one.
 Result<> check_keys(const TuneOptions& options);
+// That there is a profile of that name, be it that its file cannot be used.
+Result<> check_profile(const std::string& name);
 
 // Those that came with netsonde, and those of the administrator.
 Result<int> list_profiles();

@@ -192,7 +192,7 @@ def what_cannot_be_done_is_one_line_and_changes_nothing():
                 (to_port(one, "--max-pacing-rate", "10"), "is not between", 2),
                 (to_port(one, "--congestion", "a b"), "more than one name", 2),
                 (to_port(one, yes=()), "--yes", 1),
-                (("tune", "apply", "--yes", "--set", "connection.congestion_control=cubic"), "netsonde tune connection", 1)]:
+                (("tune", "apply", "--yes", "--set", "connection.congestion_control=cubic"), "netsonde tune connection", 2)]:
             message = one_error(run(*arguments), code)
             assert words in message, message
         assert "nothing to change" in run(*to_port(one, "--congestion", "reno")).out
