@@ -72,9 +72,7 @@ void TuneArguments::add_plan(CLI::App* tune, Options& options) {
   plan->add_option("--duration", text(), "Look for so long (30s)")
       ->option_text("TIME")
       ->check(duration_into(*options.duration));
-  plan->add_option("--from", options.from,
-                   "A recording of this host, instead of the running kernel")
-      ->option_text("FILE|DIR");
+  add_from(plan, options, "A recording of this host, instead of the running kernel");
   plan->add_option("--profile", wanted.profile, "Instead: what this profile would change")
       ->option_text("NAME");
   plan->add_option("--goal", wanted.goal, "balanced, throughput or latency (balanced)")

@@ -86,7 +86,7 @@ _netsonde() {
                         --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --json --help' ;;
                 tune) choice='list plan apply connection confirm rollback status log report persist unpersist recover hand-back profile experiment auto --help' ;;
                 'tune list') choice="--all --json --help $(_netsonde_settings)" ;;
-                'tune plan') choice='--duration --from --profile --goal --only --except --output --force --json --help' ;;
+                'tune plan') choice="$recorded --duration --profile --goal --only --except --output --force --json --help" ;;
                 'tune apply')
                     compopt -o default
                     choice='--profile --set --confirm-within --yes --wait --help' ;;

@@ -27,7 +27,8 @@ _netsonde_tune() {
     option)
       case $line[1] in
         list) _arguments $help '--all[also what is not available or as usual]' '--json[JSON instead of text]' '*:setting:_netsonde_settings' ;;
-        plan) _arguments $help '--duration[look for so long]:time (30s):' '--from[a recording]:recording:_files' '--profile[by profile]:name:' \
+        plan) _arguments $help '--duration[look for so long]:time (30s):' '--from[a recording]:recording:_files' '--since[from then on]:when:' \
+          '--until[up to then]:when:' '--at[as it was then]:when:' '--salvage[pass over what is damaged]' '--profile[by profile]:name:' \
           '--goal[what for]:goal:(balanced throughput latency)' '*--only[only these]:setting:_netsonde_settings' \
           '*--except[none of these]:setting:_netsonde_settings' '(-o --output)'{-o,--output}'[into this file]:file:_files' \
           '--force[replace the file]' '--json[JSON instead of text]' ;;

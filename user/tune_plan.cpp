@@ -15,8 +15,8 @@
 #include "tuner/profile.h"
 #include "user/base/new_file.h"
 #include "user/base/text.h"
+#include "user/capture/recording_files.h"
 #include "user/explain.h"
-#include "user/recorded.h"
 #include "user/request.h"
 #include "user/tune_output.h"
 
@@ -71,8 +71,8 @@ Result<> leave_alone(Plan& plan) {
 // As a recording has it only of the namespace that its counters are of, and only of this host.
 Result<> check_recorded_host(const Options& options) {
   if (options.from.empty()) return {};
-  const RecordedSpan span = TRY(open_recorded(options));
-  const std::string& host = span.recording.origin().host;
+  const OpenedRecording opened = TRY(open_recording(options.from, options.salvage));
+  const std::string& host = opened.recording.origin().host;
   if (host == host_name()) return {};
   return Error(
       fmt::format("{} is of {}, this is {}: settings are those of the host that they are of",

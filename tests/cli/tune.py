@@ -11,15 +11,13 @@ import os
 import signal
 import socket
 import threading
-import time
 
 import tuned
-from harness import eventually, expect, fact, finish, free_port, is_in_its_loop, launch, netns, one_error, run, start, succeed, tool
-from traffic import Peer
-from tuned import (JOURNAL, LARGE, LONG, RMEM, SMALL, apply_plan, guard, kill_guard, killed, long_path, namespaces, own_host, scope,
-                   status, undo)
+from harness import eventually, expect, fact, finish, is_in_its_loop, launch, netns, one_error, run, start, succeed, tool
+from tuned import (JOURNAL, LARGE, LONG, RMEM, SMALL, SOMAXCONN, apply_plan, guard, kill_guard, killed, long_path, namespaces,
+                   overflowing_listener, own_host, scope, status, undo)
 
-SOMAXCONN, IDLE = "net.core.somaxconn", "net.ipv4.tcp_slow_start_after_idle"
+IDLE = "net.ipv4.tcp_slow_start_after_idle"
 
 
 def values(*keys):
@@ -702,28 +700,6 @@ def bad_arguments_of_an_experiment_are_one_line():
         assert words in message, message
     assert "nothing to try" in run("tune", "experiment", "--yes", "--set", f"{SOMAXCONN}=4096", "--load", "true").err
     expect((values(), status()["state"]), (ORIGINAL, "none"), "afterwards")
-
-
-@contextlib.contextmanager
-def overflowing_listener():
-    """A program that asks for a long accept queue, gets a short one, and accepts nothing."""
-    tool("sysctl", "-w", f"{SOMAXCONN}=8")
-    with socket.socket() as listening, contextlib.ExitStack() as clients:
-        listening.bind(("127.0.0.1", free_port()))
-        listening.listen(1000)
-
-        def knock(peer):
-            while True:
-                client = clients.enter_context(socket.socket())
-                client.setblocking(False)
-                client.connect_ex(listening.getsockname())
-                time.sleep(0.01)  # the rate of the attempts
-
-        knocking = Peer(knock)
-        try:
-            yield listening
-        finally:
-            knocking.end()
 
 
 @fact

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """tune: what is asked for, planned, listed and told; as in tune.py on a host of our own."""
 
-from harness import expect, fact, one_error, run
-from tuned import own_host, status
+import json
+import os
 
-SOMAXCONN = "net.core.somaxconn"
+from harness import expect, fact, netns, one_error, run
+from tuned import SOMAXCONN, overflowing_listener, own_host, status
+
 VALUE = ("--set", f"{SOMAXCONN}=5000")
 
 
@@ -29,3 +31,31 @@ def what_means_nothing_on_any_host_ends_with_2_and_what_this_one_lacks_with_1():
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     assert "root" in one_error(run("tune", "apply", "--yes", *VALUE, wrap=nobody), 1)
     expect(status()["state"], "none", "state")
+
+
+def record(path):
+    done = run("record", "-o", path, "--duration", "1500ms", "--interval", "250ms")
+    expect(done.status, 0, f"exit status, {done.err}")
+
+
+def proposed(*arguments):
+    done = run("tune", "plan", "--json", *arguments)
+    expect(done.status, 0, f"exit status, {done.err}")
+    return [one["key"] for one in json.loads(done.out)["proposals"] if one["scope"]["name"] == str(netns())]
+
+
+@fact
+def a_plan_looks_only_at_the_part_of_a_recording_that_is_wanted():
+    own_host()
+    os.mkdir("/var/lib/recorded")
+    record("/var/lib/recorded/quiet.nsr")
+    with overflowing_listener():
+        record("/var/lib/recorded/worse.nsr")
+        recorded = ("--from", "/var/lib/recorded")
+        for part, wanted in [((), [SOMAXCONN]), (("--until", "+1s"), []), (("--since", "1s"), [SOMAXCONN]), (("--at", "+1s"), []),
+                             (("--at", "0s", "--duration", "1s"), [SOMAXCONN])]:
+            expect(proposed(*recorded, *part), wanted, f"proposals of {part}")
+    for arguments, words in [(("--since", "1s"), "--from"), (("--at", "1s", "--profile", "server"), "--from"),
+                             ((*recorded, "--at", "1s", "--since", "1s"), "not both")]:
+        message = one_error(run("tune", "plan", *arguments), 2)
+        assert words in message, message
