@@ -177,7 +177,9 @@ Result<int> apply_if_wanted(const Plan& plan, const Options& options) {
 Result<int> apply_plan(const Options& options) {
   TRY(undo_interrupted());
   auto settings = TRY(SettingsOfHost::open());
-  return apply_if_wanted(TRY(plan_of(options, *settings)), options);
+  const Plan plan = TRY(plan_of(options, *settings));
+  TRY(check_congestion(plan, *settings));
+  return apply_if_wanted(plan, options);
 }
 
 Result<int> confirm_changes() {

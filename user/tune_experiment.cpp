@@ -17,6 +17,7 @@
 #include "user/request.h"
 #include "user/tune_apply.h"
 #include "user/tune_output.h"
+#include "user/tune_place.h"
 
 namespace netsonde {
 
@@ -192,6 +193,7 @@ Result<int> run_tune_experiment(const Options& options) {
   auto settings = TRY(SettingsOfHost::open());
   const Plan plan = TRY(plan_of_values(options.tune.set, *settings));
   if (plan.proposals.empty()) return Error("--set: there is nothing to try");
+  TRY(check_congestion(plan, *settings));
   if (!TRY(is_wanted(plan, options))) return 1;
   const Filter filter = TRY(traffic_of(plan));
   const TrialReport report = TRY(try_out(options, metric_of(options.tune), plan, filter));

@@ -4,8 +4,8 @@
 import json
 import os
 
-from harness import expect, fact, netns, one_error, run
-from tuned import SOMAXCONN, overflowing_listener, own_host, status
+from harness import expect, fact, netns, one_error, run, succeed, tool
+from tuned import JOURNAL, SOMAXCONN, apply_plan, overflowing_listener, own_host, scope, status, undo
 
 VALUE = ("--set", f"{SOMAXCONN}=5000")
 
@@ -59,3 +59,37 @@ def a_plan_looks_only_at_the_part_of_a_recording_that_is_wanted():
                              ((*recorded, "--at", "1s", "--since", "1s"), "not both")]:
         message = one_error(run("tune", "plan", *arguments), 2)
         assert words in message, message
+
+
+def made_plan(**proposal):
+    """A plan for this host as it is written down."""
+    made = json.loads(succeed("tune", "plan", "--profile", "server", "--json").out)
+    made["proposals"] = [{"key": SOMAXCONN, "scope": scope(), "from": "4096", "to": "5000", "evidence": []} | proposal]
+    return json.dumps(made)
+
+
+CONTROL = "net.ipv4.tcp_congestion_control"
+
+
+@fact
+def a_congestion_control_that_is_not_there_is_refused_before_anything_is_kept():
+    own_host()
+    tool("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1")
+    tool("ip", "addr", "add", "10.1.0.1/24", "dev", "v0")
+    tool("ip", "link", "set", "v0", "up")
+    tool("ip", "route", "add", "10.2.0.0/16", "via", "10.1.0.2")
+    there = tool("sysctl", "-n", CONTROL).strip()
+    available = tool("sysctl", "-n", "net.ipv4.tcp_available_congestion_control").strip()
+    before = os.path.exists(JOURNAL) and os.path.getsize(JOURNAL)
+    for done in (run("tune", "apply", "--yes", "--set", f"{CONTROL}=vegas_x"), run("tune", "apply", "--yes", "--set", "route.congestion_control@10.2.0.0/16=vegas_x"),
+                 run("tune", "experiment", "--yes", "--load", "true", "--set", f"{CONTROL}=vegas_x"),
+                 apply_plan(made_plan(key=CONTROL, **{"from": there, "to": "vegas_x"}))):
+        message = one_error(done, 1)
+        assert "vegas_x is not available in netns" in message and f"which has {available};" in message, message
+        with open(JOURNAL, encoding="ascii") as journal:
+            expect(journal.read(), "", "journal")
+    expect(before, False, "journal at first")
+    succeed("tune", "apply", "--yes", "--set", "route.congestion_control@10.2.0.0/16=" + available.split()[0])
+    succeed("tune", "confirm")
+    succeed("tune", "apply", "--yes", "--set", "route.congestion_control@10.2.0.0/16=default")
+    undo()
