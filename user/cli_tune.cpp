@@ -105,6 +105,9 @@ void TuneArguments::add_apply(CLI::App* tune, Options& options) {
       ->option_text("NAME");
   apply->add_option("--set", wanted.set, "Instead of a plan: this value; several are allowed")
       ->option_text("KEY[@WHERE]=VALUE ...");
+  apply->add_option("--only", wanted.only, "Of all that, change only these settings")
+      ->option_text("KEY ...");
+  apply->add_option("--except", wanted.except, "Change none of these")->option_text("KEY ...");
   add_confirm_within(apply, wanted);
   apply->add_flag("--yes", wanted.yes, "Do not ask");
   apply->add_flag("--wait", wanted.wait, "End when it is confirmed or rolled back");

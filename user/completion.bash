@@ -89,7 +89,7 @@ _netsonde() {
                 'tune plan') choice="$recorded --duration --profile --goal --only --except --output --force --json --help" ;;
                 'tune apply')
                     compopt -o default
-                    choice='--profile --set --confirm-within --yes --wait --help' ;;
+                    choice='--profile --set --only --except --confirm-within --yes --wait --help' ;;
                 'tune connection')
                     choice='--where --congestion --max-pacing-rate --window-clamp --confirm-within --yes --wait --json --help' ;;
                 'tune experiment')

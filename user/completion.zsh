@@ -32,7 +32,8 @@ _netsonde_tune() {
           '--goal[what for]:goal:(balanced throughput latency)' '*--only[only these]:setting:_netsonde_settings' \
           '*--except[none of these]:setting:_netsonde_settings' '(-o --output)'{-o,--output}'[into this file]:file:_files' \
           '--force[replace the file]' '--json[JSON instead of text]' ;;
-        apply) _arguments $help '--profile[by profile]:name:' '*--set[this value]:setting:' '--confirm-within[else undo]:time (60s):' \
+        apply) _arguments $help '--profile[by profile]:name:' '*--set[this value]:setting:' '*--only[only these]:setting:_netsonde_settings' \
+          '*--except[none of these]:setting:_netsonde_settings' '--confirm-within[else undo]:time (60s):' \
           '--yes[do not ask]' '--wait[end with the outcome]' '1:plan:_files' ;;
         connection) _arguments $help '--where[those that it accepts]:expression:' '--congestion[congestion control]:name:(reno cubic bbr)' \
           '--max-pacing-rate[the most that each sends]:bytes in a second:(unlimited)' '--window-clamp[the largest window]:bytes:' \

@@ -177,7 +177,9 @@ Result<int> apply_if_wanted(const Plan& plan, const Options& options) {
 Result<int> apply_plan(const Options& options) {
   TRY(undo_interrupted());
   auto settings = TRY(SettingsOfHost::open());
-  const Plan plan = TRY(plan_of(options, *settings));
+  Plan plan = TRY(plan_of(options, *settings));
+  for (const Considered& one : leave_out(plan, options.tune))
+    fmt::print(stderr, "netsonde: {}: {}\n", one.key, one.why_not);
   TRY(check_congestion(plan, *settings));
   return apply_if_wanted(plan, options);
 }

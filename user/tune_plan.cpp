@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "tuner/plan_json.h"
 #include "tuner/policy.h"
@@ -105,20 +106,6 @@ Result<> check_keys(const std::vector<std::string>& keys, std::string_view optio
   return {};
 }
 
-// What is left out is said.
-void leave_out(Plan& plan, const TuneOptions& options) {
-  std::erase_if(plan.proposals, [&](const Proposal& proposal) {
-    const bool wanted = (options.only.empty() || has(options.only, proposal.key)) &&
-                        !has(options.except, proposal.key);
-    if (!wanted)
-      plan.considered.push_back({.key = proposal.key,
-                                 .why_not = has(options.except, proposal.key)
-                                                ? "left out: --except"
-                                                : "left out: --only others"});
-    return !wanted;
-  });
-}
-
 Result<> write_plan(const Plan& plan, const Options& options) {
   const std::string json = to_json(plan).dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
   if (!options.output.empty() && options.output != "-") {
@@ -160,7 +147,26 @@ std::string conditions_of(const ProfileSetting& setting) {
   return text;
 }
 
+// What is left out is said.
+void leave_out_and_consider(Plan& plan, const TuneOptions& options) {
+  std::vector<Considered> left = leave_out(plan, options);
+  std::ranges::move(left, std::back_inserter(plan.considered));
+}
+
 }  // namespace
+
+std::vector<Considered> leave_out(Plan& plan, const TuneOptions& options) {
+  std::vector<Considered> left;
+  std::erase_if(plan.proposals, [&](const Proposal& proposal) {
+    const bool excepted = has(options.except, proposal.key);
+    const bool wanted = (options.only.empty() || has(options.only, proposal.key)) && !excepted;
+    if (!wanted && std::ranges::find(left, proposal.key, &Considered::key) == left.end())
+      left.push_back({.key = proposal.key,
+                      .why_not = excepted ? "left out: --except" : "left out: --only others"});
+    return !wanted;
+  });
+  return left;
+}
 
 Goal goal_of(const TuneOptions& options) {
   for (const Goal goal : {Goal::Throughput, Goal::Latency})
@@ -183,7 +189,7 @@ Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptio
   plan.proposals = std::move(policy.proposals);
   plan.considered = std::move(policy.considered);
   TRY(leave_alone(plan));
-  leave_out(plan, options);
+  leave_out_and_consider(plan, options);
   return plan;
 }
 
@@ -223,7 +229,7 @@ Result<int> run_tune_plan(const Options& options) {
   auto host = TRY(SettingsOfHost::open());
   Plan plan = TRY(options.tune.profile.empty() ? plan_of_findings(options, *host)
                                                : plan_of_profile(options.tune.profile, *host));
-  if (!options.tune.profile.empty()) leave_out(plan, options.tune);
+  if (!options.tune.profile.empty()) leave_out_and_consider(plan, options.tune);
   TRY(write_plan(plan, options));
   if (std::fflush(stdout)) return Error::from_errno("write the plan");
   return 0;

@@ -93,3 +93,30 @@ def a_congestion_control_that_is_not_there_is_refused_before_anything_is_kept():
     succeed("tune", "confirm")
     succeed("tune", "apply", "--yes", "--set", "route.congestion_control@10.2.0.0/16=default")
     undo()
+
+
+IDLE = "net.ipv4.tcp_slow_start_after_idle"
+
+
+def now(key):
+    return tool("sysctl", "-n", key).strip()
+
+
+@fact
+def a_part_of_what_could_be_applied_is_and_the_rest_is_told():
+    own_host()
+    both = json.loads(made_plan())
+    both["proposals"].append(both["proposals"][0] | {"key": IDLE, "from": "1", "to": "0"})
+    for source in (("--set", f"{SOMAXCONN}=5000", f"{IDLE}=0"), None):
+        for part, words in [(("--only", IDLE), f"netsonde: {SOMAXCONN}: left out: --only others\n"), (("--except", SOMAXCONN), f"netsonde: {SOMAXCONN}: left out: --except\n")]:
+            done = run("tune", "apply", "--yes", *source, *part) if source else apply_plan(json.dumps(both), *part)
+            expect((done.status, done.err), (0, words), "status and what is told")
+            expect((now(SOMAXCONN), now(IDLE)), ("4096", "0"), "values")
+            expect(len(status()["changes"]), 1, "changes")
+            succeed("tune", "rollback")
+    done = run("tune", "apply", "--yes", "--profile", "server", "--only", SOMAXCONN)
+    expect((done.status, [one["key"] for one in status()["changes"]]), (0, [SOMAXCONN]), f"changes of a profile, {done.err}")
+    assert done.err and all(line.endswith(": left out: --only others") for line in done.err.splitlines()), done.err
+    undo()
+    done = run("tune", "apply", "--yes", "--set", f"{SOMAXCONN}=5000", "--except", SOMAXCONN)
+    expect((done.status, done.out), (0, "nothing to change\n"), "of nothing that is left")
