@@ -90,10 +90,12 @@ void TuneArguments::add_profiles(CLI::App* tune, Options& options) {
   CLI::App* profile = tune->add_subcommand("profile", "Named sets of values");
   profile->require_subcommand(1);
   profile->fallthrough();
-  action(profile, "list", "All profiles", TuneAction::ProfileList, options);
+  CLI::App* list = action(profile, "list", "All profiles", TuneAction::ProfileList, options);
+  list->add_flag("--json", options.json, "One JSON object per profile");
   CLI::App* show = action(profile, "show", "What a profile says, and what it would change here",
                           TuneAction::ProfileShow, options);
   show->add_option("name", options.tune.profile, "Which")->option_text("NAME")->required();
+  show->add_flag("--json", options.json, "One JSON object, with the plan");
 }
 
 void TuneArguments::add_apply(CLI::App* tune, Options& options) {

@@ -100,7 +100,7 @@ _netsonde() {
                 'tune status' | 'tune log') choice='--json --help' ;;
                 'tune report') choice='--output --force --format --help' ;;
                 'tune hand-back') choice="--help $(_netsonde_settings)" ;;
-                'tune profile') choice='list show --help' ;;
+                'tune profile') choice='list show --json --help' ;;
                 'tune '*) choice='--help' ;;
                 doctor) choice='--json --help' ;;
                 fields) choice='--json --help' ;;

@@ -43,7 +43,7 @@ _netsonde_tune() {
         report) _arguments $help '(-o --output)'{-o,--output}'[into this file]:file (.html .md .json .txt):_files' '--force[replace the file]' \
           '--format[whatever its name]:form:(html md json text)' ;;
         hand-back) _arguments $help '*:setting:_netsonde_settings' ;;
-        profile) _arguments $help '1:command:(list show)' '2:name:' ;;
+        profile) _arguments $help '--json[JSON instead of text]' '1:command:(list show)' '2:name:' ;;
         experiment) _arguments $help '*--set[what is tried]:setting:' '--metric[what decides]:metric:' '--load[while this runs]:command:' \
           '--probe[how this answers]:url:_urls' '--blocks[so often each way]:number (12):' '--period[measure so long]:time (5s):' \
           '--wash-out[wait after a change]:time (2s):' '--seed[of the order]:number:' '--keep[what proved better stays]' '--yes[do not ask]' \

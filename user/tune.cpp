@@ -257,7 +257,7 @@ Result<int> run_tune(const Options& options) {
   switch (options.tune.action) {
     case TuneAction::List: return list_settings(options);
     case TuneAction::Plan: return run_tune_plan(options);
-    case TuneAction::ProfileList: return list_profiles();
+    case TuneAction::ProfileList: return list_profiles(options);
     case TuneAction::ProfileShow: return show_profile(options);
     case TuneAction::Experiment: return run_tune_experiment(options);
     case TuneAction::Auto: return run_tune_auto(options);

@@ -147,6 +147,34 @@ std::string conditions_of(const ProfileSetting& setting) {
   return text;
 }
 
+Json to_json(const Profile& profile) {
+  return object_of({{"name", profile.name},
+                    {"description", profile.summary},
+                    {"file", profile.file.empty() ? Json() : Json(profile.file)},
+                    {"settings", profile.settings.size()}});
+}
+
+Json to_json(const ProfileSetting& setting) {
+  const auto or_null = [](std::uint64_t least) { return least ? Json(least) : Json(); };
+  return object_of({{"key", setting.key},
+                    {"value", setting.value},
+                    {"may_lower", setting.may_lower},
+                    {"memory_at_least", or_null(setting.memory_at_least)},
+                    {"link_at_least", or_null(setting.link_at_least)},
+                    {"why", setting.why}});
+}
+
+Result<int> print_json_of(const Profile& profile) {
+  Json json = to_json(profile);
+  json["settings"] = Json::array();
+  for (const ProfileSetting& setting : profile.settings)
+    json["settings"].push_back(to_json(setting));
+  auto host = TRY(SettingsOfHost::open());
+  json["plan"] = to_json(TRY(plan_of_profile(profile.name, *host)));
+  fmt::print("{}\n", to_line(json));
+  return 0;
+}
+
 // What is left out is said.
 void leave_out_and_consider(Plan& plan, const TuneOptions& options) {
   std::vector<Considered> left = leave_out(plan, options);
@@ -235,11 +263,15 @@ Result<int> run_tune_plan(const Options& options) {
   return 0;
 }
 
-Result<int> list_profiles() {
+Result<int> list_profiles(const Options& options) {
   const Profiles known = read_profiles(kProfileFolder);
-  for (const Profile& profile : known.profiles)
-    fmt::print("{:<12} {}{}\n", profile.name, printable(profile.summary),
-               profile.file.empty() ? "" : " (" + printable(profile.file) + ")");
+  for (const Profile& profile : known.profiles) {
+    if (options.json)
+      fmt::print("{}\n", to_line(to_json(profile)));
+    else
+      fmt::print("{:<12} {}{}\n", profile.name, printable(profile.summary),
+                 profile.file.empty() ? "" : " (" + printable(profile.file) + ")");
+  }
   for (const std::string& problem : known.not_read)
     fmt::print(stderr, "netsonde: not read: {}\n", printable(problem));
   return 0;
@@ -247,6 +279,7 @@ Result<int> list_profiles() {
 
 Result<int> show_profile(const Options& options) {
   const Profile profile = TRY(profile_named(options.tune.profile));
+  if (options.json) return print_json_of(profile);
   fmt::print("{}: {}\n", profile.name, printable(profile.summary));
   for (const ProfileSetting& setting : profile.settings)
     fmt::print("  {} = {}{}\n      {}\n", setting.key, printable(setting.value),

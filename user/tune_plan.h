@@ -28,7 +28,7 @@ Result<> check_keys(const TuneOptions& options);
 Result<> check_profile(const std::string& name);
 
 // Those that came with netsonde, and those of the administrator.
-Result<int> list_profiles();
+Result<int> list_profiles(const Options& options);
 Result<int> show_profile(const Options& options);
 Result<Plan> plan_of_profile(const std::string& name, SettingsOfHost& host);
 

@@ -120,3 +120,35 @@ def a_part_of_what_could_be_applied_is_and_the_rest_is_told():
     undo()
     done = run("tune", "apply", "--yes", "--set", f"{SOMAXCONN}=5000", "--except", SOMAXCONN)
     expect((done.status, done.out), (0, "nothing to change\n"), "of nothing that is left")
+
+
+def own_profiles():
+    """Those of an administrator, on a file system that nobody else sees."""
+    for folder in ("upper", "work"):
+        os.mkdir(f"/var/lib/{folder}")
+    tool("mount", "-t", "overlay", "none", "-o", "lowerdir=/etc,upperdir=/var/lib/upper,workdir=/var/lib/work", "/etc")
+    os.makedirs("/etc/netsonde/profiles", exist_ok=True)
+
+
+def write_profile(name, summary="ours"):
+    path = f"/etc/netsonde/profiles/{name}.toml"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f'summary = "{summary}"\n[[setting]]\nkey = "{SOMAXCONN}"\nvalue = 5000\nwhy = "so"\nmemory_at_least = "1MiB"\n')
+    return path
+
+
+@fact
+def profiles_are_told_as_json_too():
+    own_host()
+    own_profiles()
+    path = write_profile("mine")
+    rows = {row["name"]: row for row in succeed("tune", "profile", "list", "--json").json()}
+    expect(rows["mine"], {"name": "mine", "description": "ours", "file": path, "settings": 1}, "ours")
+    expect([line.split()[0] for line in succeed("tune", "profile", "list").lines if line[0] != " "], list(rows), "names")
+    for name, row in rows.items():
+        (shown,) = succeed("tune", "profile", "show", name, "--json").json()
+        expect({key: shown[key] for key in ("name", "description", "file")} | {"settings": len(shown["settings"])}, row, name)
+        planned = json.loads(succeed("tune", "plan", "--profile", name, "--json").out)
+        expect([shown["plan"][key] for key in ("goal", "proposals")], [planned[key] for key in ("goal", "proposals")], "plan")
+    (shown,) = succeed("tune", "profile", "show", "mine", "--json").json()
+    expect(shown["settings"], [{"key": SOMAXCONN, "value": "5000", "may_lower": False, "memory_at_least": 1 << 20, "link_at_least": None, "why": "so"}], "settings")
