@@ -152,3 +152,24 @@ def profiles_are_told_as_json_too():
         expect([shown["plan"][key] for key in ("goal", "proposals")], [planned[key] for key in ("goal", "proposals")], "plan")
     (shown,) = succeed("tune", "profile", "show", "mine", "--json").json()
     expect(shown["settings"], [{"key": SOMAXCONN, "value": "5000", "may_lower": False, "memory_at_least": 1 << 20, "link_at_least": None, "why": "so"}], "settings")
+
+
+@fact
+def a_profile_that_others_may_have_written_is_refused():
+    own_host()
+    own_profiles()
+    for spoil, words in ((lambda path: os.chmod(path, 0o664), "may be written by others"), (lambda path: os.chmod(path, 0o646), "may be written by others"),
+                         (lambda path: os.chown(path, 1000, 0), "belongs to user 1000")):
+        path = write_profile("server")
+        spoil(path)
+        for arguments in (("apply", "--yes", "--profile", "server"), ("plan", "--profile", "server"), ("profile", "show", "server")):
+            message = one_error(run("tune", *arguments), 1)
+            expect(message, f"netsonde: {path} {words}: it cannot be trusted", "message")
+        done = run("tune", "profile", "list")
+        expect((done.status, done.err), (0, f"netsonde: not read: {path} {words}: it cannot be trusted\n"), "status and errors of the list")
+        assert not any(line.startswith("server") for line in done.lines), done.out
+        os.unlink(path)
+    expect(now(SOMAXCONN), "4096", "value")
+    write_profile("server")
+    expect(succeed("tune", "apply", "--yes", "--profile", "server").status, 0, "one that is root's alone")
+    undo()
