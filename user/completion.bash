@@ -6,12 +6,12 @@ _netsonde_fields() {
 }
 
 _netsonde_settings() {
-    netsonde tune list --all 2>/dev/null | awk 'NR > 1 { sub(/@.*/, "", $1); if (!seen[$1]++) print $1 }'
+    netsonde tune list --all 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { sub(/@.*/, "", $1); if (!seen[$1]++) print $1 }'
 }
 
 # Of devices and routes with "@" and which.
 _netsonde_places() {
-    netsonde tune list --all 2>/dev/null | awk 'NR > 1 { print $1 }'
+    netsonde tune list --all 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { print $1 }'
 }
 
 _netsonde() {
@@ -48,7 +48,7 @@ _netsonde() {
         --congestion) choice=$(cat /proc/sys/net/ipv4/tcp_available_congestion_control 2>/dev/null) ;;
         --max-pacing-rate) choice='unlimited' ;;
         --goal) choice='balanced throughput latency' ;;
-        --profile) choice=$(netsonde tune profile list 2>/dev/null | awk '{ print $1 }') ;;
+        --profile) choice=$(netsonde tune profile list 2>/dev/null | awk '/^[^ ]/ { print $1 }') ;;
         --metric)
             choice='tx_bytes_per_s rx_bytes_per_s opened_per_s retransmit_percent rtt_p50_us rtt_p99_us listen_overflows_per_s
                 connection_failures_per_s timeouts_per_s softnet_drops_per_s udp_receive_errors_per_s tx_bytes_per_busy_s tcp_memory_pages softirq_percent load_seconds probe_us' ;;

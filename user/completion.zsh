@@ -10,7 +10,7 @@ _netsonde_fields() {
 
 _netsonde_settings() {
   local -a keys
-  keys=(${(f)"$(netsonde tune list --all 2>/dev/null | awk 'NR > 1 { sub(/@.*/, "", $1); if (!seen[$1]++) print $1 }')"})
+  keys=(${(f)"$(netsonde tune list --all 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { sub(/@.*/, "", $1); if (!seen[$1]++) print $1 }')"})
   _values "$@" setting $keys
 }
 

@@ -269,8 +269,11 @@ Result<int> list_profiles(const Options& options) {
     if (options.json)
       fmt::print("{}\n", to_line(to_json(profile)));
     else
-      fmt::print("{:<12} {}{}\n", profile.name, printable(profile.summary),
-                 profile.file.empty() ? "" : " (" + printable(profile.file) + ")");
+      fmt::print("{}",
+                 hanging(fmt::format("{:<12} ", profile.name),
+                         printable(profile.summary) +
+                             (profile.file.empty() ? "" : " (" + printable(profile.file) + ")"),
+                         13));
   }
   for (const std::string& problem : known.not_read)
     fmt::print(stderr, "netsonde: not read: {}\n", printable(problem));

@@ -4,7 +4,7 @@
 import json
 import os
 
-from harness import expect, fact, netns, one_error, run, succeed, tool
+from harness import eventually, expect, fact, netns, one_error, run, succeed, tool
 from tuned import JOURNAL, SOMAXCONN, apply_plan, overflowing_listener, own_host, scope, status, undo
 
 VALUE = ("--set", f"{SOMAXCONN}=5000")
@@ -172,4 +172,65 @@ def a_profile_that_others_may_have_written_is_refused():
     expect(now(SOMAXCONN), "4096", "value")
     write_profile("server")
     expect(succeed("tune", "apply", "--yes", "--profile", "server").status, 0, "one that is root's alone")
+    undo()
+
+
+def words_of(text):
+    """However the lines were broken."""
+    return "".join(text.split())
+
+
+@fact
+def what_is_listed_fits_80_columns_and_nothing_of_it_is_lost():
+    own_host()
+    own_profiles()
+    path = write_profile("mine", summary=" ".join(["words"] * 40))
+    file = f"/etc/sysctl.d/{'50-of-the-administrator-' * 4}.conf"
+    with open(file, "w", encoding="ascii") as own:
+        own.write(f"{SOMAXCONN} = 4096\n")
+    tool("ip", "link", "add", "a-device-of-15c", "type", "veth", "peer", "name", "v1")
+    tool("ip", "addr", "add", "2001:db8::1/64", "dev", "a-device-of-15c")
+    tool("ip", "link", "set", "a-device-of-15c", "up")
+    tool("ip", "route", "add", "2001:db8:1234:5678:9abc::/80", "dev", "a-device-of-15c")
+    tables = [succeed("tune", *words).out for words in (("list",), ("list", "--all"), ("profile", "list"))]
+    succeed("tune", "apply", "--yes", "--set", "net.ipv4.tcp_slow_start_after_idle=0", "net.ipv4.tcp_rmem=4096 131072 33554431",
+            "route.initcwnd@2001:db8:1234:5678:9abc::/80=20")
+    told = [succeed("tune", *words).out for words in (("status",), ("log",), ("list",))]
+    for text in tables + told:
+        assert all(len(line) <= 80 for line in text.splitlines()), [line for line in text.splitlines() if len(line) > 80]
+    assert words_of(file + ":1") in words_of(tables[0]) and words_of(path) in words_of(tables[2]), tables
+    for row in succeed("tune", "list", "--all", "--json").json():
+        name = row["key"] + ("@" + row["where"] if row["where"] else "")
+        assert name in words_of(tables[1]), name
+    for row in succeed("tune", "list", "--json").json():
+        name = row["key"] + ("@" + row["where"] if row["where"] else "")
+        assert words_of(name + row["value"] + (row["default"] or "-")) in words_of(told[2]), (name, told[2])
+    for change in status()["changes"]:
+        for text in told[:2]:
+            assert words_of(f"{change['before']}->{change['after']}") in words_of(text), (change, text)
+    undo()
+
+
+@fact
+def status_tells_what_is_in_force_and_that_nothing_is_pending():
+    own_host()
+
+    def lines():
+        return [line.replace(f" (netns {netns()})", "") for line in succeed("tune", "status").lines]
+
+    expect(lines(), ["none: nothing was changed since this host was booted", "In force, set by netsonde: nothing"], "at first")
+    succeed("tune", "apply", "--yes", *VALUE)
+    first, *rest = lines()
+    assert first.startswith("pending: change set 1, rolled back in ") and first.endswith(" s unless you run: netsonde tune confirm"), first
+    expect(rest, ["In force, set by netsonde:", f"  {SOMAXCONN}: 4096 -> 5000, by change set 1"], "while it is pending")
+    succeed("tune", "rollback")
+    expect(lines(), ["rolled-back: change set 1 (netsonde tune rollback); nothing is pending", "In force, set by netsonde: nothing"], "after the rollback")
+    succeed("tune", "apply", "--yes", "--set", f"{IDLE}=0")
+    succeed("tune", "confirm")
+    expect(lines()[0], "confirmed: change set 2; nothing is pending", "once it is confirmed")
+    in_force = ["In force, set by netsonde:", f"  {IDLE}: 1 -> 0, by change set 2"]
+    expect(lines()[1:], in_force, "what is in force then")
+    succeed("tune", "apply", "--yes", *VALUE, "--confirm-within", "100ms")
+    eventually(lambda: status()["state"] == "rolled-back", "the rollback")
+    expect(lines(), ["rolled-back: change set 3 (not confirmed in time); nothing is pending", *in_force], "and of an earlier one still is")
     undo()
