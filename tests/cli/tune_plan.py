@@ -3,9 +3,10 @@
 
 import json
 import os
+import re
 
 from harness import eventually, expect, fact, netns, one_error, run, succeed, tool
-from tuned import JOURNAL, SOMAXCONN, apply_plan, overflowing_listener, own_host, scope, status, undo
+from tuned import JOURNAL, LARGE, RMEM, SOMAXCONN, apply_plan, long_path, overflowing_listener, own_host, scope, status, undo
 
 VALUE = ("--set", f"{SOMAXCONN}=5000")
 
@@ -234,3 +235,14 @@ def status_tells_what_is_in_force_and_that_nothing_is_pending():
     eventually(lambda: status()["state"] == "rolled-back", "the rollback")
     expect(lines(), ["rolled-back: change set 3 (not confirmed in time); nothing is pending", *in_force], "and of an earlier one still is")
     undo()
+
+
+@fact
+def the_figures_of_an_experiment_carry_their_units():
+    with long_path():
+        done = run("tune", "experiment", "--yes", "--set", f"{RMEM}={LARGE}", "--load", "python3 -S /var/lib/load.py", "--blocks", "6", "--wash-out", "10ms")
+    rows = {line.split()[0]: line.split() for line in done.lines if line.startswith("  ") and len(line.split()) > 5}
+    for metric, figure in (("load_seconds", r"\d+ms|\d\.\d\ds"), ("rtt_p99_us", r"[\d.]+ms"), ("retransmit_percent", r"[\d.]+%")):
+        for column in (2, 3) if metric in rows else ():
+            assert re.fullmatch(figure, rows[metric][column]), rows[metric]
+    assert {"load_seconds", "rtt_p99_us"} <= set(rows), done.out
