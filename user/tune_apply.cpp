@@ -146,10 +146,15 @@ Result<Plan> plan_of_values(const std::vector<std::string>& wanted, SettingsOfHo
   return plan;
 }
 
-Result<bool> is_wanted(const Plan& plan, const Options& options) {
+Result<> check_asking(const Options& options) {
+  if (options.tune.yes || isatty(STDIN_FILENO)) return {};
+  return Error("nobody can be asked here: --yes applies it");
+}
+
+Result<bool> is_wanted(const Plan& plan, const Options& options, const std::string& note) {
   if (options.tune.yes) return true;
-  if (!isatty(STDIN_FILENO)) return Error("nobody can be asked here: --yes applies it");
-  fmt::print("{}Apply {}? [y/N] ", changes_text(plan.proposals),
+  TRY(check_asking(options));
+  fmt::print("{}{}Apply {}? [y/N] ", changes_text(plan.proposals), note,
              plan.proposals.size() == 1 ? "this change" : "these changes");
   (void)std::fflush(stdout);
   std::string answer;

@@ -5,7 +5,7 @@ import json
 import os
 import re
 
-from harness import eventually, expect, fact, netns, one_error, run, succeed, tool
+from harness import eventually, expect, fact, finish, free_port, netns, one_error, run, start, succeed, tool
 from tuned import JOURNAL, LARGE, RMEM, SOMAXCONN, apply_plan, long_path, overflowing_listener, own_host, scope, status, undo
 
 VALUE = ("--set", f"{SOMAXCONN}=5000")
@@ -246,3 +246,36 @@ def the_figures_of_an_experiment_carry_their_units():
         for column in (2, 3) if metric in rows else ():
             assert re.fullmatch(figure, rows[metric][column]), rows[metric]
     assert {"load_seconds", "rtt_p99_us"} <= set(rows), done.out
+
+
+@fact
+def a_load_or_a_probe_that_fails_at_once_is_told_before_anything_is_kept():
+    own_host()
+    port = free_port()
+    for arguments, words in [(("--load", "exit 3"), "the load ended with status 3"), (("--probe", f"http://127.0.0.1:{port}/"), "refused"),
+                             (("--probe", "tcp://nothing.invalid:80"), "nothing.invalid")]:
+        message = one_error(run("tune", "experiment", "--yes", *VALUE, *arguments), 1)
+        assert words in message, message
+        with open(JOURNAL, encoding="ascii") as journal:
+            expect(journal.read(), "", "journal")
+    marker = "/var/lib/marker"
+    assert "--yes" in one_error(run("tune", "experiment", *VALUE, "--load", f"touch {marker}"), 1)
+    expect(os.path.exists(marker), False, "a load that ran though nobody could be asked")
+
+
+@fact
+def the_question_of_an_experiment_says_how_long_it_takes():
+    own_host()
+    for arguments, words in [(("--metric", "rx_bytes_per_s"), r"About 3m: 12 blocks of two turns of 5\.0s, 2\.0s apart\.\n"),
+                             (("--metric", "rx_bytes_per_s", "--blocks", "6", "--period", "1s", "--wash-out", "1s"),
+                              r"About 24s: 6 blocks of two turns of 1\.0s, 1\.0s apart\.\n"),
+                             (("--load", "sleep 0.5", "--blocks", "6"), r"About [34]\ds, if the load goes on taking [5-9]\d\dms: 6 blocks of two turns, 2\.0s apart\.\n")]:
+        ours, theirs = os.openpty()
+        asking = start("tune", "experiment", *VALUE, *arguments, stdin=theirs)
+        os.write(ours, b"n\n")
+        done = finish(asking)
+        expect(done.status, 1, f"exit status, {done.err}")
+        assert re.search(words, done.out) and "Apply this change? [y/N]" in done.out, done.out
+        os.close(ours)
+        os.close(theirs)
+    expect((now(SOMAXCONN), status()["state"]), ("4096", "none"), "afterwards")
