@@ -26,6 +26,8 @@ struct PolicyInput {
   ChangeScope own{};
   // As it is now, as normal_value() has it; absent: not available there.
   std::function<std::optional<std::string>(const ChangeScope&, std::string_view key)> value{};
+  // Whom a finding is about, in words.
+  std::function<std::string(const Subject&)> words{};
   std::uint64_t memory_bytes = 0;  // of the host; 0: unknown, and nothing that takes memory grows
   std::uint64_t page_bytes = 4096;
   Goal goal = Goal::Balanced;

@@ -238,6 +238,7 @@ std::string plan_text(const Plan& plan) {
   for (const Proposal& proposal : plan.proposals) {
     text += hanging("", change_text(proposal), 4);
     add_line(text, "because", because(proposal));
+    add_line(text, "subject", proposal.subject);
     add_line(text, "expected", proposal.expected);
     add_line(text, "risk", proposal.risk);
     add_line(text, "verify", proposal.verify);

@@ -19,6 +19,7 @@
 #include "user/capture/recording_files.h"
 #include "user/explain.h"
 #include "user/request.h"
+#include "user/sinks/explain.h"
 #include "user/tune_output.h"
 
 namespace netsonde {
@@ -80,6 +81,25 @@ Result<> check_recorded_host(const Options& options) {
                   printable(options.from), printable(host), printable(host_name())));
 }
 
+// On a terminal: that it looks, and for how long.
+class Looking {
+ public:
+  explicit Looking(const Options& options)
+      : shown_(options.from.empty() && isatty(STDERR_FILENO) != 0) {
+    if (!shown_) return;
+    fmt::print(stderr, "looking for {}", short_duration(*options.duration));
+    (void)std::fflush(stderr);
+  }
+  Looking(const Looking&) = delete;
+  Looking& operator=(const Looking&) = delete;
+  ~Looking() {
+    if (shown_) (void)std::fputs("\r\033[K", stderr);
+  }
+
+ private:
+  bool shown_;
+};
+
 Result<Plan> plan_of_findings(const Options& options, SettingsOfHost& host) {
   TRY(check_recorded_host(options));
   Plan plan;
@@ -88,6 +108,7 @@ Result<Plan> plan_of_findings(const Options& options, SettingsOfHost& host) {
     return {};
   };
   if (options.from.empty()) TRY(check_privilege());
+  const Looking looking(options);
   const Filter everything;
   TRY(options.from.empty() ? diagnose_live(options, everything, use)
                            : diagnose_recorded(options, everything, use));
@@ -209,6 +230,7 @@ Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptio
        .scope_of = [&host](std::uint64_t inode) { return host.namespaces().find(inode); },
        .own = host.namespaces().own(),
        .value = [&host](const auto& scope, auto key) { return value_there(host, scope, key); },
+       .words = subject_text,
        .memory_bytes = memory_of_host(),
        .page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
        .goal = goal_of(options),

@@ -279,3 +279,27 @@ def the_question_of_an_experiment_says_how_long_it_takes():
         os.close(ours)
         os.close(theirs)
     expect((now(SOMAXCONN), status()["state"]), ("4096", "none"), "afterwards")
+
+
+@fact
+def a_plan_says_that_it_looks_and_whom_its_evidence_is_about():
+    own_host()
+    with overflowing_listener() as listening:
+        who = f"[{os.getpid()}] listening on 127.0.0.1:{listening.getsockname()[1]}"
+        ours, theirs = os.openpty()
+        done = finish(start("tune", "plan", "--duration", "2s", "-o", "/var/lib/plan.json", stderr=theirs))
+        told = os.read(ours, 1000).decode()
+        os.close(ours)
+        os.close(theirs)
+        assert told.startswith("looking for 2.0s") and told.endswith("\r\033[K"), told
+        assert any(line.startswith("  subject   ") and line.endswith(who) for line in done.lines), done.out
+    with open("/var/lib/plan.json", encoding="ascii") as file:
+        made = json.load(file)
+    (proposal,) = [one for one in made["proposals"] if one["key"] == SOMAXCONN and one["scope"]["name"] == str(netns())]
+    assert proposal["subject"].endswith(who), proposal
+    expect(made["schema"], 1, "schema")
+    made["proposals"] = [{key: value for key, value in proposal.items() if key != "subject"}]
+    for plan in (made, made | {"proposals": [proposal]}):
+        done = apply_plan(json.dumps(plan))
+        expect((done.status, now(SOMAXCONN)), (0, "32"), f"status and value, {done.err}")
+        succeed("tune", "rollback")
