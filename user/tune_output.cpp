@@ -289,7 +289,7 @@ std::string state_text(const TuneStatus& status) {
 }
 
 std::string text_of(const ChangeInForce& one) {
-  const std::string text =
+  std::string text =
       fmt::format("{}, by change set {}", change_text(one.change->proposal), one.set->number);
   if (one.now == one.change->read_back) return text;
   if (!one.problem.empty())

@@ -64,8 +64,8 @@ TEST_F(ProfileFilesTest, AFileThatOthersMayWriteIsNotRead) {
   for (const mode_t mode : {0664U, 0646U}) {
     ASSERT_EQ(chmod(path("mine.toml").c_str(), mode), 0);
     const Profiles read = this->read();
-    EXPECT_THAT(read.not_read, ElementsAre(path("mine.toml") +
-                                           " may be written by others: it cannot be trusted"));
+    EXPECT_THAT(read.not_read,
+                ElementsAre(path("mine.toml") + " may be written by others: it cannot be trusted"));
     EXPECT_EQ(std::ranges::count(read.profiles, "mine", &Profile::name), 0);
   }
 }

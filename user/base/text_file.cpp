@@ -36,8 +36,8 @@ Result<std::string> read_all(int file, const std::string& path, std::size_t most
 
 Result<> check_writers(const struct stat& about, const std::string& path) {
   if (about.st_uid != 0 && about.st_uid != geteuid())
-    return Error(fmt::format("{} belongs to user {}: it cannot be trusted", printable(path),
-                             about.st_uid));
+    return Error(
+        fmt::format("{} belongs to user {}: it cannot be trusted", printable(path), about.st_uid));
   if (!(about.st_mode & 022)) return {};
   return Error(printable(path) + " may be written by others: it cannot be trusted");
 }
