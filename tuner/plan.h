@@ -35,6 +35,7 @@ struct Proposal {
   ChangeScope scope{};
   std::string from{}, to{};
   std::vector<Evidence> evidence{};
+  std::string subject{};   // whom the evidence is about; empty: nobody in particular
   std::string finding{};   // id of the rule; "profile NAME"; "asked for"
   std::string expected{};  // what should become better
   std::string risk{};

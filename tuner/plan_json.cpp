@@ -122,6 +122,7 @@ Json to_json(const Proposal& proposal) {
                     {"from", proposal.from},
                     {"to", proposal.to},
                     {"evidence", std::move(evidence)},
+                    {"subject", proposal.subject},
                     {"finding", proposal.finding},
                     {"expected", proposal.expected},
                     {"risk", proposal.risk},
@@ -141,6 +142,7 @@ Result<Proposal> proposal_from(const Json& json) {
   proposal.from = TRY(value("from"));
   proposal.to = TRY(value("to"));
   proposal.evidence = TRY(evidence_list(json));
+  proposal.subject = TRY(optional_text_member(json, "subject"));
   proposal.finding = TRY(optional_text_member(json, "finding"));
   proposal.expected = TRY(optional_text_member(json, "expected"));
   proposal.risk = TRY(optional_text_member(json, "risk"));

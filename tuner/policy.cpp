@@ -81,20 +81,33 @@ void consider(Policy& policy, std::string_view key, std::string why_not) {
     policy.considered.push_back({std::string(key), std::move(why_not)});
 }
 
-Proposal proposal_of(const Finding& finding, const Step& step) {
+// Of several findings for one setting the first are told, which are the worst.
+void join(std::string& subject, const std::string& other) {
+  constexpr std::size_t kLongest = 200;
+  constexpr std::string_view kMore = "; and others";
+  if (subject.find(other) != std::string::npos || subject.ends_with(kMore)) return;
+  if (subject.size() + other.size() > kLongest)
+    subject += kMore;
+  else
+    subject += (subject.empty() ? "" : "; ") + other;
+}
+
+Proposal proposal_of(const PolicyInput& input, const Finding& finding, const Step& step) {
   return {.key = std::string(step.now.tunable->key),
           .scope = step.now.scope,
           .from = step.now.value,
           .to = step.word.empty() ? fmt::format("{}", fmt::join(step.to, " ")) : step.word,
           .evidence = finding.evidence,
+          .subject = input.words ? input.words(finding.subject) : "",
           .finding = std::string(finding.id),
           .expected = step.expected,
           .risk = std::string(step.now.tunable->risk),
           .verify = step.verify};
 }
 
-Result<> add(Policy& policy, const Finding& finding, const Step& step) {
-  Proposal made = proposal_of(finding, step);
+Result<> add(Policy& policy, const Question& question, const Step& step) {
+  const Finding& finding = question.finding;
+  Proposal made = proposal_of(question.input, finding, step);
   TRY(check_value(*step.now.tunable, made.to));
   const auto known = std::ranges::find_if(policy.proposals, [&made](const Proposal& one) {
     return one.key == made.key && one.scope == made.scope;
@@ -108,6 +121,7 @@ Result<> add(Policy& policy, const Finding& finding, const Step& step) {
   if (!go_the_same_way(*known, step))
     return Error(fmt::format("{} asks for the opposite of {}", finding.id, known->finding));
   join(known->evidence, made.evidence);
+  join(known->subject, made.subject);
   return {};
 }
 
@@ -120,7 +134,7 @@ Result<> take(Policy& policy, const Question& question) {
   if (question.input.goal == Goal::Latency &&
       std::ranges::find(kQueues, question.key) != kQueues.end())
     return Error("a longer queue is a longer wait, and the goal is latency");
-  return add(policy, question.finding, TRY(decide(question)));
+  return add(policy, question, TRY(decide(question)));
 }
 
 }  // namespace

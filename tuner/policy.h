@@ -29,6 +29,8 @@ struct PolicyInput {
   // The route by which a namespace reaches it, where that can be changed and does not lead
   // everywhere; else absent.
   std::function<std::optional<ChangeScope>(const ChangeScope&, const Address& remote)> route_to{};
+  // Whom a finding is about, in words.
+  std::function<std::string(const Subject&)> words{};
   std::uint64_t memory_bytes = 0;  // of the host; 0: unknown, and nothing that takes memory grows
   std::uint64_t page_bytes = 4096;
   Goal goal = Goal::Balanced;

@@ -49,8 +49,9 @@ Result<Profile> profile_from(std::string_view toml, const std::string& name,
 // Those that came with netsonde.
 std::vector<Profile> own_profiles();
 // Also those of the folder, *.toml, which stand before ours of the same name; sorted by name. A
-// file that cannot be used is named in not_read, and why; then ours of that name is left out too,
-// for whoever wrote the file wanted another. No such folder is none.
+// file that cannot be used, or that others than root may have written, is named in not_read, and
+// why; then ours of that name is left out too, for whoever wrote the file wanted another. No such
+// folder is none.
 struct Profiles {
   std::vector<Profile> profiles{};
   std::vector<std::string> not_read{};

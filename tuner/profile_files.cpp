@@ -20,7 +20,7 @@ constexpr std::size_t kLargestFile = 256 << 10;
 constexpr std::string_view kEnding = ".toml";
 
 Result<Profile> read_profile(const std::string& path, const std::string& name) {
-  const auto text = TRY(read_text_file(path, kLargestFile));
+  const auto text = TRY(read_trusted_file(path, kLargestFile));
   if (!text) return Error::from_errno(printable(path), ENOENT);  // a link that leads nowhere
   return profile_from(*text, name, path);
 }

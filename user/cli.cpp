@@ -107,18 +107,6 @@ class Arguments {
     return sub;
   }
 
-  void add_from(CLI::App* sub, Options& options) {
-    sub->add_option("--from", options.from, "A recording, instead of the running kernel")
-        ->option_text("FILE|DIR");
-    sub->add_option("--since", options.since,
-                    "With --from: from then on (its begin); 03:12, 15m before end, +30s")
-        ->option_text("WHEN");
-    sub->add_option("--until", options.until, "With --from: up to then (its end)")
-        ->option_text("WHEN");
-    sub->add_option("--at", options.at, "With --from: as it was then")->option_text("WHEN");
-    sub->add_flag("--salvage", options.salvage, "With --from: pass over what is damaged");
-  }
-
   void add_output(CLI::App* sub, Options& options, const char* help) {
     sub->add_option("-o,--output", options.output, help)->option_text("FILE");
     sub->add_flag("--force", options.force, "Replace the file if it exists");

@@ -99,7 +99,7 @@ struct TuneOptions {
   std::string plan;                       // apply: a file
   std::string profile;                    // plan, apply, profile show
   std::string goal = "balanced";          // plan
-  std::vector<std::string> only, except;  // plan: keys
+  std::vector<std::string> only, except;  // plan, apply, auto: keys
   std::vector<std::string> set;           // "KEY=VALUE"
   Nanos confirm_within = std::chrono::seconds(60);
   bool yes = false, wait = false, by_measurement = false;

@@ -72,9 +72,7 @@ void TuneArguments::add_plan(CLI::App* tune, Options& options) {
   plan->add_option("--duration", text(), "Look for so long (30s)")
       ->option_text("TIME")
       ->check(duration_into(*options.duration));
-  plan->add_option("--from", options.from,
-                   "A recording of this host, instead of the running kernel")
-      ->option_text("FILE|DIR");
+  add_from(plan, options, "A recording of this host, instead of the running kernel");
   plan->add_option("--profile", wanted.profile, "Instead: what this profile would change")
       ->option_text("NAME");
   add_goal(plan, wanted);
@@ -90,10 +88,12 @@ void TuneArguments::add_profiles(CLI::App* tune, Options& options) {
   CLI::App* profile = tune->add_subcommand("profile", "Named sets of values");
   profile->require_subcommand(1);
   profile->fallthrough();
-  action(profile, "list", "All profiles", TuneAction::ProfileList, options);
+  CLI::App* list = action(profile, "list", "All profiles", TuneAction::ProfileList, options);
+  list->add_flag("--json", options.json, "One JSON object per profile");
   CLI::App* show = action(profile, "show", "What a profile says, and what it would change here",
                           TuneAction::ProfileShow, options);
   show->add_option("name", options.tune.profile, "Which")->option_text("NAME")->required();
+  show->add_flag("--json", options.json, "One JSON object, with the plan");
 }
 
 void TuneArguments::add_apply(CLI::App* tune, Options& options) {
@@ -105,6 +105,9 @@ void TuneArguments::add_apply(CLI::App* tune, Options& options) {
       ->option_text("NAME");
   apply->add_option("--set", wanted.set, "Instead of a plan: this value; several are allowed")
       ->option_text("KEY[@WHERE]=VALUE ...");
+  apply->add_option("--only", wanted.only, "Of all that, change only these settings")
+      ->option_text("KEY ...");
+  apply->add_option("--except", wanted.except, "Change none of these")->option_text("KEY ...");
   CLI::Option* within = add_confirm_within(apply, wanted);
   apply->add_flag("--yes", wanted.yes, "Do not ask");
   CLI::Option* wait =

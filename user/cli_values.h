@@ -8,6 +8,7 @@
 #include <string>
 
 #include "user/base/text.h"
+#include "user/cli.h"
 
 namespace netsonde {
 
@@ -52,6 +53,19 @@ CLI::Validator count_into(Number& target) {
         return "'" + printable(text) + "' is no whole number";
       },
       "NUMBER");
+}
+
+// A recording, and which part of it.
+inline void add_from(CLI::App* sub, Options& options,
+                     const char* help = "A recording, instead of the running kernel") {
+  sub->add_option("--from", options.from, help)->option_text("FILE|DIR");
+  sub->add_option("--since", options.since,
+                  "With --from: from then on (its begin); 03:12, 15m before end, +30s")
+      ->option_text("WHEN");
+  sub->add_option("--until", options.until, "With --from: up to then (its end)")
+      ->option_text("WHEN");
+  sub->add_option("--at", options.at, "With --from: as it was then")->option_text("WHEN");
+  sub->add_flag("--salvage", options.salvage, "With --from: pass over what is damaged");
 }
 
 }  // namespace netsonde

@@ -6,12 +6,12 @@ _netsonde_fields() {
 }
 
 _netsonde_settings() {
-    netsonde tune list --all 2>/dev/null | awk 'NR > 1 { sub(/@.*/, "", $1); if (!seen[$1]++) print $1 }'
+    netsonde tune list --all 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { sub(/@.*/, "", $1); if (!seen[$1]++) print $1 }'
 }
 
 # Of devices and routes with "@" and which.
 _netsonde_places() {
-    netsonde tune list --all 2>/dev/null | awk 'NR > 1 { print $1 }'
+    netsonde tune list --all 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { print $1 }'
 }
 
 _netsonde() {
@@ -48,7 +48,7 @@ _netsonde() {
         --congestion) choice=$(cat /proc/sys/net/ipv4/tcp_available_congestion_control 2>/dev/null) ;;
         --max-pacing-rate) choice='unlimited' ;;
         --goal) choice='balanced throughput latency' ;;
-        --profile) choice=$(netsonde tune profile list 2>/dev/null | awk '{ print $1 }') ;;
+        --profile) choice=$(netsonde tune profile list 2>/dev/null | awk '/^[^ ]/ { print $1 }') ;;
         --metric)
             choice='tx_bytes_per_s rx_bytes_per_s opened_per_s retransmit_percent rtt_p50_us rtt_p99_us listen_overflows_per_s
                 connection_failures_per_s timeouts_per_s softnet_drops_per_s udp_receive_errors_per_s tx_bytes_per_busy_s tcp_memory_pages softirq_percent load_seconds probe_us' ;;
@@ -86,10 +86,10 @@ _netsonde() {
                         --timeout --dns-timeout --connect-timeout --tls-timeout --response-timeout --max-body --json --help' ;;
                 tune) choice='list plan apply connection confirm rollback status log report persist unpersist recover hand-back profile experiment auto --help' ;;
                 'tune list') choice="--all --json --help $(_netsonde_settings)" ;;
-                'tune plan') choice='--duration --from --profile --goal --only --except --output --force --json --help' ;;
+                'tune plan') choice="$recorded --duration --profile --goal --only --except --output --force --json --help" ;;
                 'tune apply')
                     compopt -o default
-                    choice='--profile --set --confirm-within --yes --wait --help' ;;
+                    choice='--profile --set --only --except --confirm-within --yes --wait --help' ;;
                 'tune connection')
                     choice='--where --congestion --max-pacing-rate --window-clamp --confirm-within --yes --wait --json --help' ;;
                 'tune experiment')
@@ -100,7 +100,7 @@ _netsonde() {
                 'tune status' | 'tune log') choice='--json --help' ;;
                 'tune report') choice='--output --force --format --help' ;;
                 'tune hand-back') choice="--help $(_netsonde_settings)" ;;
-                'tune profile') choice='list show --help' ;;
+                'tune profile') choice='list show --json --help' ;;
                 'tune '*) choice='--help' ;;
                 doctor) choice='--json --help' ;;
                 fields) choice='--json --help' ;;

@@ -10,7 +10,7 @@ _netsonde_fields() {
 
 _netsonde_settings() {
   local -a keys
-  keys=(${(f)"$(netsonde tune list --all 2>/dev/null | awk 'NR > 1 { sub(/@.*/, "", $1); if (!seen[$1]++) print $1 }')"})
+  keys=(${(f)"$(netsonde tune list --all 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { sub(/@.*/, "", $1); if (!seen[$1]++) print $1 }')"})
   _values "$@" setting $keys
 }
 
@@ -27,11 +27,13 @@ _netsonde_tune() {
     option)
       case $line[1] in
         list) _arguments $help '--all[also what is not available or as usual]' '--json[JSON instead of text]' '*:setting:_netsonde_settings' ;;
-        plan) _arguments $help '--duration[look for so long]:time (30s):' '--from[a recording]:recording:_files' '--profile[by profile]:name:' \
+        plan) _arguments $help '--duration[look for so long]:time (30s):' '--from[a recording]:recording:_files' '--since[from then on]:when:' \
+          '--until[up to then]:when:' '--at[as it was then]:when:' '--salvage[pass over what is damaged]' '--profile[by profile]:name:' \
           '--goal[what for]:goal:(balanced throughput latency)' '*--only[only these]:setting:_netsonde_settings' \
           '*--except[none of these]:setting:_netsonde_settings' '(-o --output)'{-o,--output}'[into this file]:file:_files' \
           '--force[replace the file]' '--json[JSON instead of text]' ;;
-        apply) _arguments $help '--profile[by profile]:name:' '*--set[this value]:setting:' '--confirm-within[else undo]:time (60s):' \
+        apply) _arguments $help '--profile[by profile]:name:' '*--set[this value]:setting:' '*--only[only these]:setting:_netsonde_settings' \
+          '*--except[none of these]:setting:_netsonde_settings' '--confirm-within[else undo]:time (60s):' \
           '--yes[do not ask]' '--wait[end with the outcome]' '1:plan:_files' ;;
         connection) _arguments $help '--where[those that it accepts]:expression:' '--congestion[congestion control]:name:(reno cubic bbr)' \
           '--max-pacing-rate[the most that each sends]:bytes in a second:(unlimited)' '--window-clamp[the largest window]:bytes:' \
@@ -41,7 +43,7 @@ _netsonde_tune() {
         report) _arguments $help '(-o --output)'{-o,--output}'[into this file]:file (.html .md .json .txt):_files' '--force[replace the file]' \
           '--format[whatever its name]:form:(html md json text)' ;;
         hand-back) _arguments $help '*:setting:_netsonde_settings' ;;
-        profile) _arguments $help '1:command:(list show)' '2:name:' ;;
+        profile) _arguments $help '--json[JSON instead of text]' '1:command:(list show)' '2:name:' ;;
         experiment) _arguments $help '*--set[what is tried]:setting:' '--metric[what decides]:metric:' '--load[while this runs]:command:' \
           '--probe[how this answers]:url:_urls' '--blocks[so often each way]:number (12):' '--period[measure so long]:time (5s):' \
           '--wash-out[wait after a change]:time (2s):' '--seed[of the order]:number:' '--keep[what proved better stays]' '--yes[do not ask]' \

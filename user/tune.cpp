@@ -17,6 +17,7 @@
 #include "user/tune_experiment.h"
 #include "user/tune_list.h"
 #include "user/tune_output.h"
+#include "user/tune_place.h"
 #include "user/tune_plan.h"
 #include "user/tune_report.h"
 #include "user/tuned_host.h"
@@ -221,17 +222,42 @@ bool needs_root(TuneAction action) {
          action == TuneAction::Unpersist;
 }
 
+Result<> check_sources(const Options& options) {
+  const TuneOptions& tune = options.tune;
+  if (!options.from.empty() && !tune.profile.empty())
+    return Error("--from and --profile: a profile looks at no recording");
+  if (tune.action != TuneAction::Apply) return {};
+  if (!tune.plan.empty() + !tune.profile.empty() + !tune.set.empty() == 1) return {};
+  return Error("apply wants one of a plan, --profile and --set");
+}
+
+// What would mean nothing on any host.
+Result<> check_arguments(const Options& options) {
+  TRY(check_sources(options));
+  TRY(check_keys(options.tune));
+  for (const std::string& one : options.tune.set) TRY(wanted_setting(one));
+  if (!options.tune.profile.empty()) TRY(check_profile(options.tune.profile));
+  return options.tune.action == TuneAction::Experiment ? check_experiment(options) : Result<>();
+}
+
+// One line and the exit status of a bad argument.
+int refuse(const Error& error) {
+  fmt::print(stderr, "netsonde: {}\n", error.message());
+  return 2;
+}
+
 }  // namespace
 
 Result<int> run_tune(const Options& options) {
   // Whoever reads what we print, or a limit on files, does not end us between two steps.
   for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
+  if (const Result<> checked = check_arguments(options); !checked) return refuse(checked.error());
   if (needs_root(options.tune.action) && geteuid() != 0)
     return Error("what was changed is kept for root alone: sudo netsonde tune ...");
   switch (options.tune.action) {
     case TuneAction::List: return list_settings(options);
     case TuneAction::Plan: return run_tune_plan(options);
-    case TuneAction::ProfileList: return list_profiles();
+    case TuneAction::ProfileList: return list_profiles(options);
     case TuneAction::ProfileShow: return show_profile(options);
     case TuneAction::Experiment: return run_tune_experiment(options);
     case TuneAction::Auto: return run_tune_auto(options);

@@ -59,8 +59,6 @@ Result<Proposal> proposal_of(const std::string& wanted, SettingsOfHost& host) {
 
 Result<Plan> plan_of(const Options& options, SettingsOfHost& host) {
   const TuneOptions& wanted = options.tune;
-  const int sources = !wanted.plan.empty() + !wanted.profile.empty() + !wanted.set.empty();
-  if (sources != 1) return Error("apply wants one of a plan, --profile and --set");
   if (!wanted.plan.empty()) return plan_of_file(wanted.plan, TRY(instant_now()));
   return wanted.profile.empty() ? plan_of_values(wanted.set, host)
                                 : plan_of_profile(wanted.profile, host);
@@ -149,10 +147,15 @@ Result<Plan> plan_of_values(const std::vector<std::string>& wanted, SettingsOfHo
   return plan;
 }
 
-Result<bool> is_wanted(const Plan& plan, const Options& options) {
+Result<> check_asking(const Options& options) {
+  if (options.tune.yes || isatty(STDIN_FILENO)) return {};
+  return Error("nobody can be asked here: --yes applies it");
+}
+
+Result<bool> is_wanted(const Plan& plan, const Options& options, const std::string& note) {
   if (options.tune.yes) return true;
-  if (!isatty(STDIN_FILENO)) return Error("nobody can be asked here: --yes applies it");
-  fmt::print("{}Apply {}? [y/N] ", changes_text(plan.proposals),
+  TRY(check_asking(options));
+  fmt::print("{}{}Apply {}? [y/N] ", changes_text(plan.proposals), note,
              plan.proposals.size() == 1 ? "this change" : "these changes");
   (void)std::fflush(stdout);
   std::string answer;
@@ -162,7 +165,7 @@ Result<bool> is_wanted(const Plan& plan, const Options& options) {
 
 Result<int> apply_if_wanted(const Plan& plan, const Options& options) {
   if (plan.proposals.empty()) {
-    fmt::print("nothing to change\n");
+    if (!options.json) fmt::print("nothing to change\n");
     return 0;
   }
   if (options.tune.by_measurement) return apply_by_measurement(plan, options);
@@ -181,7 +184,11 @@ Result<int> apply_if_wanted(const Plan& plan, const Options& options) {
 Result<int> apply_plan(const Options& options) {
   TRY(undo_interrupted());
   auto settings = TRY(SettingsOfHost::open());
-  return apply_if_wanted(TRY(plan_of(options, *settings)), options);
+  Plan plan = TRY(plan_of(options, *settings));
+  for (const Considered& one : leave_out(plan, options.tune))
+    fmt::print(stderr, "netsonde: {}: {}\n", one.key, one.why_not);
+  TRY(check_congestion(plan, *settings));
+  return apply_if_wanted(plan, options);
 }
 
 Result<int> confirm_changes() {

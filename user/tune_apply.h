@@ -23,7 +23,9 @@ Result<int> hand_back_keys(const Options& options);
 Result<Plan> plan_of_values(const std::vector<std::string>& wanted, SettingsOfHost& host);
 // Asks, unless told not to, applies it behind a guard and says so; waits if wanted.
 Result<int> apply_if_wanted(const Plan& plan, const Options& options);
-// Whether the user, who is asked unless --yes was given, wants it.
-Result<bool> is_wanted(const Plan& plan, const Options& options);
+// Whether the user, who is asked unless --yes was given, wants it; with what there is to know.
+Result<bool> is_wanted(const Plan& plan, const Options& options, const std::string& note = {});
+// Fails where nobody could be asked.
+Result<> check_asking(const Options& options);
 
 }  // namespace netsonde

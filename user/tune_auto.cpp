@@ -123,7 +123,6 @@ Result<> Auto::run() {
 }  // namespace
 
 Result<int> run_tune_auto(const Options& options) {
-  TRY(check_keys(options.tune));
   TRY(check_privilege());
   TRY(undo_interrupted());
   const ChangeScope own = TRY(SettingsOfHost::open())->namespaces().own();

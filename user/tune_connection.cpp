@@ -13,12 +13,12 @@
 #include "tuner/catalogue_connection.h"
 #include "tuner/plan_json.h"
 #include "user/base/text.h"
-#include "user/capture/host.h"
 #include "user/guarded_change.h"
 #include "user/model/filter.h"
 #include "user/request.h"
 #include "user/session.h"
 #include "user/tune_apply.h"
+#include "user/tune_place.h"
 
 namespace netsonde {
 
@@ -142,31 +142,15 @@ class Planner {
     const auto space = host_.namespaces().find(inode);
     if (!space)
       return Error(fmt::format("netns {}, of a connection that matches, cannot be entered", inode));
-    TRY(check_congestion(*space));
+    for (const WantedOption& one : wanted_)
+      if (one.tunable->key == kConnectionCongestion)
+        TRY(check_congestion(one.value, *space, host_));
     // In this order they are visited fastest.
     for (const opt_values& values : TRY(host_.connections().list(*space))) {
       const auto match = matches.find(values.cookie);
       if (match == matches.end() || match->second.netns != inode) continue;
       ++there_;
       for (const WantedOption& one : wanted_) TRY(propose(one, values, match->second, *space));
-    }
-    return {};
-  }
-
-  // No program can have the kernel load a module for it.
-  Result<> check_congestion(const ChangeScope& space) {
-    for (const WantedOption& one : wanted_) {
-      if (one.tunable->key != kConnectionCongestion) continue;
-      std::vector<std::string> available;
-      TRY(host_.namespaces().enter(space, [&available]() -> Result<> {
-        available = congestion_controls();
-        return {};
-      }));
-      if (std::ranges::find(available, one.value) == available.end())
-        return Error(fmt::format(
-            "congestion control {} is not available in netns {}, which has {}; a module must be "
-            "loaded first",
-            printable(one.value), space.name, fmt::join(available, " ")));
     }
     return {};
   }

@@ -17,6 +17,7 @@
 #include "user/request.h"
 #include "user/tune_apply.h"
 #include "user/tune_output.h"
+#include "user/tune_place.h"
 
 namespace netsonde {
 
@@ -30,7 +31,7 @@ std::string metric_of(const TuneOptions& options) {
   return options.load.empty() ? "" : "load_seconds";
 }
 
-Result<std::string> checked_metric(const TuneOptions& options) {
+Result<> check_metric(const TuneOptions& options) {
   if (!options.probe.empty() && !options.load.empty())
     return Error("--load and --probe: only one of them can be measured");
   const std::string metric = metric_of(options);
@@ -38,7 +39,7 @@ Result<std::string> checked_metric(const TuneOptions& options) {
     return Error("--metric: load_seconds is that of a --load");
   if (metric.starts_with("probe_") && options.probe.empty())
     return Error("--metric: " + printable(metric) + " is that of a --probe");
-  if (find_trial_metric(metric)) return metric;
+  if (find_trial_metric(metric)) return {};
   std::string known;
   for (const TrialMetric& one : trial_metrics())
     known += fmt::format("{}{}", known.empty() ? "" : ", ", one.id);
@@ -59,6 +60,83 @@ Nanos interval_of(const TuneOptions& options) {
                            std::chrono::seconds(1));
 }
 
+// What measures a period, and what it needs for that.
+struct Meter {
+  std::unique_ptr<Probing> probing{};
+  std::unique_ptr<PeriodMeter> does{};
+};
+
+Result<Meter> meter_for(Loop& loop, PeriodFigures& figures, const Options& options, Nanos period) {
+  Meter meter;
+  if (!options.tune.load.empty()) {
+    meter.does = meter_of_load(loop, figures, options.tune.load);
+  } else if (!options.tune.probe.empty()) {
+    const ProbeRequest request = TRY(request_of(options));
+    meter.probing = TRY(Probing::open_on(loop, probing_settings(options)));
+    TRY(meter.probing->prepare(std::span(&request, 1)));
+    meter.does = meter_of_probe(loop, figures, period,
+                                meter.probing->prober_of(request.target.scheme), request);
+  } else {
+    meter.does = meter_of_time(loop, figures, period);
+  }
+  return meter;
+}
+
+// One probe may fail; all of so long may not.
+constexpr Nanos kTryProbe = std::chrono::seconds(1);
+
+Result<TrialFigures> measured_once(const Options& options) {
+  Loop loop = TRY(Loop::open());
+  PeriodFigures figures;
+  const Meter meter =
+      TRY(meter_for(loop, figures, options, std::min(options.tune.period, kTryProbe)));
+  std::optional<TrialFigures> measured;
+  TRY(loop.after(Nanos(0), [&]() -> Result<> {
+    meter.does->measure([&](std::optional<TrialFigures> found) {
+      measured = std::move(found);
+      loop.stop();
+    });
+    return {};
+  }));
+  TRY(loop.run());
+  if (!measured) return Error(meter.does->problem());
+  return *std::move(measured);
+}
+
+// Before anything is written: what cannot be measured now could not be measured later. Signals end
+// us, for there is nothing to undo.
+Result<TrialFigures> try_once(const Options& options) {
+  if (options.tune.load.empty() && options.tune.probe.empty()) return TrialFigures();
+  const bool shown = isatty(STDERR_FILENO);
+  if (shown) fmt::print(stderr, "trying the {} once", options.tune.load.empty() ? "probe" : "load");
+  auto measured = measured_once(options);
+  if (shown) fmt::print(stderr, "\r\033[K");
+  if (measured || options.tune.probe.empty()) return measured;
+  return std::move(measured).error().while_doing(printable(options.tune.probe));
+}
+
+std::size_t blocks_of(const TuneOptions& options) {
+  return options.blocks.value_or(12);
+}
+
+Nanos wash_out_of(const TuneOptions& options) {
+  return options.wash_out.value_or(std::chrono::seconds(2));
+}
+
+// As far as it can be known; the first try has told of a load how long it takes.
+std::string how_long(const TuneOptions& options, const TrialFigures& tried) {
+  const auto load = tried.find("load_seconds");
+  const bool has_load = load != tried.end();
+  const Nanos each =
+      has_load ? Nanos(static_cast<std::int64_t>(load->second * 1e9)) : options.period;
+  const std::size_t blocks = blocks_of(options);
+  return fmt::format("About {}{}: {} blocks of two turns{}, {} apart.\n",
+                     short_duration((each + wash_out_of(options)) * 2 * blocks),
+                     has_load ? ", if the load goes on taking " + short_duration(each) : "", blocks,
+                     has_load ? "" : " of " + short_duration(each),
+                     short_duration(wash_out_of(options)));
+}
+
 class Run {
  public:
   Run(const Options& options, std::string metric, std::uint64_t set, Session session)
@@ -70,7 +148,10 @@ class Run {
     session_.add_sink(figures_);
   }
 
-  Result<> open_meter(const Options& options);
+  Result<> open_meter(const Options& options) {
+    meter_ = TRY(meter_for(session_.loop(), figures_, options, options_.period));
+    return {};
+  }
   Result<> run();
   TrialReport report() const;
 
@@ -81,39 +162,20 @@ class Run {
   std::string metric_;
   std::uint64_t set_;
   std::uint64_t seed_;
-  std::size_t blocks_ = options_.blocks.value_or(12);
+  std::size_t blocks_ = blocks_of(options_);
   PeriodFigures figures_;
   Session session_;
-  std::unique_ptr<Probing> probing_;
-  std::unique_ptr<PeriodMeter> meter_;
+  Meter meter_;
   std::unique_ptr<Trial> trial_;
   bool ended_ = false;
 };
 
-Result<> Run::open_meter(const Options& options) {
-  Loop& loop = session_.loop();
-  if (!options_.load.empty()) {
-    meter_ = meter_of_load(loop, figures_, options_.load);
-  } else if (!options_.probe.empty()) {
-    const ProbeRequest request = TRY(request_of(options));
-    probing_ = TRY(Probing::open_on(loop, probing_settings(options)));
-    TRY(probing_->prepare(std::span(&request, 1)));
-    meter_ = meter_of_probe(loop, figures_, options_.period,
-                            probing_->prober_of(request.target.scheme), request);
-  } else {
-    meter_ = meter_of_time(loop, figures_, options_.period);
-  }
-  return {};
-}
-
 Result<> Run::run() {
   trial_ = std::make_unique<Trial>(
       session_.loop(),
-      TrialSettings{.blocks = blocks_,
-                    .wash_out = options_.wash_out.value_or(std::chrono::seconds(2)),
-                    .seed = seed_},
+      TrialSettings{.blocks = blocks_, .wash_out = wash_out_of(options_), .seed = seed_},
       Trial::Callbacks{.set = [this](bool tried) { return switch_guarded(set_, tried); },
-                       .measure = [this](auto done) { meter_->measure(std::move(done)); },
+                       .measure = [this](auto done) { meter_.does->measure(std::move(done)); },
                        .on_block = [this](std::size_t blocks) { show_progress(blocks); },
                        .on_end =
                            [this] {
@@ -134,7 +196,7 @@ void Run::show_progress(std::size_t blocks) const {
 }
 
 TrialReport Run::report() const {
-  TrialReport report = report_of(*trial_, metric_, ended_ ? meter_->problem() : "");
+  TrialReport report = report_of(*trial_, metric_, ended_ ? meter_.does->problem() : "");
   if (!ended_) report.ended_early = "interrupted";
   return report;
 }
@@ -169,17 +231,24 @@ Result<TrialReport> try_out(const Options& options, const std::string& metric, c
 
 }  // namespace
 
+Result<> check_experiment(const Options& options) {
+  TRY(check_metric(options.tune));
+  if (!options.tune.probe.empty()) TRY(request_of(options));
+  return {};
+}
+
 Result<int> run_tune_experiment(const Options& options) {
-  const std::string metric = TRY(checked_metric(options.tune));
   TRY(check_privilege());
   TRY(undo_interrupted());
   auto settings = TRY(SettingsOfHost::open());
   const Plan plan = TRY(plan_of_values(options.tune.set, *settings));
   if (plan.proposals.empty()) return Error("--set: there is nothing to try");
-  if (!options.tune.probe.empty()) TRY(request_of(options));
-  if (!TRY(is_wanted(plan, options))) return 1;
+  TRY(check_congestion(plan, *settings));
+  TRY(check_asking(options));
+  const TrialFigures tried = TRY(try_once(options));
+  if (!TRY(is_wanted(plan, options, how_long(options.tune, tried)))) return 1;
   const Filter filter = TRY(traffic_of(plan.proposals));
-  const TrialReport report = TRY(try_out(options, metric, plan, filter));
+  const TrialReport report = TRY(try_out(options, metric_of(options.tune), plan, filter));
   fmt::print("{}", options.json ? to_json_lines(report) : to_text(report, plan));
   if (std::fflush(stdout)) return Error::from_errno("write the results");
   if (!report.effects.front().effect) return 1;

@@ -6,6 +6,9 @@
 
 namespace netsonde {
 
+// That --metric, --load and --probe mean something together.
+Result<> check_experiment(const Options& options);
+
 // tune experiment: settings tried by turns against what is there, on live traffic, a load or a
 // probe. They are undone at the end, unless they proved themselves and --keep was given. Exit
 // status: 0 better, 4 not; 1 when nothing could be measured.

@@ -20,13 +20,9 @@ Ledger known_changes() {
   return ledger ? std::move(ledger).value() : Ledger();
 }
 
-Result<std::vector<const Tunable*>> wanted_tunables(const Options& options) {
+std::vector<const Tunable*> wanted_tunables(const Options& options) {
   std::vector<const Tunable*> wanted;
-  for (const std::string& key : options.tune.keys) {
-    wanted.push_back(find_tunable(key));
-    if (!wanted.back())
-      return Error(printable(key) + " is not in the catalogue (netsonde tune list --all)");
-  }
+  for (const std::string& key : options.tune.keys) wanted.push_back(find_tunable(key));
   if (options.tune.keys.empty())
     for (const Tunable& tunable : tunables()) wanted.push_back(&tunable);
   return wanted;
@@ -132,7 +128,7 @@ void print(const std::vector<ListedSetting>& listed, const Options& options) {
 }  // namespace
 
 Result<int> list_settings(const Options& options) {
-  const auto wanted = TRY(wanted_tunables(options));
+  const auto wanted = wanted_tunables(options);
   auto host = TRY(SettingsOfHost::open());
   Lister lister(*host, TRY(instant_now()).boot);
   const bool all = options.tune.all || !options.tune.keys.empty();

@@ -75,6 +75,28 @@ std::string scope_note(const Proposal& proposal) {
   return proposal.scope.kind == ScopeKind::Host ? "" : fmt::format(" ({})", where_text(proposal));
 }
 
+// "net.core.somaxconn (netns 4026531840): 64 -> 256"
+std::string change_text(const Proposal& proposal) {
+  return fmt::format("{}{}: {} -> {}", proposal.key, scope_note(proposal), printable(proposal.from),
+                     printable(proposal.to));
+}
+
+// In lines of at most width columns; also what has no place to be broken at is, and nothing is
+// lost.
+std::vector<std::string> lines_of(const std::string& text, int width) {
+  std::vector<std::string> lines;
+  for (std::string& line : wrap(text, width)) {
+    while (display_width(line) > width) {
+      std::string part = fit(line, width, false, "");
+      while (part.ends_with(' ')) part.pop_back();
+      line.erase(0, part.size());
+      lines.push_back(std::move(part));
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
 // A name, and what there is to say, on as many lines as it takes.
 void add_line(std::string& text, std::string_view name, const std::string& words) {
   if (words.empty()) return;
@@ -83,12 +105,49 @@ void add_line(std::string& text, std::string_view name, const std::string& words
   const bool fits = width > kWidth / 2;
   if (!fits) text += begin + "\n";
   bool first = fits;
-  for (const std::string& line : wrap(printable(words), fits ? width : kWidth - 6))
+  for (const std::string& line : lines_of(printable(words), fits ? width : kWidth - 6))
     text += (std::exchange(first, false) ? begin : std::string(fits ? begin.size() : 6, ' ')) +
             line + "\n";
 }
 
+// The columns of a list; who has set it comes behind.
+constexpr int kKeyWidth = 34, kValueWidth = 20, kStandardWidth = 11;
+constexpr int kSetByWidth = kWidth - kKeyWidth - kValueWidth - kStandardWidth - 3;
+
+std::string cells_text(const std::string& key, const std::string& value,
+                       const std::string& standard, const std::string& set_by) {
+  std::string line = fmt::format("{} {} {} {}", fit(key, kKeyWidth), fit(value, kValueWidth),
+                                 fit(standard, kStandardWidth), set_by);
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + "\n";
+}
+
+// What does not fit into its cell stands below, indented where it has the line to itself.
+std::string row_text(const std::string& key, const std::string& value, const std::string& standard,
+                     const std::string& set_by) {
+  const std::vector<std::string> values = lines_of(value, kValueWidth),
+                                 standards = lines_of(standard, kStandardWidth);
+  const bool key_fits = display_width(key) <= kKeyWidth;
+  const bool set_by_fits = display_width(set_by) <= kSetByWidth;
+  std::string text = key_fits ? "" : hanging("", key, 2);
+  for (std::size_t i = 0; i < std::max(values.size(), standards.size()); ++i)
+    text +=
+        cells_text(i == 0 && key_fits ? key : "", i < values.size() ? values[i] : "",
+                   i < standards.size() ? standards[i] : "", i == 0 && set_by_fits ? set_by : "");
+  return set_by_fits ? text : text + hanging("    ", set_by, 4);
+}
+
 }  // namespace
+
+std::string hanging(const std::string& begin, const std::string& words, std::size_t indent) {
+  const std::string first = lines_of(words, kWidth - static_cast<int>(begin.size())).front();
+  std::string text = begin + first + "\n";
+  const std::size_t rest = words.find_first_not_of(' ', first.size());
+  if (rest == std::string::npos) return text;
+  for (const std::string& line : lines_of(words.substr(rest), kWidth - static_cast<int>(indent)))
+    text += std::string(indent, ' ') + line + "\n";
+  return text;
+}
 
 std::string because(const Proposal& proposal) {
   std::string text = proposal.finding;
@@ -136,11 +195,11 @@ std::string name_of(const ListedSetting& setting) {
 }
 
 std::string list_text(const std::vector<ListedSetting>& settings) {
-  std::string text = fmt::format("{:<38} {:<20} {:<12} {}\n", "KEY", "VALUE", "DEFAULT", "SET BY");
+  std::string text = cells_text("KEY", "VALUE", "DEFAULT", "SET BY");
   for (const ListedSetting& setting : settings)
-    text += fmt::format(
-        "{:<38} {:<20} {:<12} {}\n", name_of(setting),
-        setting.value ? printable(*setting.value) : "-", or_dash(setting.tunable->standard),
+    text += row_text(
+        printable(name_of(setting)), setting.value ? printable(*setting.value) : "-",
+        or_dash(setting.tunable->standard),
         setting.why_not.empty() ? set_by(setting) : "not available here: " + setting.why_not);
   return text;
 }
@@ -150,7 +209,7 @@ std::string details_text(const ListedSetting& setting) {
   const std::string unit = tunable.unit.empty() ? "" : fmt::format(" {}", tunable.unit);
   std::string text = name_of(setting) + "\n";
   const auto line = [&text](std::string_view name, const std::string& value) {
-    text += fmt::format("  {:<9} {}\n", name, value);
+    text += hanging(fmt::format("  {:<9} ", name), value, 12);
   };
   line("meaning", std::string(tunable.meaning));
   line("risk", std::string(tunable.risk));
@@ -170,18 +229,16 @@ std::string details_text(const ListedSetting& setting) {
 
 std::string changes_text(const std::vector<Proposal>& proposals) {
   std::string text;
-  for (const Proposal& proposal : proposals)
-    text += fmt::format("  {}{}: {} -> {}\n", proposal.key, scope_note(proposal),
-                        printable(proposal.from), printable(proposal.to));
+  for (const Proposal& proposal : proposals) text += hanging("  ", change_text(proposal), 6);
   return text;
 }
 
 std::string plan_text(const Plan& plan) {
   std::string text;
   for (const Proposal& proposal : plan.proposals) {
-    text += fmt::format("{}{}: {} -> {}\n", proposal.key, scope_note(proposal),
-                        printable(proposal.from), printable(proposal.to));
+    text += hanging("", change_text(proposal), 4);
     add_line(text, "because", because(proposal));
+    add_line(text, "subject", proposal.subject);
     add_line(text, "expected", proposal.expected);
     add_line(text, "risk", proposal.risk);
     add_line(text, "verify", proposal.verify);
@@ -210,32 +267,52 @@ Json to_json(const TuneStatus& status) {
                     {"left_alone", std::move(left_alone)}});
 }
 
-std::string status_text(const TuneStatus& status) {
+namespace {
+
+// What became of the set that counts, and what is still to come.
+std::string state_text(const TuneStatus& status) {
   std::string text = status.state;
-  if (status.set) text += fmt::format(": change set {}", status.set->number);
+  if (!status.set) return text + ": nothing was changed since this host was booted";
+  text += fmt::format(": change set {}", status.set->number);
+  if (status.state == "rolled-back" && !status.set->why.empty())
+    text += " (" + printable(status.set->why) + ")";
   if (status.seconds_left)
     text += fmt::format(", rolled back in {} s unless you run: netsonde tune confirm",
                         std::max<std::int64_t>(0, *status.seconds_left));
-  if (status.state == "pending" && !status.seconds_left)
+  else if (status.state == "pending")
     text += ", an experiment, undone when it ends";
-  if (status.state == "needs-recovery") text += "; run: netsonde tune recover";
-  if (status.state == "rolled-back" && !status.set->why.empty())
-    text += ": " + printable(status.set->why);
-  text += "\n";
-  for (const ChangeInForce& one : status.changes) {
-    text += changes_text({one.change->proposal});
-    if (one.now == one.change->read_back) continue;
-    text.pop_back();
-    if (!one.problem.empty())
-      text += fmt::format(", but what is there cannot be told: {}\n", printable(one.problem));
-    else
-      text += one.now ? fmt::format(", but somebody else has set it to {}\n", printable(*one.now))
-                      : ", but that is gone\n";
-  }
-  for (const ForeignKey& one : status.left_alone)
-    text +=
-        fmt::format("  {}{} is left alone: somebody else has set it\n", one.key,
-                    one.scope.kind == ScopeKind::Connection ? " (" + to_text(one.scope) + ")" : "");
+  else if (status.state == "needs-recovery")
+    text += "; run: netsonde tune recover";
+  else
+    text += "; nothing is pending";
+  return text;
+}
+
+std::string text_of(const ChangeInForce& one) {
+  std::string text =
+      fmt::format("{}, by change set {}", change_text(one.change->proposal), one.set->number);
+  if (one.now == one.change->read_back) return text;
+  if (!one.problem.empty())
+    return text + ", but what is there cannot be told: " + printable(one.problem);
+  return text + (one.now ? ", but somebody else has set it to " + printable(*one.now)
+                         : ", but that is gone");
+}
+
+std::string text_of(const ForeignKey& one) {
+  return fmt::format(
+      "{}{} is left alone: somebody else has set it", one.key,
+      one.scope.kind == ScopeKind::Connection ? " (" + to_text(one.scope) + ")" : "");
+}
+
+}  // namespace
+
+std::string status_text(const TuneStatus& status) {
+  std::string text = hanging("", state_text(status), 4);
+  const bool is_known = status.state != "needs-recovery";
+  if (status.changes.empty() && is_known) text += "In force, set by netsonde: nothing\n";
+  if (!status.changes.empty()) text += "In force, set by netsonde:\n";
+  for (const ChangeInForce& one : status.changes) text += hanging("  ", text_of(one), 6);
+  for (const ForeignKey& one : status.left_alone) text += hanging("  ", text_of(one), 6);
   if (status.set && status.set->state == SetState::Stuck) text += undone_text(*status.set);
   return text;
 }
@@ -263,13 +340,18 @@ Json log_json(const ChangeSet& set, const Change& change) {
 std::string log_text(const std::vector<ChangeSet>& sets) {
   std::string text;
   for (const ChangeSet& set : sets) {
-    text += fmt::format("{}  change set {}: {}{}\n", rfc3339(set.time_ns), set.number,
-                        name_of(set.state), set.why.empty() ? "" : ": " + printable(set.why));
+    text +=
+        hanging("",
+                fmt::format("{}  change set {}: {}{}", rfc3339(set.time_ns), set.number,
+                            name_of(set.state), set.why.empty() ? "" : ": " + printable(set.why)),
+                6);
     for (const Change& change : set.changes)
-      text += fmt::format(
-          "  {}{}: {} -> {}: {}{}{}\n", change.proposal.key, scope_note(change.proposal),
-          printable(change.proposal.from), printable(change.proposal.to), outcome_of(set, change),
-          change.problem.empty() ? "" : ": " + printable(change.problem), effect_note(change));
+      text +=
+          hanging("  ",
+                  fmt::format("{}: {}{}{}", change_text(change.proposal), outcome_of(set, change),
+                              change.problem.empty() ? "" : ": " + printable(change.problem),
+                              effect_note(change)),
+                  6);
   }
   return text;
 }

@@ -16,6 +16,9 @@ namespace netsonde {
 
 // What the tuner prints, for people and, as contracts, for programs.
 
+// Words in lines of 80 columns, the first behind its begin, the others behind so many blanks.
+std::string hanging(const std::string& begin, const std::string& words, std::size_t indent);
+
 // One setting as this host has it.
 struct ListedSetting {
   const Tunable* tunable = nullptr;

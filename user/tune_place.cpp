@@ -4,10 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
+#include <sstream>
+#include <utility>
 
+#include "tuner/catalogue_connection.h"
 #include "tuner/scope_name.h"
 #include "user/base/prefix.h"
 #include "user/base/text.h"
+#include "user/capture/host.h"
 
 namespace netsonde {
 
@@ -61,6 +67,17 @@ Result<std::vector<std::string>> places(ScopeKind kind, SettingsOfHost& host) {
   return names;
 }
 
+constexpr std::array kOfCongestion = {std::string_view("net.ipv4.tcp_congestion_control"),
+                                      std::string_view("net.ipv4.tcp_allowed_congestion_control"),
+                                      std::string_view("route.congestion_control"),
+                                      kConnectionCongestion};
+
+ChangeScope space_of(const ChangeScope& scope) {
+  if (scope.kind == ScopeKind::Namespace) return scope;
+  return {
+      .kind = ScopeKind::Namespace, .name = std::to_string(scope.netns), .cookie = scope.cookie};
+}
+
 }  // namespace
 
 // The name of a device may have an "=" in it, no value has.
@@ -92,6 +109,33 @@ Result<> check_place(const WantedSetting& setting, SettingsOfHost& host) {
   return Error(fmt::format("{}: there is no {} {}; {}", setting.tunable->key,
                            kind == ScopeKind::Route ? "route to" : "device", setting.where,
                            list_of(names)));
+}
+
+Result<> check_congestion(std::string_view name, const ChangeScope& space, SettingsOfHost& host) {
+  std::vector<std::string> available;
+  const bool is_there = TRY(host.namespaces().enter(space, [&available]() -> Result<> {
+    available = congestion_controls();
+    return {};
+  }));
+  if (!is_there || std::ranges::find(available, name) != available.end()) return {};
+  return Error(fmt::format(
+      "congestion control {} is not available in netns {}, which has {}; a module must be "
+      "loaded first",
+      printable(name), space.name, fmt::join(available, " ")));
+}
+
+Result<> check_congestion(const Plan& plan, SettingsOfHost& host) {
+  std::set<std::pair<std::string, std::string>> checked;  // a thousand connections want the same
+  for (const Proposal& proposal : plan.proposals) {
+    if (std::ranges::find(kOfCongestion, proposal.key) == kOfCongestion.end()) continue;
+    const ChangeScope space = space_of(proposal.scope);
+    const bool is_none = proposal.scope.kind == ScopeKind::Route &&
+                         is_standard(*find_tunable(proposal.key), proposal.to);
+    if (is_none || !checked.emplace(space.name, proposal.to).second) continue;
+    std::istringstream names(proposal.to);
+    for (std::string name; names >> name;) TRY(check_congestion(name, space, host));
+  }
+  return {};
 }
 
 }  // namespace netsonde

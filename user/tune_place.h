@@ -19,4 +19,10 @@ Result<WantedSetting> wanted_setting(const std::string& text);
 // Fails, and tells what there is, when that device or that route is not there.
 Result<> check_place(const WantedSetting& setting, SettingsOfHost& host);
 
+// Fails, and tells what there is, on a congestion control that is not available in that network
+// namespace: no module is loaded for it.
+Result<> check_congestion(std::string_view name, const ChangeScope& space, SettingsOfHost& host);
+// On any that the plan wants: of new connections, of those to somewhere, of live ones.
+Result<> check_congestion(const Plan& plan, SettingsOfHost& host);
+
 }  // namespace netsonde

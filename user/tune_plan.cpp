@@ -9,15 +9,17 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "tuner/plan_json.h"
 #include "tuner/policy.h"
 #include "tuner/profile.h"
 #include "user/base/new_file.h"
 #include "user/base/text.h"
+#include "user/capture/recording_files.h"
 #include "user/explain.h"
-#include "user/recorded.h"
 #include "user/request.h"
+#include "user/sinks/explain.h"
 #include "user/tune_output.h"
 
 namespace netsonde {
@@ -71,13 +73,32 @@ Result<> leave_alone(Plan& plan) {
 // As a recording has it only of the namespace that its counters are of, and only of this host.
 Result<> check_recorded_host(const Options& options) {
   if (options.from.empty()) return {};
-  const RecordedSpan span = TRY(open_recorded(options));
-  const std::string& host = span.recording.origin().host;
+  const OpenedRecording opened = TRY(open_recording(options.from, options.salvage));
+  const std::string& host = opened.recording.origin().host;
   if (host == host_name()) return {};
   return Error(
       fmt::format("{} is of {}, this is {}: settings are those of the host that they are of",
                   printable(options.from), printable(host), printable(host_name())));
 }
+
+// On a terminal: that it looks, and for how long.
+class Looking {
+ public:
+  explicit Looking(const Options& options)
+      : shown_(options.from.empty() && isatty(STDERR_FILENO) != 0) {
+    if (!shown_) return;
+    fmt::print(stderr, "looking for {}", short_duration(*options.duration));
+    (void)std::fflush(stderr);
+  }
+  Looking(const Looking&) = delete;
+  Looking& operator=(const Looking&) = delete;
+  ~Looking() {
+    if (shown_) (void)std::fputs("\r\033[K", stderr);
+  }
+
+ private:
+  bool shown_;
+};
 
 Result<Plan> plan_of_findings(const Options& options, SettingsOfHost& host) {
   TRY(check_recorded_host(options));
@@ -87,6 +108,7 @@ Result<Plan> plan_of_findings(const Options& options, SettingsOfHost& host) {
     return {};
   };
   if (options.from.empty()) TRY(check_privilege());
+  const Looking looking(options);
   const Filter everything;
   TRY(options.from.empty() ? diagnose_live(options, everything, use)
                            : diagnose_recorded(options, everything, use));
@@ -97,26 +119,12 @@ bool has(const std::vector<std::string>& keys, const std::string& key) {
   return std::ranges::find(keys, key) != keys.end();
 }
 
-Result<> check_keys(const std::vector<std::string>& keys, std::string_view option) {
+Result<> check_keys(const std::vector<std::string>& keys, std::string_view option = {}) {
   for (const std::string& key : keys)
     if (!find_tunable(key))
-      return Error(fmt::format("{}: {} is not in the catalogue (netsonde tune list --all)", option,
-                               printable(key)));
+      return Error(fmt::format("{}{}{} is not in the catalogue (netsonde tune list --all)", option,
+                               option.empty() ? "" : ": ", printable(key)));
   return {};
-}
-
-// What is left out is said.
-void leave_out(Plan& plan, const TuneOptions& options) {
-  std::erase_if(plan.proposals, [&](const Proposal& proposal) {
-    const bool wanted = (options.only.empty() || has(options.only, proposal.key)) &&
-                        !has(options.except, proposal.key);
-    if (!wanted)
-      plan.considered.push_back({.key = proposal.key,
-                                 .why_not = has(options.except, proposal.key)
-                                                ? "left out: --except"
-                                                : "left out: --only others"});
-    return !wanted;
-  });
 }
 
 Result<> write_plan(const Plan& plan, const Options& options) {
@@ -133,16 +141,20 @@ Result<> write_plan(const Plan& plan, const Options& options) {
   return {};
 }
 
+// Why the file of that name could not be used; null: there is no such file, or it could.
+const std::string* problem_of(const Profiles& known, const std::string& name) {
+  const auto found = std::ranges::find_if(known.not_read, [&name](const std::string& problem) {
+    return problem.find("/" + name + ".toml") != std::string::npos;
+  });
+  return found == known.not_read.end() ? nullptr : &*found;
+}
+
 Result<Profile> profile_named(const std::string& name) {
   Profiles known = read_profiles(kProfileFolder);
-  std::string names;
-  for (Profile& profile : known.profiles) {
+  for (Profile& profile : known.profiles)
     if (profile.name == name) return profile;
-    names += (names.empty() ? "" : ", ") + profile.name;
-  }
-  for (const std::string& problem : known.not_read)
-    if (problem.find("/" + name + ".toml") != std::string::npos) return Error(problem);
-  return Error(fmt::format("there is no profile '{}'; there are {}", printable(name), names));
+  const std::string* problem = problem_of(known, name);
+  return Error(problem ? *problem : "there is no profile '" + printable(name) + "'");
 }
 
 std::string conditions_of(const ProfileSetting& setting) {
@@ -156,7 +168,54 @@ std::string conditions_of(const ProfileSetting& setting) {
   return text;
 }
 
+Json to_json(const Profile& profile) {
+  return object_of({{"name", profile.name},
+                    {"description", profile.summary},
+                    {"file", profile.file.empty() ? Json() : Json(profile.file)},
+                    {"settings", profile.settings.size()}});
+}
+
+Json to_json(const ProfileSetting& setting) {
+  const auto or_null = [](std::uint64_t least) { return least ? Json(least) : Json(); };
+  return object_of({{"key", setting.key},
+                    {"value", setting.value},
+                    {"may_lower", setting.may_lower},
+                    {"memory_at_least", or_null(setting.memory_at_least)},
+                    {"link_at_least", or_null(setting.link_at_least)},
+                    {"why", setting.why}});
+}
+
+Result<int> print_json_of(const Profile& profile) {
+  Json json = to_json(profile);
+  json["settings"] = Json::array();
+  for (const ProfileSetting& setting : profile.settings)
+    json["settings"].push_back(to_json(setting));
+  auto host = TRY(SettingsOfHost::open());
+  json["plan"] = to_json(TRY(plan_of_profile(profile.name, *host)));
+  fmt::print("{}\n", to_line(json));
+  return 0;
+}
+
+// What is left out is said.
+void leave_out_and_consider(Plan& plan, const TuneOptions& options) {
+  std::vector<Considered> left = leave_out(plan, options);
+  std::ranges::move(left, std::back_inserter(plan.considered));
+}
+
 }  // namespace
+
+std::vector<Considered> leave_out(Plan& plan, const TuneOptions& options) {
+  std::vector<Considered> left;
+  std::erase_if(plan.proposals, [&](const Proposal& proposal) {
+    const bool excepted = has(options.except, proposal.key);
+    const bool wanted = (options.only.empty() || has(options.only, proposal.key)) && !excepted;
+    if (!wanted && std::ranges::find(left, proposal.key, &Considered::key) == left.end())
+      left.push_back({.key = proposal.key,
+                      .why_not = excepted ? "left out: --except" : "left out: --only others"});
+    return !wanted;
+  });
+  return left;
+}
 
 Goal goal_of(const TuneOptions& options) {
   for (const Goal goal : {Goal::Throughput, Goal::Latency})
@@ -173,6 +232,7 @@ Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptio
        .value = [&host](const auto& scope, auto key) { return value_there(host, scope, key); },
        .route_to = [&host](const auto& scope,
                            const auto& remote) { return host.route_to(scope, remote); },
+       .words = subject_text,
        .memory_bytes = memory_of_host(),
        .page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
        .goal = goal_of(options),
@@ -181,13 +241,24 @@ Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptio
   plan.proposals = std::move(policy.proposals);
   plan.considered = std::move(policy.considered);
   TRY(leave_alone(plan));
-  leave_out(plan, options);
+  leave_out_and_consider(plan, options);
   return plan;
 }
 
 Result<> check_keys(const TuneOptions& options) {
+  TRY(check_keys(options.keys));
   TRY(check_keys(options.only, "--only"));
   return check_keys(options.except, "--except");
+}
+
+Result<> check_profile(const std::string& name) {
+  const Profiles known = read_profiles(kProfileFolder);
+  if (std::ranges::find(known.profiles, name, &Profile::name) != known.profiles.end() ||
+      problem_of(known, name))
+    return {};
+  std::string names;
+  for (const Profile& profile : known.profiles) names += (names.empty() ? "" : ", ") + profile.name;
+  return Error(fmt::format("there is no profile '{}'; there are {}", printable(name), names));
 }
 
 Result<Plan> plan_of_profile(const std::string& name, SettingsOfHost& host) {
@@ -205,25 +276,29 @@ Result<Plan> plan_of_profile(const std::string& name, SettingsOfHost& host) {
 }
 
 Result<int> run_tune_plan(const Options& options) {
-  if (!options.from.empty() && !options.tune.profile.empty())
-    return Error("--from and --profile: a profile looks at no recording");
-  TRY(check_keys(options.tune));
   if (!options.output.empty() && options.output != "-")
     TRY(check_new_file(options.output, options.force));
   auto host = TRY(SettingsOfHost::open());
   Plan plan = TRY(options.tune.profile.empty() ? plan_of_findings(options, *host)
                                                : plan_of_profile(options.tune.profile, *host));
-  if (!options.tune.profile.empty()) leave_out(plan, options.tune);
+  if (!options.tune.profile.empty()) leave_out_and_consider(plan, options.tune);
   TRY(write_plan(plan, options));
   if (std::fflush(stdout)) return Error::from_errno("write the plan");
   return 0;
 }
 
-Result<int> list_profiles() {
+Result<int> list_profiles(const Options& options) {
   const Profiles known = read_profiles(kProfileFolder);
-  for (const Profile& profile : known.profiles)
-    fmt::print("{:<12} {}{}\n", profile.name, printable(profile.summary),
-               profile.file.empty() ? "" : " (" + printable(profile.file) + ")");
+  for (const Profile& profile : known.profiles) {
+    if (options.json)
+      fmt::print("{}\n", to_line(to_json(profile)));
+    else
+      fmt::print("{}",
+                 hanging(fmt::format("{:<12} ", profile.name),
+                         printable(profile.summary) +
+                             (profile.file.empty() ? "" : " (" + printable(profile.file) + ")"),
+                         13));
+  }
   for (const std::string& problem : known.not_read)
     fmt::print(stderr, "netsonde: not read: {}\n", printable(problem));
   return 0;
@@ -231,6 +306,7 @@ Result<int> list_profiles() {
 
 Result<int> show_profile(const Options& options) {
   const Profile profile = TRY(profile_named(options.tune.profile));
+  if (options.json) return print_json_of(profile);
   fmt::print("{}: {}\n", profile.name, printable(profile.summary));
   for (const ProfileSetting& setting : profile.settings)
     fmt::print("  {} = {}{}\n      {}\n", setting.key, printable(setting.value),

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "tuner/policy.h"
 #include "user/base/result.h"
@@ -19,11 +20,15 @@ Result<int> run_tune_plan(const Options& options);
 Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptions& options,
                               bool tries, SettingsOfHost& host);
 Goal goal_of(const TuneOptions& options);
-// That --only and --except name settings.
+// Takes out what --only and --except do not want; what that was, each setting once.
+std::vector<Considered> leave_out(Plan& plan, const TuneOptions& options);
+// That what is named as a setting, also with --only and --except, is one.
 Result<> check_keys(const TuneOptions& options);
+// That there is a profile of that name, be it that its file cannot be used.
+Result<> check_profile(const std::string& name);
 
 // Those that came with netsonde, and those of the administrator.
-Result<int> list_profiles();
+Result<int> list_profiles(const Options& options);
 Result<int> show_profile(const Options& options);
 Result<Plan> plan_of_profile(const std::string& name, SettingsOfHost& host);
 

@@ -10,8 +10,21 @@ namespace {
 
 constexpr int kWidth = 80;
 
-std::string number(double value) {
-  return value >= 1000 ? short_count(value) : fmt::format("{:.3g}", value);
+// Three digits of it, for both are compared.
+std::string duration(double seconds) {
+  if (seconds >= 1 && seconds < 100) return fmt::format("{:#.3g}s", seconds);
+  return short_duration(Nanos(static_cast<std::int64_t>(seconds * 1e9)));
+}
+
+// The metric's name tells of what time a rate is.
+std::string figure(double value, const TrialMetric& metric) {
+  switch (metric.unit) {
+    case Unit::Microseconds: return duration(value / 1e6);
+    case Unit::Seconds: return duration(value);
+    case Unit::BytesPerSecond: return short_bytes(value) + "B/s";
+    case Unit::Percent: return human(value, metric.unit) + "%";
+    default: return value >= 1000 ? short_count(value) : fmt::format("{:.3g}", value);
+  }
 }
 
 std::string verdict_text(const TrialEffect& one) {
@@ -25,7 +38,9 @@ std::string row_text(const TrialEffect& one) {
   const auto& effect = one.effect;
   return fmt::format(
       "  {:<26} {:>6} {:>9} {:>9} {:>6} {:>13}  {}\n", one.metric->id, one.blocks,
-      number(one.before), number(one.after), effect ? fmt::format("{:.3f}", effect->ratio) : "-",
+      one.blocks ? figure(one.before, *one.metric) : "-",
+      one.blocks ? figure(one.after, *one.metric) : "-",
+      effect ? fmt::format("{:.3f}", effect->ratio) : "-",
       effect ? fmt::format("{:.3f}-{:.3f}", effect->interval.low, effect->interval.high) : "-",
       verdict_text(one));
 }

@@ -16,7 +16,7 @@ import time
 import harness
 
 MODULES = ["view", "ending", "events", "explain", "monitor", "report", "page", "top", "limits", "hostile", "arguments", "places", "install",
-           "findings", "export", "travel", "recording", "dns", "probe", "experiment", "test_command", "tune", "tune_links",
+           "findings", "export", "travel", "recording", "dns", "probe", "experiment", "test_command", "tune", "tune_plan", "tune_links",
            "tune_connection", "tune_auto", "tune_measured"]
 AT_ONCE = 3
 

@@ -126,7 +126,7 @@ def keys_that_are_left_out_are_never_tried():
 def bad_arguments_of_auto_are_one_line():
     own_host()
     for arguments, words, code in [(("--goal", "speed"), "speed", 2), (("--blocks", "3"), "from 6 to 1000", 2), (("--window", "soon"), "soon", 2),
-                                   (("--only", "net.nothing"), "catalogue", 1), (("--most-per-hour", "0"), "from 1 to 3600", 2)]:
+                                   (("--only", "net.nothing"), "catalogue", 2), (("--most-per-hour", "0"), "from 1 to 3600", 2)]:
         message = one_error(run("tune", "auto", *arguments), code)
         assert words in message, message
 

@@ -67,8 +67,8 @@ def route(destination):
     return tool("ip", "-d", "route", "show", destination)
 
 
-def refused(*wanted):
-    return one_error(run("tune", "apply", "--yes", "--set", *wanted), 1)
+def refused(*wanted, code=1):
+    return one_error(run("tune", "apply", "--yes", "--set", *wanted), code)
 
 
 def value_of(key, where):
@@ -445,15 +445,18 @@ def what_is_so_already_is_not_changed():
 def what_is_asked_for_is_told_when_it_is_wrong():
     own_links()
     before = shown()
+    for wanted, words in [(f"{LENGTH}@v9=5", "there is no device v9; there are lo, v1, v0"),
+                          (f"{CWND}@10.99.0.0/16=5", "there is no route to 10.99.0.0/16; there are"), (f"{CONTROL}@default=none", "none"),
+                          (f"{XPS}@lo=1", "not available here"), (f"{THREADED}@lo=1", "not supported")]:
+        message = refused(wanted)
+        assert words in message, message
     for wanted, words in [
             (f"{LENGTH}=5", f"{LENGTH} is of a device: {LENGTH}@DEVICE=VALUE"), (f"{CWND}=5", f"{CWND} is of a route: {CWND}@DESTINATION=VALUE"),
-            (f"{LENGTH}@v9=5", "there is no device v9; there are lo, v1, v0"), (f"{CWND}@10.99.0.0/16=5", "there is no route to 10.99.0.0/16; there are"),
             (f"{CWND}@10.2.1.0/16=5", "'10.2.1.0/16' is no destination"), (f"{LENGTH}@../../x=5", "is no name of a device"),
             (f"{LENGTH}@=5", "is no name of a device"), (f"{LENGTH}@v0=0", "is below 1"), (f"{LENGTH}@v0", "KEY=VALUE"), ("@v0=1", "catalogue"),
             ("net.core.somaxconn@v0=5000", "net.core.somaxconn=VALUE"), (f"{QDISC}@v0=htb", "is none of default, fq"),
-            (f"{QDISC}@v0=mq", "is none of"), (f"{CONTROL}@default=none", "none"), (f"{XPS}@lo=1", "not available here"),
-            (f"{RPS}@v0=x y", "hexadecimal"), (f"{CWND}@default=1001", "above 1000"), (f"{THREADED}@lo=1", "not supported")]:
-        message = refused(wanted)
+            (f"{QDISC}@v0=mq", "is none of"), (f"{RPS}@v0=x y", "hexadecimal"), (f"{CWND}@default=1001", "above 1000")]:
+        message = refused(wanted, code=2)
         assert words in message, message
     expect(shown(), before, "afterwards")
 

@@ -6,10 +6,11 @@ import os
 import select
 import signal
 import socket
+import time
 
 import harness
-from harness import NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, finish, launch, netns, run, succeed, tool, unshare
-from traffic import delayed_network
+from harness import NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, finish, free_port, launch, netns, run, succeed, tool, unshare
+from traffic import Peer, delayed_network
 
 LONG = ("--confirm-within", "60s")
 JOURNAL = "/var/lib/netsonde/tune.journal"
@@ -28,7 +29,7 @@ while server.recv(1 << 20):
 TINY, SMALL, LARGE = "4096 16384 32768", "4096 32768 65536", "4096 32768 4194304"
 TRIED = ("--blocks", "8", "--period", "600ms", "--wash-out", "200ms")
 CHANGED_SOON = ("--blocks", "6", "--period", "200ms", "--wash-out", "5s")  # and waits then
-RMEM = "net.ipv4.tcp_rmem"
+RMEM, SOMAXCONN = "net.ipv4.tcp_rmem", "net.core.somaxconn"
 
 
 def own_host(size="8m"):
@@ -151,3 +152,25 @@ def namespaces(count):
             process.kill()
             process.wait()
         os.close(own)
+
+
+@contextlib.contextmanager
+def overflowing_listener():
+    """A program that asks for a long accept queue, gets a short one, and accepts nothing."""
+    tool("sysctl", "-w", f"{SOMAXCONN}=8")
+    with socket.socket() as listening, contextlib.ExitStack() as clients:
+        listening.bind(("127.0.0.1", free_port()))
+        listening.listen(1000)
+
+        def knock(peer):
+            while True:
+                client = clients.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(listening.getsockname())
+                time.sleep(0.01)  # the rate of the attempts
+
+        knocking = Peer(knock)
+        try:
+            yield listening
+        finally:
+            knocking.end()

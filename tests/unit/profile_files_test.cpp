@@ -33,6 +33,7 @@ class ProfileFilesTest : public ::testing::Test {
  protected:
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ / name, std::ios::binary) << text;
+    chmod(path(name).c_str(), 0644);  // whatever the umask
   }
   Profiles read() const { return read_profiles(folder_); }
   std::string path(const std::string& name) const { return folder_ / name; }
@@ -56,6 +57,17 @@ TEST_F(ProfileFilesTest, FilesOfTheFolderJoinThemByName) {
               ElementsAre("classic", "latency", "mine", "server", "throughput", "wan"));
   EXPECT_EQ(read.profiles[2].file, path("mine.toml"));
   EXPECT_THAT(read.not_read, IsEmpty());
+}
+
+TEST_F(ProfileFilesTest, AFileThatOthersMayWriteIsNotRead) {
+  write("mine.toml", kGood);
+  for (const mode_t mode : {0664U, 0646U}) {
+    ASSERT_EQ(chmod(path("mine.toml").c_str(), mode), 0);
+    const Profiles read = this->read();
+    EXPECT_THAT(read.not_read,
+                ElementsAre(path("mine.toml") + " may be written by others: it cannot be trusted"));
+    EXPECT_EQ(std::ranges::count(read.profiles, "mine", &Profile::name), 0);
+  }
 }
 
 TEST_F(ProfileFilesTest, AFileStandsBeforeOursOfItsName) {

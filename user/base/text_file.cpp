@@ -34,9 +34,16 @@ Result<std::string> read_all(int file, const std::string& path, std::size_t most
   }
 }
 
-}  // namespace
+Result<> check_writers(const struct stat& about, const std::string& path) {
+  if (about.st_uid != 0 && about.st_uid != geteuid())
+    return Error(
+        fmt::format("{} belongs to user {}: it cannot be trusted", printable(path), about.st_uid));
+  if (!(about.st_mode & 022)) return {};
+  return Error(printable(path) + " may be written by others: it cannot be trusted");
+}
 
-Result<std::optional<std::string>> read_text_file(const std::string& path, std::size_t most_bytes) {
+Result<std::optional<std::string>> read_file(const std::string& path, std::size_t most_bytes,
+                                             bool trusted) {
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file && errno == ENOENT) return std::optional<std::string>();
   if (!file) return Error::from_errno(printable(path));
@@ -44,7 +51,19 @@ Result<std::optional<std::string>> read_text_file(const std::string& path, std::
   if (fstat(file.get(), &about)) return Error::from_errno(printable(path));
   if (is_null_device(about)) return std::optional(std::string());
   if (!S_ISREG(about.st_mode)) return Error(printable(path) + ": no regular file");
+  if (trusted) TRY(check_writers(about, path));
   return std::optional(TRY(read_all(file.get(), path, most_bytes)));
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> read_text_file(const std::string& path, std::size_t most_bytes) {
+  return read_file(path, most_bytes, false);
+}
+
+Result<std::optional<std::string>> read_trusted_file(const std::string& path,
+                                                     std::size_t most_bytes) {
+  return read_file(path, most_bytes, true);
 }
 
 }  // namespace netsonde

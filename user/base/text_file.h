@@ -13,4 +13,9 @@ namespace netsonde {
 // for the other end of a FIFO nor for a terminal. "PATH: larger than 256KiB".
 Result<std::optional<std::string>> read_text_file(const std::string& path, std::size_t most_bytes);
 
+// The same of a file that only root, or whoever we are, may have written: "PATH belongs to user
+// 1000: it cannot be trusted".
+Result<std::optional<std::string>> read_trusted_file(const std::string& path,
+                                                     std::size_t most_bytes);
+
 }  // namespace netsonde

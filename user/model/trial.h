@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "user/model/inference.h"
+#include "user/model/value.h"
 
 namespace netsonde {
 
@@ -20,6 +21,7 @@ namespace netsonde {
 struct TrialMetric {
   std::string_view id{};  // "rx_bytes_per_s"
   std::string_view help{};
+  Unit unit = Unit::None;
   bool less_is_better = true;
   // What must not become worse, whatever the trial is for.
   bool guards = false;
