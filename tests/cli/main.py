@@ -17,7 +17,7 @@ import harness
 
 MODULES = ["view", "ending", "events", "explain", "monitor", "report", "page", "top", "limits", "hostile", "arguments", "places", "install",
            "findings", "export", "travel", "recording", "dns", "probe", "experiment", "test_command", "tune", "tune_links",
-           "tune_connection", "tune_auto"]
+           "tune_connection", "tune_auto", "tune_limits"]
 AT_ONCE = 3
 
 
