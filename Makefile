@@ -46,7 +46,7 @@ run: setup ## set up, build and start the live view (root)
 test: setup ## set up, build, lint and run every test (root)
 	$(Q)tests/run.sh $(BUILD)
 
-test-vm: setup $(BUILD)/bpf-tests ## run the BPF tests on every kernel in tests/kernels
+test-vm: setup $(BUILD)/bpf-tests $(BUILD)/$(APP) ## run the BPF tests, and those of host-wide settings, on every kernel in tests/kernels
 	$(Q)tests/vm.sh $(BUILD)
 
 setup:

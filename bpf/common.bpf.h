@@ -38,6 +38,10 @@ struct conn_state {
 	__u32 recoveries;
 	__u32 losses;
 	__u32 drops;
+	__u32 idle_restarts;
+	__u32 restart_cwnd_before;
+	__u32 restart_cwnd_after;
+	__u32 restart_pause_ms;
 	__u32 no_requests; /* of a listener: resets that it counts as dropped */
 	__u32 rtt_samples;
 	__u32 rtt_samples_sent;
@@ -131,6 +135,13 @@ static __always_inline void *event_begin(enum ev_loss on_loss, __u16 kind, __u32
 	header->size = size;
 	header->cpu = bpf_get_smp_processor_id();
 	return header;
+}
+
+extern const volatile __u32 ticks_per_second; /* CONFIG_HZ */
+
+static __always_inline __u32 ticks_to_ms(__u32 ticks)
+{
+	return (__u64)ticks * 1000 / ticks_per_second;
 }
 
 static __always_inline bool is_tcp(const struct sock *sk)

@@ -185,6 +185,10 @@ struct ev_sample {
 	__u8 end;	/* close: enum ev_end_flags */
 	__u8 pad;
 	char congestion[EV_CONGESTION_NAME_SIZE];
+	__u32 idle_restarts;	   /* pauses after which the kernel cut the window */
+	__u32 restart_cwnd_before; /* of the newest of them */
+	__u32 restart_cwnd_after;
+	__u32 restart_pause_ms;
 	__u32 pad2;
 };
 

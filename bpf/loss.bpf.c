@@ -174,3 +174,32 @@ int BPF_PROG(on_congestion_state, struct sock *sk, __u8 new_state)
 }
 
 char LICENSE[] SEC("license") = "GPL";
+
+/* A window that grew is cut when sending goes on after a pause longer than the RTO; by the next
+ * pass it has grown again.
+ */
+SEC("fentry/tcp_cwnd_restart")
+int BPF_PROG(on_idle_restart, struct sock *sk, __s32 pause)
+{
+	struct conn_state *state = bpf_sk_storage_get(&states, sk, 0, 0);
+	struct tcp_sock *tp = full_tcp_sock(sk);
+
+	if (!state || !tp)
+		return 0;
+	state->restart_cwnd_before = tp->snd_cwnd;
+	return 0;
+}
+
+SEC("fexit/tcp_cwnd_restart")
+int BPF_PROG(on_idle_restarted, struct sock *sk, __s32 pause)
+{
+	struct conn_state *state = bpf_sk_storage_get(&states, sk, 0, 0);
+	struct tcp_sock *tp = full_tcp_sock(sk);
+
+	if (!state || !tp || tp->snd_cwnd >= state->restart_cwnd_before)
+		return 0;
+	state->idle_restarts++;
+	state->restart_cwnd_after = tp->snd_cwnd;
+	state->restart_pause_ms = ticks_to_ms(pause);
+	return 0;
+}

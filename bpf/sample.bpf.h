@@ -15,13 +15,6 @@
 #define ECN_OK	       1
 #define ECN_SEEN       8
 
-extern const volatile __u32 ticks_per_second; /* CONFIG_HZ */
-
-static __always_inline __u32 ticks_to_ms(__u32 ticks)
-{
-	return (__u64)ticks * 1000 / ticks_per_second;
-}
-
 /* write_seq counts our FIN once it is queued; the peer has it when everything is acknowledged. */
 static __always_inline __u8 fin_flags(const struct tcp_sock *tp, __u8 tcp_state)
 {
@@ -154,6 +147,14 @@ static __always_inline void fill_loss(struct ev_sample *s, const struct tcp_sock
 	s->drops = state->drops;
 }
 
+static __always_inline void fill_restarts(struct ev_sample *s, const struct conn_state *state)
+{
+	s->idle_restarts = state->idle_restarts;
+	s->restart_cwnd_before = state->restart_cwnd_before;
+	s->restart_cwnd_after = state->restart_cwnd_after;
+	s->restart_pause_ms = state->restart_pause_ms;
+}
+
 static __always_inline void fill_rtt(struct ev_sample *s, const struct tcp_sock *tp,
 				     const struct conn_state *state)
 {
@@ -230,6 +231,7 @@ static __always_inline void fill_sample(struct ev_sample *s, struct tcp_sock *tp
 	s->data_segs_out = tp->data_segs_out;
 	s->data_segs_in = tp->data_segs_in;
 	fill_loss(s, tp, state);
+	fill_restarts(s, state);
 	fill_rtt(s, tp, state);
 	fill_windows(s, tp);
 	fill_queues(s, tp, state, tcp_state == TCP_LISTEN);

@@ -1,19 +1,48 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# vm.sh BUILD [KERNEL...]   The BPF tests as the only program on other kernels: those named, or all in
-# tests/kernels. The clock of an emulated machine is at the mercy of whatever else its host does: what
-# failed is run once more, alone in a fresh machine.
-#   TIME_LIMIT=1200   seconds for each kernel; a quarter of it to run again
+# vm.sh BUILD [KERNEL...]   On other kernels, those named or all in tests/kernels: the BPF tests as the only
+# program, then the command line tests that change settings of the whole host. The clock of an emulated
+# machine is at the mercy of whatever else its host does: what failed is run once more, of the BPF tests alone
+# in a fresh machine. Ends with "N passed, N failed, N skipped".
+#   TIME_LIMIT=1200   seconds for the BPF tests on each kernel; a quarter of it to run again, and for the others
 set -eu
-build=$1
+. tests/results.sh
+build=$(realpath "$1")
 shift
+# shellcheck disable=SC2046 # one word per kernel
 [ $# -gt 0 ] || set -- $(sed 's/#.*//' tests/kernels)
-export EXTRA_FILES="$(command -v ip) $(command -v tc) $(command -v nft) $(command -v ss)"
+PATH=$PATH:/usr/sbin:/sbin
+network="$(command -v ip) $(command -v tc) $(command -v nft) $(command -v ss)"
 no_servers='Http3*' # they need servers that the guest does not have
-export TIME_LIMIT="${TIME_LIMIT:-1200}"
+limit=${TIME_LIMIT:-1200}
+python=$(PATH=/usr/bin:$PATH command -v python3)
+library=$("$python" -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
+cli=$(realpath tests/cli)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' HUP INT TERM
+passed=0 failed=0 skipped=0 status=0
 
-status=0
+# run COMMAND...   Shows what it prints, and adds up what that says.
+run() {
+    {
+        ended=0
+        "$@" 2>&1 || ended=$?
+        echo "$ended" >"$work/status"
+    } | tee "$work/log"
+    ended=$(cat "$work/status")
+    [ "$ended" -eq 0 ] || status=$ended
+    # shellcheck disable=SC2046 # its words
+    set -- $(closing_of "$work/log" || true)
+    [ $# -ge 5 ] || return 0
+    passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
+}
+
 for kernel; do
-    tests/twice.sh scripts/vm.sh "$kernel" "$build/bpf-tests" "--gtest_filter=-$no_servers" || status=$?
+    run env EXTRA_FILES="$network" TIME_LIMIT="$limit" \
+        tests/twice.sh scripts/vm.sh "$kernel" "$build/bpf-tests" "--gtest_filter=-$no_servers"
+    run env EXTRA_FILES="$library $network $(command -v strace) $(command -v sysctl) $build/netsonde $cli" TIME_LIMIT=$((limit / 4)) \
+        scripts/vm.sh "$kernel" "$python" -B "$cli/main.py" "$build/netsonde" tune_host
 done
-exit $status
+echo "$passed passed, $failed failed, $skipped skipped"
+exit "$status"

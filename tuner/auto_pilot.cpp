@@ -26,7 +26,7 @@ constexpr std::array kProofs = {
           .metric = "listen_overflows_per_s",
           .design = TrialDesign::Once},
     Proof{.key = "net.ipv4.ip_local_port_range",
-          .metric = "opened_per_s",
+          .metric = "connected_per_s",
           .design = TrialDesign::Once},
     Proof{.key = "net.ipv4.tcp_congestion_control",
           .metric = "tx_bytes_per_busy_s",
@@ -36,7 +36,7 @@ constexpr std::array kProofs = {
           .design = TrialDesign::Once,
           .opened_later = true},
     Proof{.key = "net.ipv4.tcp_slow_start_after_idle", .metric = "tx_bytes_per_busy_s"},
-    Proof{.key = "net.ipv4.tcp_tw_reuse", .metric = "opened_per_s", .design = TrialDesign::Once},
+    Proof{.key = "net.ipv4.tcp_tw_reuse", .metric = "connected_per_s", .design = TrialDesign::Once},
     Proof{.key = "net.ipv4.tcp_wmem", .metric = "tx_bytes_per_busy_s", .design = TrialDesign::Once},
     Proof{.key = "route.congestion_control", .metric = "tx_bytes_per_busy_s", .opened_later = true},
 };

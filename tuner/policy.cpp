@@ -137,6 +137,15 @@ Result<> take(Policy& policy, const Question& question) {
   return add(policy, question, TRY(decide(question)));
 }
 
+// A window that pauses cut is small under any congestion control: what cuts it is tried first.
+void put_pauses_first(std::vector<Proposal>& proposals) {
+  const auto pauses =
+      std::ranges::find(proposals, "net.ipv4.tcp_slow_start_after_idle", &Proposal::key);
+  const auto congestion =
+      std::ranges::find(proposals, "net.ipv4.tcp_congestion_control", &Proposal::key);
+  if (pauses != proposals.end() && congestion < pauses) std::rotate(congestion, pauses, pauses + 1);
+}
+
 }  // namespace
 
 std::string_view name_of(Goal goal) {
@@ -154,6 +163,7 @@ Policy propose(const PolicyInput& input) {
     for (const std::string_view key : settings_of(finding))
       if (const auto taken = take(policy, {input, finding, key}); !taken)
         consider(policy, key, taken.error().message());
+  put_pauses_first(policy.proposals);
   return policy;
 }
 

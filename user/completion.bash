@@ -50,7 +50,7 @@ _netsonde() {
         --goal) choice='balanced throughput latency' ;;
         --profile) choice=$(netsonde tune profile list 2>/dev/null | awk '/^[^ ]/ { print $1 }') ;;
         --metric)
-            choice='tx_bytes_per_s rx_bytes_per_s opened_per_s retransmit_percent rtt_p50_us rtt_p99_us listen_overflows_per_s
+            choice='tx_bytes_per_s rx_bytes_per_s opened_per_s connected_per_s retransmit_percent rtt_p50_us rtt_p99_us listen_overflows_per_s
                 connection_failures_per_s timeouts_per_s softnet_drops_per_s udp_receive_errors_per_s tx_bytes_per_busy_s tcp_memory_pages softirq_percent load_seconds probe_us' ;;
         --config | --from | -o | --output | --rolling | --file | --ca | --with)
             compopt -o default

@@ -14,7 +14,7 @@ namespace {
 // With what was tried.
 bool opened_any(const std::vector<TrialBlock>& blocks) {
   return std::ranges::any_of(blocks, [](const TrialBlock& block) {
-    const auto opened = block.after.find("opened_per_s");
+    const auto opened = block.after.find("connected_per_s");
     return opened != block.after.end() && opened->second > 0;
   });
 }

@@ -37,6 +37,8 @@ void PeriodFigures::add(const Snapshot& snapshot) {
   const Totals& totals = snapshot.totals();
   sums_.sent += totals.tx_rate * span;
   sums_.busy_s += totals.busy * span;
+  sums_.connected += totals.connected_rate * span;
+  sums_.span_s += span;
   if (!snapshot.host()) return;
   sums_.counted_s += span;
   for (const std::string& cpu : snapshot.host()->instances("cpu.softirq_ms"))
@@ -48,6 +50,7 @@ TrialFigures PeriodFigures::figures() const {
   for (const auto& [id, statistics] : series_)
     if (const auto mean = statistics.mean()) figures.emplace(id, *mean);
   if (sums_.busy_s > kLeastBusy) figures.emplace("tx_bytes_per_busy_s", sums_.sent / sums_.busy_s);
+  if (sums_.span_s > 0) figures.emplace("connected_per_s", sums_.connected / sums_.span_s);
   if (sums_.counted_s > 0)
     figures.emplace("softirq_percent", sums_.softirq_ms / 10 / sums_.counted_s);
   return figures;

@@ -35,6 +35,7 @@ class PeriodFigures : public Sink {
   struct Sums {
     double sent = 0, busy_s = 0;  // bytes, by connections that were busy so long together
     double softirq_ms = 0, counted_s = 0;
+    double connected = 0, span_s = 0;
   } sums_;
 };
 

@@ -17,7 +17,9 @@ import harness
 
 MODULES = ["view", "ending", "events", "explain", "monitor", "report", "page", "top", "limits", "hostile", "arguments", "places", "install",
            "findings", "export", "travel", "recording", "dns", "probe", "experiment", "test_command", "tune", "tune_plan", "tune_links",
-           "tune_connection", "tune_auto", "tune_measured"]
+           "tune_connection", "tune_auto", "tune_limits", "tune_measured"]
+# Write settings of the whole host for real: only when named, in a machine of their own (tests/vm.sh).
+OF_THE_HOST = ["tune_host"]
 AT_ONCE = 3
 
 
@@ -52,7 +54,7 @@ def start_module(name, number, chosen):
 def run_all(chosen, at_once):
     """What each fact said that is chosen by the name of its module and its own."""
     said = {"ok": [], "not ok": [], "skip": []}
-    waiting = list(enumerate(MODULES))
+    waiting = list(enumerate(MODULES + [name for name in OF_THE_HOST if name in sys.argv[2:]]))
     running = selectors.DefaultSelector()
     while waiting or running.get_map():
         while waiting and len(running.get_map()) < at_once:
@@ -75,7 +77,7 @@ def run_twice(words):
     """All, then once more and alone what failed: that failed which fails again. What passed only then is named."""
     said = run_all(lambda module, title: not words or any(word in title or word == module for word in words), AT_ONCE)
     failed = set(said["not ok"])
-    if not failed or failed & set(MODULES):  # a broken module has no result that another run could complete
+    if not failed or failed & {*MODULES, *OF_THE_HOST}:  # a broken module has no result that another run could complete
         return said
     print("running again what failed: " + " ".join(sorted(failed)), flush=True)
     again = run_all(lambda _, title: title in failed, 1)

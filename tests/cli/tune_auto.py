@@ -2,43 +2,14 @@
 """tune auto: on the live traffic of a host of our own, whose settings sysctl(8) reads."""
 
 import contextlib
-import json
 import os
 import signal
-import time
 
 from harness import eventually, expect, fact, finish, launch, one_error, run, start, succeed, tool
 from traffic import Connection
-from tuned import CHANGED_SOON, JOURNAL, LARGE, RMEM, SMALL, TINY, TRIED, guard, long_path, own_host, status, tiny_buffers, transfers, value
+from tuned import CHANGED_SOON, JOURNAL, LARGE, LOOKS, QUICK, RMEM, SMALL, TINY, Auto, guard, long_path, own_host, status, tiny_buffers, transfers, value
 
-LOOKS = ("--window", "500ms", "--goal", "throughput")
-QUICK = (*LOOKS, *TRIED)
 CHANGES_SOON = (*LOOKS, *CHANGED_SOON)
-
-
-class Auto:
-    """What it tells, event by event."""
-
-    def __init__(self, *arguments, pace=QUICK):
-        self.process = start("tune", "auto", "--json", *pace, *arguments)
-        self.events = []
-
-    def until(self, event, seconds=60):
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            line = self.process.stdout.readline()
-            assert line, f"it has ended without {event}: {self.process.stderr.read()}"
-            self.events.append(json.loads(line))
-            assert event != "kept" or self.events[-1]["event"] != "undone", self.events[-1]
-            if self.events[-1]["event"] == event:
-                return self.events[-1]
-        raise AssertionError(f"no {event}: {self.events}")
-
-    def end(self, number=signal.SIGINT):
-        os.kill(self.process.pid, number)
-        done = finish(self.process)
-        self.events += done.json()
-        return done
 
 
 @fact

@@ -2,6 +2,7 @@
 """What the tests of tune share: a host of their own, its guard, and what an administrator does."""
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -9,7 +10,7 @@ import socket
 import time
 
 import harness
-from harness import NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, finish, free_port, launch, netns, run, succeed, tool, unshare
+from harness import NEW_MOUNTS, NEW_NETWORK, enter_network, enter_own_network, finish, free_port, launch, netns, run, start, succeed, tool, unshare
 from traffic import Peer, delayed_network
 
 LONG = ("--confirm-within", "60s")
@@ -30,6 +31,9 @@ TINY, SMALL, LARGE = "4096 16384 32768", "4096 32768 65536", "4096 32768 4194304
 TRIED = ("--blocks", "8", "--period", "600ms", "--wash-out", "200ms")
 CHANGED_SOON = ("--blocks", "6", "--period", "200ms", "--wash-out", "5s")  # and waits then
 RMEM, SOMAXCONN = "net.ipv4.tcp_rmem", "net.core.somaxconn"
+# tune auto, fast enough for tests
+LOOKS = ("--window", "500ms", "--goal", "throughput")
+QUICK = (*LOOKS, *TRIED)
 
 
 def own_host(size="8m"):
@@ -174,3 +178,28 @@ def overflowing_listener():
             yield listening
         finally:
             knocking.end()
+
+
+class Auto:
+    """tune auto as it runs, and what it tells, event by event."""
+
+    def __init__(self, *arguments, pace=QUICK):
+        self.process = start("tune", "auto", "--json", *pace, *arguments)
+        self.events = []
+
+    def until(self, event, seconds=60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            line = self.process.stdout.readline()
+            assert line, f"it has ended without {event}: {self.process.stderr.read()}"
+            self.events.append(json.loads(line))
+            assert event != "kept" or self.events[-1]["event"] != "undone", self.events[-1]
+            if self.events[-1]["event"] == event:
+                return self.events[-1]
+        raise AssertionError(f"no {event}: {self.events}")
+
+    def end(self, number=signal.SIGINT):
+        os.kill(self.process.pid, number)
+        done = finish(self.process)
+        self.events += done.json()
+        return done

@@ -205,28 +205,69 @@ TEST(DelayedAckRulesTest, TheFiguresAreHowManyWaitedAndHowLong) {
       << finding.text;
 }
 
-// Ten segments, a pause until the third second, and ten more with a smaller window.
+// Ten segments, a pause until the third second, and some more with a smaller window.
 class Paused : public World {
  public:
-  explicit Paused(std::uint32_t cwnd = 10, std::uint32_t rto_us = 200'000) {
+  explicit Paused(std::uint32_t cwnd = 10, std::uint32_t rto_us = 200'000,
+                  std::uint32_t more = 40) {
     ev_sample s = connection();
     s.data_segs_out = 10;
     s.cwnd = 40;
     s.rto_us = rto_us;
     know({s});
     look(2);
-    s.data_segs_out = 20;
+    s.data_segs_out = 10 + more;
     s.tx_bytes = 5000;
     s.cwnd = cwnd;
     step(s, 3);
   }
 };
 
+// As the kernel counts it: by the end of the burst the window has grown again.
+ev_sample restarted(std::uint32_t times, std::uint32_t segments) {
+  ev_sample s = connection();
+  s.cwnd = 40;
+  s.data_segs_out = segments;
+  s.idle_restarts = times;
+  s.restart_cwnd_before = 41;
+  s.restart_cwnd_after = 12;
+  s.restart_pause_ms = 700;
+  return s;
+}
+
 TEST(IdleRestartRulesTest, AWindowThatShrankOverAPauseLongerThanTheRtoIsFound) {
   EXPECT_EQ(Paused(39).found("idle-restart").size(), 1U);
   EXPECT_EQ(Paused(40).found("idle-restart").size(), 0U);
   EXPECT_EQ(Paused(10, 1'999'000).found("idle-restart").size(), 1U);
   EXPECT_EQ(Paused(10, 2'000'000).found("idle-restart").size(), 0U);
+}
+
+TEST(IdleRestartRulesTest, AWindowThatHasGrownAgainByTheNextLookIsFound) {
+  World world;
+  world.know({connection()});
+  world.step(restarted(2, 50), 1);
+  world.step(restarted(3, 75), 2);
+  EXPECT_EQ(figures(world.only("idle-restart")),
+            "restarts=3 count, cwnd_before_pause=41 segments, cwnd_after_pause=12 segments, "
+            "pause_ms=700 ms, rto_us=0 us");
+}
+
+TEST(IdleRestartRulesTest, OnlyWhatWasCutMeanwhileCounts) {
+  World world;
+  world.know({restarted(5, 50)});
+  world.step(restarted(5, 100), 1);
+  EXPECT_TRUE(world.found("idle-restart").empty());
+}
+
+TEST(IdleRestartRulesTest, BurstsThatFitIntoTheSmallerWindowDoNotWaitForIt) {
+  World fits, waits;
+  for (World* world : {&fits, &waits}) world->know({connection()});
+  fits.step(restarted(3, 36), 1);
+  waits.step(restarted(3, 37), 1);
+  EXPECT_TRUE(fits.found("idle-restart").empty());
+  EXPECT_EQ(waits.found("idle-restart").size(), 1U);
+  EXPECT_TRUE(Paused(10, 200'000, 10).found("idle-restart").empty());
+  EXPECT_EQ(Paused(10, 200'000, 11).found("idle-restart").size(), 1U);
 }
 
 TEST(IdleRestartRulesTest, TheFiguresAreTheWindowBeforeAndAfter) {

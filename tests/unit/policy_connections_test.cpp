@@ -209,6 +209,19 @@ TEST(CongestionControlPolicyTest, WhatIsInForceThereDecides) {
               HasSubstr("--set route.congestion_control@10.0.0.0/24=bbr"));
 }
 
+TEST(CongestionControlPolicyTest, WhatPausesCutIsMendedBeforeIt) {
+  constexpr std::string_view kIdle = "net.ipv4.tcp_slow_start_after_idle";
+  PolicyHost host({{std::string(kCongestion), "cubic"},
+                   {std::string(kIdle), "1"},
+                   {"net.ipv4.tcp_available_congestion_control", "reno cubic bbr"}});
+  const std::vector findings{on_connection("congestion-window-limited", {kCongestion}),
+                             on_connection("idle-restart", {kIdle})};
+  PolicyInput input = host.input(findings);
+  input.tries = true;
+  EXPECT_THAT(steps(propose(input)), ElementsAre("net.ipv4.tcp_slow_start_after_idle 1 -> 0",
+                                                 "net.ipv4.tcp_congestion_control cubic -> bbr"));
+}
+
 TEST(CongestionControlPolicyTest, WhatTheKernelLacksIsNotAdvised) {
   EXPECT_EQ(of_congestion("cubic", "reno cubic"), "this kernel has no bbr (available: reno cubic)");
   EXPECT_THAT(of_congestion("cubic", "reno bbr2 nobbr"), HasSubstr("has no bbr"));

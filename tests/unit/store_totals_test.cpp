@@ -83,6 +83,29 @@ TEST_F(StoreTest, AConnectionThatThePassJustMissedIsCountedByTheNext) {
   EXPECT_DOUBLE_EQ(totals().opened_rate, 1);
 }
 
+TEST_F(StoreTest, ConnectedAreThoseWhoseHandshakeEndedWell) {
+  ev_sample failed = sample(0.5, EV_CLOSE), asks = sample(0.5), brief = sample(0.6, EV_CLOSE);
+  failed.conn.start_ns = asks.conn.start_ns = brief.conn.start_ns = at(0.4);
+  asks.conn.cookie = 43;
+  asks.conn.state = kSynSent;
+  brief.conn.cookie = 44;
+  brief.established_ns = at(0.5);
+  for (const ev_sample& s : {failed, asks, brief}) store_.apply(s);
+  tick(1);
+  EXPECT_DOUBLE_EQ(totals().opened_rate, 3);
+  EXPECT_DOUBLE_EQ(totals().connected_rate, 1);
+  asks.header.time_ns = at(1.5);
+  asks.conn.state = kEstablished;
+  asks.established_ns = at(1.2);
+  store_.apply(asks);
+  store_.apply(asks);
+  tick(2);
+  EXPECT_DOUBLE_EQ(totals().connected_rate, 1);
+  store_.apply(asks);
+  tick(3);
+  EXPECT_EQ(totals().connected_rate, 0);
+}
+
 TEST_F(StoreTest, OfAnOlderConnectionOnlyChangesCount) {
   tick(1);
   send(1.5, 3000);

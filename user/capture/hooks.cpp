@@ -72,6 +72,7 @@ std::span<const Hook> hooks() {
       {.sees = "retransmissions", .alternatives = {"on_retransmit"}},
       {.sees = "retransmitted SYN-ACKs", .alternatives = {"on_retransmit_synack"}},
       {.sees = "congestion state", .alternatives = {"on_congestion_state"}},
+      {.sees = "windows cut after a pause", .alternatives = {"on_idle_restart+on_idle_restarted"}},
       {.sees = "drops", .alternatives = {"on_drop"}},
       {.sees = "resets sent", .alternatives = {"on_send_reset"}},
       {.sees = "resets received", .alternatives = {"on_receive_reset"}},

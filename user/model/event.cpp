@@ -11,7 +11,7 @@ namespace netsonde {
 static_assert(sizeof(ev_header) == 16);
 static_assert(sizeof(ev_conn) == 96);
 static_assert(sizeof(ev_open) == 112);
-static_assert(sizeof(ev_sample) == 408);
+static_assert(sizeof(ev_sample) == 424);
 static_assert(sizeof(ev_retransmit) == 128);
 static_assert(sizeof(ev_reset) == 120);
 static_assert(sizeof(ev_drop) == 136);

@@ -161,6 +161,12 @@ void Store::begin(Connection& connection, const ev_sample& sample) {
   if (sample.conn.direction != EV_LISTENER) ++sums_.opened;
 }
 
+// Once, whether it is sampled during its handshake or never before its close.
+void Store::count_connected(const Connection& connection, const ev_sample& sample) {
+  const bool news = sample.established_ns && !connection.last.established_ns;
+  if (news && sample.established_ns >= last_pass_ns_) ++sums_.connected;
+}
+
 void Store::check_overflow(Connection& connection, const ev_sample& sample) {
   const std::uint32_t dropped = sample.sk_drops - connection.base.sk_drops;
   if (!connection.base.known || dropped == 0) return;
@@ -182,6 +188,7 @@ void Store::on(const ev_sample& sample) {
   if (is_late(sample)) return;
   Connection& connection = row_of(sample.conn);
   begin(connection, sample);
+  count_connected(connection, sample);
   if (sample.conn.state == kListen) check_overflow(connection, sample);
   if (!std::exchange(connection.touched, true)) touched_.push_back(sample.conn.cookie);
   connection.take(sample);
@@ -240,6 +247,7 @@ void Store::close(const ev_sample& sample) {
   else
     take_early_rtt(connection, sample.conn.cookie);
   begin(connection, sample);
+  count_connected(connection, sample);
   if (listener) check_overflow(connection, sample);
   connection.take(sample);
   connection.closed_ns = sample.header.time_ns;
@@ -315,6 +323,7 @@ void Store::finish_totals(double span) {
   }
   totals_.opened_rate = rate(sums_.opened);
   totals_.closed_rate = rate(sums_.closed);
+  totals_.connected_rate = rate(sums_.connected);
   totals_.drop_rate = rate(sums_.harmful);
   totals_.benign_drop_rate = rate(sums_.benign);
   totals_.resets_sent_rate = rate(sums_.resets_sent);

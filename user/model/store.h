@@ -28,8 +28,9 @@ struct Totals {
   double retransmit_rate = 0;                    // segments
   std::optional<double> retransmit_percent;      // of segments sent; nothing was sent: absent
   std::optional<double> rtt_p50_us, rtt_p99_us;  // of srtt over connections active in the interval
-  double opened_rate = 0, closed_rate = 0;
-  double drop_rate = 0;  // harmful, packets of every protocol
+  double opened_rate = 0, closed_rate = 0;       // attempts are opened, too
+  double connected_rate = 0;                     // handshakes that ended well
+  double drop_rate = 0;                          // harmful, packets of every protocol
   double benign_drop_rate = 0;
   double resets_sent_rate = 0, resets_received_rate = 0;
   double listen_overflow_rate = 0;
@@ -116,6 +117,7 @@ class Store {
   bool is_late(const ev_sample& sample) const;
   const Connection* find_by_addresses(const ev_conn& packet) const;
   void begin(Connection& connection, const ev_sample& sample);
+  void count_connected(const Connection& connection, const ev_sample& sample);
   void close(const ev_sample& sample);
   void check_overflow(Connection& connection, const ev_sample& sample);
   void account(Connection& connection);
@@ -141,7 +143,8 @@ class Store {
 
   struct Sums {  // of the interval that runs
     std::uint64_t tx = 0, rx = 0, busy_ms = 0, segs_out = 0, segs_in = 0, retransmitted = 0;
-    std::uint64_t opened = 0, closed = 0, resets_sent = 0, resets_received = 0, overflows = 0;
+    std::uint64_t opened = 0, connected = 0, closed = 0, resets_sent = 0, resets_received = 0,
+                  overflows = 0;
     std::uint64_t harmful = 0, benign = 0;
     std::uint32_t closed_not_kept = 0;
     std::vector<std::uint32_t> srtts;

@@ -51,6 +51,11 @@ Nanos life(const Watched& w) {
   return Nanos(static_cast<std::int64_t>(w.last.header.time_ns - w.last.conn.start_ns));
 }
 
+// What was sent after each pause was more than the window that it left.
+bool had_to_grow_again(const Watched& w) {
+  return w.grew(&ev_sample::data_segs_out) > w.restarts * w.cwnd_after;
+}
+
 // Had to wait for the window to grow, never saw a loss, and was over within a few round trips. A
 // slow start may end without a loss: cubic leaves it when the round trip grows (HyStart).
 bool ended_while_growing(const Watched& w) {
@@ -134,7 +139,9 @@ Findings delayed_ack(const Observation& observation) {
 Findings idle_restart(const Observation& observation) {
   if (observation.host && observation.host->value("setting.tcp_slow_start_after_idle") == 0U)
     return {};
-  const auto weight = [](const Watched& w) -> double { return w.restarts; };
+  const auto weight = [](const Watched& w) -> double {
+    return had_to_grow_again(w) ? w.restarts : 0;
+  };
   Findings findings;
   for (const Group& group : grouped(observation.connections, weight)) {
     const Watched& worst = group.worst();

@@ -54,8 +54,19 @@ bool is_own_shut(const ev_sample& s) {
   return s.rcv_wnd < s.rcv_mss && s.receive_queue > 0;
 }
 
+// As the kernel counts them.
+void note_restarts(Watched& watched, const ev_sample& now) {
+  const std::uint32_t more = now.idle_restarts - watched.last.idle_restarts;
+  if (!more) return;
+  watched.restarts += more;
+  watched.cwnd_before = now.restart_cwnd_before;
+  watched.cwnd_after = now.restart_cwnd_after;
+  watched.pause_ms = std::max(watched.pause_ms, std::uint64_t{now.restart_pause_ms});
+}
+
 // The kernel's congestion controls without one of their own start over after a pause longer than
-// the RTO (tcp_slow_start_after_idle).
+// the RTO (tcp_slow_start_after_idle). Where no program sees it, a window that is still smaller at
+// the tick after the pause tells.
 void note_pause(Watched& watched, const ev_sample& now, Time last_tick) {
   const ev_sample& before = watched.last;
   const bool answered = now.tx_bytes != before.tx_bytes;
@@ -74,7 +85,7 @@ void note_pause(Watched& watched, const ev_sample& now, Time last_tick) {
   const bool restarts = !fixed_string(now.congestion).starts_with("bbr");
   const bool lossless = now.retransmitted == before.retransmitted &&
                         now.recoveries == before.recoveries && now.losses == before.losses;
-  if (!idle || !restarts || !lossless || now.cwnd >= before.cwnd) return;
+  if (!idle || !restarts || !lossless || now.cwnd >= before.cwnd || now.idle_restarts) return;
   ++watched.restarts;
   watched.cwnd_before = before.cwnd;
   watched.cwnd_after = now.cwnd;
@@ -209,6 +220,7 @@ void Observer::on(const ev_sample& sample) {
   note_queues(sample);
   Watched* watched = find(sample.conn.cookie);
   if (!watched) return;
+  note_restarts(*watched, sample);
   note_pause(*watched, sample, last_tick_);
   watched->last = sample;
   watched->closed = sample.header.kind != EV_SAMPLE;

@@ -140,6 +140,10 @@ Fields sample_gauges() {
           F(ev_sample, end),
           F(ev_sample, pad),
           F(ev_sample, congestion),
+          F(ev_sample, idle_restarts),
+          F(ev_sample, restart_cwnd_before),
+          F(ev_sample, restart_cwnd_after),
+          F(ev_sample, restart_pause_ms),
           F(ev_sample, pad2)};
 }
 
