@@ -4,7 +4,7 @@
 # program, then the command line tests that change settings of the whole host. The clock of an emulated
 # machine is at the mercy of whatever else its host does: what failed is run once more, of the BPF tests alone
 # in a fresh machine. Ends with "N passed, N failed, N skipped".
-#   TIME_LIMIT=1200   seconds for the BPF tests on each kernel; a quarter of it to run again, and for the others
+#   TIME_LIMIT=1200   seconds for the BPF tests on each kernel; a quarter of it to run again, half for the others
 set -eu
 . tests/results.sh
 build=$(realpath "$1")
@@ -41,7 +41,7 @@ run() {
 for kernel; do
     run env EXTRA_FILES="$network" TIME_LIMIT="$limit" \
         tests/twice.sh scripts/vm.sh "$kernel" "$build/bpf-tests" "--gtest_filter=-$no_servers"
-    run env EXTRA_FILES="$library $network $(command -v strace) $(command -v sysctl) $build/netsonde $cli" TIME_LIMIT=$((limit / 4)) \
+    run env VIRTUAL_TIME=1 EXTRA_FILES="$library $network $(command -v strace) $(command -v sysctl) $build/netsonde $cli" TIME_LIMIT=$((limit / 2)) \
         scripts/vm.sh "$kernel" "$python" -B "$cli/main.py" "$build/netsonde" tune_host
 done
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -136,7 +136,7 @@ def bursts_after_pauses():
     def send(peer):
         with socket.create_server(("10.9.0.1", port)) as listening, socket.create_connection(("10.9.0.2", port)) as client:
             server, _ = listening.accept()
-            size = 300_000
+            size = 150_000
             while True:
                 client.sendall(bytes(size))  # all of it fits into the send buffer
                 received(server, size)
