@@ -4,7 +4,7 @@ people use today; prints tables and writes BUILD/bench.json. Run by run.sh, in n
 own.
 
 Parts: work (programs on and off, nanoseconds per run), peers, scale, diagnosis, start, events,
-recording, probes, loads, tuning; only when named: aa (experiments in which nothing differs), virtual (tuning, with
+recording, probes, loads, tuning, limits; only when named: aa (experiments in which nothing differs), virtual (tuning, with
 cubic, in a machine of its own).
 QUICK=1: fewer pairs, shorter spans.
 """
@@ -17,6 +17,7 @@ import sys
 import time
 
 import aa
+import limits
 import peers
 import loads
 import probing
@@ -34,7 +35,7 @@ class Bench:
         self.netsonde = os.path.abspath(f"{build}/netsonde")
         self.tools = os.path.abspath(f"{build}/tests/bench")
         parts = ("ratios", "costs", "readers", "peers", "scale", "diagnosis", "start", "events",
-                 "recording", "probes", "loads", "tuning", "virtual")
+                 "recording", "probes", "loads", "tuning", "virtual", "limits")
         self.results = {part: [] for part in parts}
 
     def work(self):
@@ -141,6 +142,9 @@ class Bench:
     def tuning(self):
         self.results["tuning"] = tuning.measure(self.tools, self.netsonde, QUICK)
 
+    def limits(self):
+        self.results["limits"] = limits.measure(self.tools, self.netsonde, QUICK)
+
     def virtual(self):
         self.results["virtual"] = tuning.in_machine(self.tools, self.netsonde, QUICK)
 
@@ -197,7 +201,7 @@ class Bench:
 
 def main():
     build, parts = sys.argv[1], sys.argv[2:] or ["work", "peers", "scale", "diagnosis", "start",
-                                              "events", "recording", "probes", "loads", "tuning"]
+                                              "events", "recording", "probes", "loads", "tuning", "limits"]
     bench = Bench(build)
     bench.results["machine"] = {"kernel": os.uname().release, "cores": os.cpu_count(),
                                 "load_before": os.getloadavg()[0]}

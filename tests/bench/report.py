@@ -206,15 +206,31 @@ def load_goals(rows):
 
 
 def print_tuning(rows):
+    table("Mbit/s of transfers on emulated paths (medians; lowest..highest)",
+          ["path", "no tuning", "profile throughput", "after tune auto", "what it did"],
+          tuned_lines(row for row in rows if "before" in row))
+
+
+def print_limits(rows):
+    table("Where limits of the host hold traffic back, and only seem to (medians; lowest..highest)",
+          ["limit", "no tuning", "profile", "after tune auto", "what it did", ""],
+          [[*line, row["unit"]] for line, row in zip(tuned_lines(rows), rows)])
+
+
+def tuned_lines(rows):
     lines = []
     for row in rows:
-        if "before" not in row:
-            continue
         figures = [f"{row[state]['median']:.1f} ({row[state]['low']:.1f}..{row[state]['high']:.1f})" for state in ("before", "profile", "after")]
         changes = [f"{one['key']} {one['to']}: {one['event']}" for one in row["events"] if one["event"] in ("kept", "undone")]
         lines.append([row["case"], *figures, "; ".join(changes) or "nothing tried"])
-    table("Mbit/s of transfers on emulated paths (medians; lowest..highest)",
-          ["path", "no tuning", "profile throughput", "after tune auto", "what it did"], lines)
+    return lines
+
+
+def limits_goals(rows):
+    for row in rows:
+        kept = [f"{one['key']} {one['to']}" for one in row["events"] if one["event"] == "kept"]
+        wanted = row["name"] in ("accept queue", "local ports", "idle restart")
+        yield f"{row['name']}: what was kept", ", ".join(kept) or "nothing", "its limit" if wanted else "nothing", bool(kept) == wanted
 
 
 def tuning_goals(rows):
@@ -240,14 +256,15 @@ def print_all(results):
                        ("scale", print_scale), ("diagnosis", print_diagnosis),
                        ("start", print_start), ("events", print_events),
                        ("recording", print_recording), ("probes", print_probes), ("loads", print_loads),
-                       ("tuning", print_tuning), ("virtual", print_tuning)]:
+                       ("tuning", print_tuning), ("virtual", print_tuning), ("limits", print_limits)]:
         if results.get(part):
             show(results[part])
     goals = [*work_goals(results["ratios"]), *recording_goals(results["recording"]),
              *scale_goals(results["scale"]),
              *diagnosis_goals(results["diagnosis"]), *start_goals(results["start"]),
              *probe_goals(results["probes"]), *load_goals(results["loads"]), *tuning_goals(results["tuning"]),
-             *tuning_goals(results["virtual"])]
+             *tuning_goals(results["virtual"]),
+             *limits_goals(results["limits"])]
     if goals:
         table("Goals", ["", "measured", "goal", ""],
               [[what, value, goal, "met" if met else "MISSED"] for what, value, goal, met in goals])
