@@ -15,7 +15,7 @@ SOMAXCONN, PORTS, REUSE = "net.core.somaxconn", "net.ipv4.ip_local_port_range", 
 IDLE = "net.ipv4.tcp_slow_start_after_idle"
 SERVICE = "10.9.9.1"  # of this host, but not 127.0.0.1, whose ports in TIME_WAIT are taken again
 RESERVED = "net.ipv4.ip_local_reserved_ports"
-FEW = "32768 33023"  # the fewest ports that a range may have here
+FEW = "60000 60255"  # the fewest ports that a range may have here
 
 
 def value(key):
