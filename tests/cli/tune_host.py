@@ -11,7 +11,7 @@ import time
 from harness import enter_network, eventually, expect, fact, run, succeed, tool
 from limited import SOMAXCONN, bursts_of_clients, value
 from traffic import Peer
-from tuned import LONG, QUICK, Auto, apply, guard, kill_guard, killed, own_files, own_host, status
+from tuned import LONG, LOOKS, QUICK, Auto, apply, guard, kill_guard, killed, own_files, own_host, status
 
 BACKLOG, CONGESTION = "net.core.netdev_max_backlog", "net.ipv4.tcp_congestion_control"
 WORDS = {"net.core.default_qdisc": ("pfifo_fast", "fq"), "net.core.flow_limit_cpu_bitmap": ("0", "1"),
@@ -171,7 +171,7 @@ def what_auto_is_trying_goes_on_when_the_clock_jumps_ahead_and_back():
     own_host()
     tool("sysctl", "-w", f"{SOMAXCONN}=8")
     with bursts_of_clients(1000):
-        auto = Auto()
+        auto = Auto(pace=(*LOOKS, "--period", "1200ms", "--wash-out", "200ms"))  # the load may not run for so long
         auto.until("trying")
         eventually(lambda: value(SOMAXCONN) == "32", "the change")
         with clock_ahead(HOUR):
