@@ -137,7 +137,7 @@ def a_shaper_has_the_rate_that_was_asked_for():
     assert "rate 40Mbit " in tool("tc", "qdisc", "show", "dev", "v0", "root"), "after the newest is undone"
     undo()
     expect(shown(), before, "in the end")
-    one_error(run("tune", "apply", "--yes", "--set", f"{QDISC}@v0=tbf:95"), 1)
+    one_error(run("tune", "apply", "--yes", "--set", f"{QDISC}@v0=tbf:95"), 2)
 
 
 @fact
