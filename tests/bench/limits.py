@@ -204,17 +204,17 @@ def refused(_, netsonde, quick):
 def paused(name, case, size, tools, netsonde, quick):
     """The sender pauses; 50 ms each way, wide enough to hold a burst."""
     with tuning.path(tools, 25, 200, 0, 2500), tuning.running(tuning.within(tuning.RECEIVER, sys.executable, HERE, "take_bursts", str(PORT)), "ready"):
-        with Measured(tuning.SENDER, "send_bursts", "10.8.0.2", PORT, size, 2) as measured:
-            return row(name, case, "ms per burst", tuning.SENDER, measured, netsonde, quick, ["--period", "12s"], 3)
+        with Measured(tuning.SENDER, "send_bursts", "10.8.0.2", PORT, size, 1) as measured:
+            return row(name, case, "ms per burst", tuning.SENDER, measured, netsonde, quick, ["--wash-out", "2s"], 3)
 
 
 def idle_restart(tools, netsonde, quick):
-    return paused("idle restart", "bursts of 500 kB after 2 s, 50 ms, 200 Mbit/s, reno", 500_000, tools, netsonde, quick)
+    return paused("idle restart", "bursts of 500 kB after 1 s, 50 ms, 200 Mbit/s, reno", 500_000, tools, netsonde, quick)
 
 
 def small_bursts(tools, netsonde, quick):
     """That need no window."""
-    return paused("small bursts", "bursts of 5 kB after 2 s, 50 ms, 200 Mbit/s, reno", 5_000, tools, netsonde, quick)
+    return paused("small bursts", "bursts of 5 kB after 1 s, 50 ms, 200 Mbit/s, reno", 5_000, tools, netsonde, quick)
 
 
 CASES = (somaxconn, short_listen, ports, refused, idle_restart, small_bursts)
