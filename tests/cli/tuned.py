@@ -21,7 +21,7 @@ listening = socket.create_server(("10.9.0.1", 0))
 client = socket.create_connection(("10.9.0.2", listening.getsockname()[1]))
 server, _ = listening.accept()
 def send():
-    client.sendall(bytes(400000))
+    client.sendall(bytes(SIZE))
     client.close()
 threading.Thread(target=send).start()
 while server.recv(1 << 20):
@@ -55,7 +55,7 @@ def long_path():
     own_files()
     tool("sysctl", "-w", f"{RMEM}={SMALL}")
     with open("/var/lib/load.py", "w", encoding="ascii") as load:
-        load.write(LOAD)
+        load.write(LOAD.replace("SIZE", "1200000"))  # takes far longer than the start of a process
     try:
         yield
     finally:
@@ -77,7 +77,7 @@ def tiny_buffers():
 @contextlib.contextmanager
 def transfers():
     """One after the other, as long as somebody looks; in one process, whose start takes no time from them."""
-    process = launch(["python3", "-S", "-c", f"load = compile({LOAD!r}, 'load', 'exec')\nwhile True:\n    exec(load, {{}})"])
+    process = launch(["python3", "-S", "-c", f"load = compile({LOAD.replace('SIZE', '400000')!r}, 'load', 'exec')\nwhile True:\n    exec(load, {{}})"])
     try:
         yield
     finally:
