@@ -42,6 +42,8 @@ struct conn_state {
 	__u32 restart_cwnd_before;
 	__u32 restart_cwnd_after;
 	__u32 restart_pause_ms;
+	__u32 window_then; /* at the newest sample of the RTT, and when we had sent before it */
+	__u32 sent_then;
 	__u32 no_requests; /* of a listener: resets that it counts as dropped */
 	__u32 rtt_samples;
 	__u32 rtt_samples_sent;

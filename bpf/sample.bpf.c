@@ -20,6 +20,37 @@ struct {
 	__type(value, __u32);
 } wants SEC(".maps");
 
+/* Where no program may trace functions: a window that is smaller at the first sample after a pause,
+ * which comes before it grows again, was cut by it.
+ */
+const volatile bool rtt_tells_restarts = false;
+
+static __always_inline void note_window(struct conn_state *state, struct tcp_sock *tp)
+{
+	struct inet_connection_sock *icsk = (struct inet_connection_sock *)tp;
+	__s32 pause = tp->lsndtime - state->sent_then;
+
+	if (state->sent_then && pause > (__s32)icsk->icsk_rto &&
+	    tp->snd_cwnd < state->window_then &&
+	    !BPF_CORE_READ_BITFIELD(icsk, icsk_ca_state)) { /* nothing was lost */
+		state->idle_restarts++;
+		state->restart_cwnd_before = state->window_then;
+		state->restart_cwnd_after = tp->snd_cwnd;
+		state->restart_pause_ms = ticks_to_ms(pause);
+	}
+	state->window_then = tp->snd_cwnd;
+	state->sent_then = tp->lsndtime;
+}
+
+static __always_inline void note_window_of(struct bpf_sock *sk)
+{
+	struct conn_state *state = bpf_sk_storage_get(&states, sk, 0, 0);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (state && tp)
+		note_window(state, tp);
+}
+
 /* Once per round trip of each connection that has the flag. Its first argument is the raw sample
  * since 6.10; before, the last sample is in the socket.
  */
@@ -46,6 +77,8 @@ int on_rtt(struct bpf_sock_ops *ops)
 	sk = ops->sk;
 	if (!sk)
 		return 1;
+	if (rtt_tells_restarts)
+		note_window_of(sk);
 	us = ops->args[0];
 	/* Most samples are of connections that have a histogram: one look-up for these. */
 	histogram = bpf_sk_storage_get(&histograms, sk, 0, 0);

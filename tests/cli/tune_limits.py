@@ -4,9 +4,10 @@ are asked too."""
 
 import time
 
-from harness import eventually, expect, fact, tool
+from harness import eventually, expect, fact, succeed, tool
 from limited import (FEW, IDLE, PORTS, RESERVED, REUSE, SOMAXCONN, backlog_of, bursts_after_pauses, bursts_of_clients, clients, counted, found,
                      goes_on, tries_nothing, value, waiting, window)
+from traffic import here
 from tuned import Auto, own_host
 
 
@@ -132,6 +133,16 @@ def a_window_that_is_cut_after_each_pause_is_kept_instead():
         until = time.monotonic() + 2.5
         while time.monotonic() < until:
             assert window(port) >= 100, "it was cut"
+
+
+@fact
+def a_window_that_has_grown_again_by_the_next_look_was_seen_to_be_cut():
+    with bursts_after_pauses() as (port, _):
+        eventually(lambda: window(port) >= 100, "the window of a whole burst")
+        told = succeed("explain", "--duration", "6s", "--interval", "3s", "--json", "--filter", here()).json()[0]["findings"]
+        cut = next(one for one in told if one["id"] == "idle-restart")
+        figures = {one["field"]: one["value"] for one in cut["evidence"]}
+        assert figures["cwnd_before_pause"] >= 100 > 2 * figures["cwnd_after_pause"] and figures["restarts"] >= 3, figures
 
 
 @fact

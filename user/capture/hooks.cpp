@@ -36,7 +36,8 @@ std::string trial(const std::string& name, const KernelFeatures& features) {
   bpf_object__for_each_program(program, candidate->obj)
       bpf_program__set_autoload(program, bpf_program__name(program) == name);
   const int error = netsonde_bpf::load(candidate.operator->());
-  if (error == -EPERM && section_of(candidate, name).starts_with("fexit/"))
+  const std::string_view section = section_of(candidate, name);
+  if (error == -EPERM && (section.starts_with("fexit/") || section.starts_with("fentry/")))
     return "this kernel lets no program trace functions (fexit)";
   return error ? std::strerror(-error) : std::string();
 }
@@ -60,6 +61,8 @@ bool try_set(std::string_view set, const KernelFeatures& features, HookOutcome& 
   return complete;
 }
 
+constexpr std::string_view kCutWindows = "windows cut after a pause";
+
 }  // namespace
 
 std::span<const Hook> hooks() {
@@ -72,7 +75,7 @@ std::span<const Hook> hooks() {
       {.sees = "retransmissions", .alternatives = {"on_retransmit"}},
       {.sees = "retransmitted SYN-ACKs", .alternatives = {"on_retransmit_synack"}},
       {.sees = "congestion state", .alternatives = {"on_congestion_state"}},
-      {.sees = "windows cut after a pause", .alternatives = {"on_idle_restart+on_idle_restarted"}},
+      {.sees = kCutWindows, .alternatives = {"on_idle_restart+on_idle_restarted", "on_rtt"}},
       {.sees = "drops", .alternatives = {"on_drop"}},
       {.sees = "resets sent", .alternatives = {"on_send_reset"}},
       {.sees = "resets received", .alternatives = {"on_receive_reset"}},
@@ -110,6 +113,10 @@ void configure(BpfObject& object, const KernelFeatures& features) {
 }
 
 void select_programs(BpfObject& object, std::span<const HookOutcome> outcomes) {
+  object->rodata->rtt_tells_restarts =
+      std::any_of(outcomes.begin(), outcomes.end(), [](const HookOutcome& hook) {
+        return hook.sees == kCutWindows && hook.programs == std::vector<std::string>{"on_rtt"};
+      });
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object->obj) {
     const std::string_view name = bpf_program__name(program);

@@ -54,10 +54,14 @@ bool is_own_shut(const ev_sample& s) {
   return s.rcv_wnd < s.rcv_mss && s.receive_queue > 0;
 }
 
+bool restarts_after_pauses(const ev_sample& s) {
+  return !fixed_string(s.congestion).starts_with("bbr");  // which has its own way with pauses
+}
+
 // As the kernel counts them.
 void note_restarts(Watched& watched, const ev_sample& now) {
   const std::uint32_t more = now.idle_restarts - watched.last.idle_restarts;
-  if (!more) return;
+  if (!more || !restarts_after_pauses(now)) return;
   watched.restarts += more;
   watched.cwnd_before = now.restart_cwnd_before;
   watched.cwnd_after = now.restart_cwnd_after;
@@ -80,9 +84,8 @@ void note_pause(Watched& watched, const ev_sample& now, Time last_tick) {
   if (!answered)
     watched.unanswered_pause_ms =
         std::max(watched.unanswered_pause_ms, static_cast<std::uint64_t>(pause_ms));
-  // Idle, not stopped by a window; and bbr has its own way with pauses.
-  const bool idle = before.send_queue == 0;
-  const bool restarts = !fixed_string(now.congestion).starts_with("bbr");
+  const bool idle = before.send_queue == 0;  // not stopped by a window
+  const bool restarts = restarts_after_pauses(now);
   const bool lossless = now.retransmitted == before.retransmitted &&
                         now.recoveries == before.recoveries && now.losses == before.losses;
   if (!idle || !restarts || !lossless || now.cwnd >= before.cwnd || now.idle_restarts) return;
