@@ -30,6 +30,9 @@ std::string to_text(const ChangeScope& scope);
 bool is_within(const ChangeScope& scope, const ChangeScope& space);
 
 // One change that is proposed, and why.
+// The finding of what a person wants.
+inline constexpr std::string_view kAskedFor = "asked for";
+
 struct Proposal {
   std::string key{};
   ChangeScope scope{};

@@ -34,7 +34,9 @@ std::optional<ChangeScope> route_of(const Question& question, const ChangeScope&
 
 Decision accept_queue(const Question& question) {
   if (!names(question.finding, question.key))
-    return Error("the application asked for less than somaxconn allows: raising it does nothing");
+    return Error(
+        "the application asked for less than somaxconn allows, or has not called listen() since "
+        "that was raised: raising it does nothing");
   if (!has(question.finding, "limit.somaxconn"))
     return Error("of another namespace: its somaxconn was not read");
   return multiplied(question, 4,

@@ -124,7 +124,9 @@ Result<> check_rate(const Tunable& tunable, std::string_view value) {
 }
 
 Result<> check_words(const Tunable& tunable, std::string_view value) {
-  if (tunable.key == kQdiscKey && value.starts_with(kShaper)) return check_rate(tunable, value);
+  if (const std::string word = normal_value(value);
+      tunable.key == kQdiscKey && word.starts_with(kShaper))
+    return check_rate(tunable, word);
   const std::vector<std::string_view> words = split(value);
   const std::vector<std::string_view> known = split(tunable.words);
   if (!known.empty() && std::ranges::find(known, normal_value(value)) == known.end())
@@ -202,7 +204,7 @@ std::string normal_value(std::string_view value) {
 }
 
 std::string normal_value(const Tunable& tunable, std::string_view value) {
-  if (const auto rate = shaper_rate(value); rate && tunable.key == kQdiscKey)
+  if (const auto rate = shaper_rate(normal_value(value)); rate && tunable.key == kQdiscKey)
     return shaper_value(*rate);
   if (tunable.shape != TunableShape::Masks || !check_value(tunable, value))
     return normal_value(value);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/live_trial.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <random>
 
 #include "user/guarded_change.h"
@@ -81,6 +84,7 @@ Result<> LiveTrial::conclude_attempt(TrialReport& report) const {
   const Ledger ledger = TRY(Journal::look(kTunerDirectory));
   const ChangeSet* set = ledger.find(report.set);
   report.kept = set && set->state == SetState::Confirmed;
+  if (set && set->state == SetState::Stuck) report.outcome = undone_text(*set);
   return {};
 }
 
@@ -90,6 +94,10 @@ Result<> LiveTrial::end() {
   TRY(output_.ended(attempt_->proposal, report, tolerance_of(goal_of(options_))));
   const Done done = std::move(attempt_->done);
   attempt_.reset();
+  if (!report.outcome.empty()) {
+    fmt::print(stderr, "{}", report.outcome);
+    return Error(fmt::format("change set {} could not be undone wholly", report.set));
+  }
   return done(report.kept);
 }
 
@@ -104,6 +112,8 @@ Result<> LiveTrial::undo() const {
 
 Result<> LiveTrial::interrupt() {
   if (!attempt_) return {};
+  if (!attempt_->begun)
+    return output_.left({.key = attempt_->proposal.key, .why_not = "it ended before the change"});
   TRY(undo());
   return output_.interrupted(attempt_->proposal);
 }

@@ -52,7 +52,7 @@ Result<Proposal> proposal_of(const std::string& wanted, SettingsOfHost& host) {
                   .scope = scope,
                   .from = *found,
                   .to = setting.value,
-                  .finding = "asked for",
+                  .finding = std::string(kAskedFor),
                   .risk = std::string(tunable.risk),
                   .verify = "read back"};
 }

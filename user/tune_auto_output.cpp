@@ -104,12 +104,13 @@ Result<> AutoOutput::trying(const Proposal& proposal, const Proof& proof) const 
   Json evidence = Json::array();
   for (const Evidence& one : proposal.evidence) evidence.push_back(to_json(one));
   more["evidence"] = std::move(evidence);
-  return tell(
-      "trying",
-      fmt::format("{}: {} -> {}, because of {}; judged by {}, {}", name_of(proposal),
-                  printable(proposal.from), printable(proposal.to), because(proposal), proof.metric,
-                  proof.design == TrialDesign::Once ? "before and after" : "by turns"),
-      std::move(more));
+  return tell("trying",
+              fmt::format("{}: {} -> {}, {}{}; judged by {}, {}", name_of(proposal),
+                          printable(proposal.from), printable(proposal.to),
+                          proposal.finding == kAskedFor ? "" : "because of ", because(proposal),
+                          proof.metric,
+                          proof.design == TrialDesign::Once ? "before and after" : "by turns"),
+              std::move(more));
 }
 
 Result<> AutoOutput::ended(const Proposal& proposal, const TrialReport& report,
@@ -128,7 +129,8 @@ Result<> AutoOutput::ended(const Proposal& proposal, const TrialReport& report,
   more["why"] = report.kept || why.empty() ? Json() : Json(why);
   std::string text = fmt::format("{}: {}", name_of(proposal), effect_text(decides));
   if (!report.kept && !why.empty()) text += "; " + printable(why);
-  return tell(report.kept ? "kept" : "undone", text, std::move(more));
+  const std::string_view ended = report.kept ? "kept" : report.outcome.empty() ? "undone" : "stuck";
+  return tell(ended, text, std::move(more));
 }
 
 Result<> AutoOutput::interrupted(const Proposal& proposal) const {

@@ -164,7 +164,7 @@ class Planner {
                                 .netns = match.netns},
                       .to = wanted.value,
                       .evidence = match.ends,
-                      .finding = "asked for",
+                      .finding = std::string(kAskedFor),
                       .risk = std::string(wanted.tunable->risk),
                       .verify = "read back"};
     proposal.from = TRY(value_of(wanted.tunable->key, values));

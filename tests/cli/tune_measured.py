@@ -66,6 +66,20 @@ def an_end_in_between_undoes_what_is_being_tried():
 
 
 @fact
+def what_cannot_be_undone_is_not_called_undone():
+    with long_path(), transfers():
+        tool("ip", "route", "add", "10.8.0.0/16", "via", "10.9.0.2")
+        process = start(*MEASURED, *CHANGED_SOON, "--set", "route.congestion_control@10.8.0.0/16=reno")
+        eventually(lambda: "congctl reno" in tool("ip", "route", "show", "10.8.0.0/16"), "the change")
+        tool("ip", "route", "add", "10.8.0.0/16", "via", "10.9.0.3", "metric", "9")
+        done = finish(process)
+        expect((done.status, events(done), status()["state"]), (1, ["trying", "stuck"], "needs-recovery"), f"what happened: {done.out}")
+        assert "What remains" in done.err and done.err.endswith("could not be undone wholly\n"), done.err
+        tool("ip", "route", "delete", "10.8.0.0/16", "metric", "9")
+        eventually(lambda: "congctl" not in tool("ip", "route", "show", "10.8.0.0/16"), "what the guard does in the end")
+
+
+@fact
 def options_that_do_not_go_together_are_one_line():
     own_host()
     for words in (["--auto", "--wait"], ["--auto", "--confirm-within", "9s"], ["--blocks", "8"], ["--json"]):
