@@ -83,6 +83,14 @@ constexpr std::array kRouteWords = {
     RouteWord{.key = "route.rto_min", .word = "rto_min", .unit = "ms"},
 };
 
+// Of several routes to there, in one line each, the one that has what we wanted.
+std::string route_picked(const Proposal& proposal, const RouteWord& route) {
+  const Tunable* tunable = find_tunable(proposal.key);
+  if (!tunable || is_standard(*tunable, proposal.to)) return {};
+  return fmt::format(" | grep -m 1 -E \" {}( lock)? {}{}( |$)\"", route.word, proposal.to,
+                     route.unit);
+}
+
 // All else that the route says is what ip(8) shows of it, without what it does not take.
 std::string route_command(const Proposal& proposal, const RouteWord& route) {
   const std::string ip = proposal.scope.name.find(':') == std::string::npos ? "ip -4" : "ip -6";
@@ -90,9 +98,10 @@ std::string route_command(const Proposal& proposal, const RouteWord& route) {
   std::string edit = fmt::format("s/ {}( lock)? [^ ]*//; s/ (linkdown|dead)//g", route.word);
   if (!tunable || !is_standard(*tunable, proposal.from))
     edit += fmt::format("; 1s/ / {} {}{} /", route.word, proposal.from, route.unit);
-  return "sh -c " + shell_word(fmt::format(
-                        R"({0} route change $({0} route show table main exact {1} | sed -E "{2}"))",
-                        ip, proposal.scope.name, edit));
+  return "sh -c " +
+         shell_word(fmt::format(
+             R"({0} route change $({0} -o route show table main exact {1}{2} | tr -d '\\' | sed -E "{3}"))",
+             ip, proposal.scope.name, route_picked(proposal, route), edit));
 }
 
 struct DeviceCommand {

@@ -265,7 +265,10 @@ def a_second_route_meanwhile_is_told_and_the_first_is_undone_without_it():
     apply("--set", f"{CWND}@10.2.0.0/16=33", *LONG)
     tool("ip", "route", "add", *"10.2.0.0/16 via 10.1.0.2 metric 5".split())
     assert "2 routes lead to" in succeed("tune", "status").out
-    expect(run("tune", "rollback").status, 1, "exit status")
+    done = run("tune", "rollback")
+    expect(done.status, 1, "exit status")
+    tool("sh", "-c", done.out.split("What remains, by hand:\n")[1].splitlines()[0])
+    assert "initcwnd 20" in route("10.2.0.0/16"), "by hand, beside the other"
     tool("ip", "route", "del", *"10.2.0.0/16 metric 5".split())
     expect(run("tune", "recover").status, 0, "recover")
     assert "initcwnd 20" in route("10.2.0.0/16")

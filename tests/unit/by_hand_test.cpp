@@ -6,20 +6,23 @@
 namespace netsonde {
 namespace {
 
-std::string line_for(const std::string& key, const std::string& name, const std::string& from) {
+std::string line_for(const std::string& key, const std::string& name, const std::string& from,
+                     const std::string& to) {
   ChangeSet set;
   set.changes.push_back(
       {.proposal = {.key = key,
                     .scope = {.kind = find_tunable(key)->scope, .name = name, .netns = 9},
-                    .from = from},
+                    .from = from,
+                    .to = to},
        .state = ChangeState::Stuck});
   const std::vector<std::string> lines = by_hand(set);
   return lines.size() == 1 ? lines[0] : "";
 }
 
 // Without the words that enter the namespace.
-std::string command_for(const std::string& key, const std::string& name, const std::string& from) {
-  const std::string line = line_for(key, name, from);
+std::string command_for(const std::string& key, const std::string& name, const std::string& from,
+                        const std::string& to = "") {
+  const std::string line = line_for(key, name, from, to);
   const std::string enter =
       "nsenter --net --target \"$(lsns -n -t net -o NS,PID | awk '$1 == 9 { print $2 }')\" ";
   EXPECT_TRUE(line.starts_with(enter)) << line;
@@ -57,11 +60,17 @@ TEST(ByHandTest, FilesAreWrittenInTheSysfsOfTheNamespace) {
 }
 
 TEST(ByHandTest, ARouteKeepsAllElseThatItSays) {
-  EXPECT_EQ(command_for("route.initcwnd", "10.0.0.0/8", "20"),
-            "sh -c 'ip -4 route change $(ip -4 route show table main exact 10.0.0.0/8 | sed -E \""
+  EXPECT_EQ(command_for("route.initcwnd", "10.0.0.0/8", "20", "0"),
+            "sh -c 'ip -4 route change $(ip -4 -o route show table main exact 10.0.0.0/8"
+            " | tr -d '\\''\\\\'\\'' | sed -E \""
             "s/ initcwnd( lock)? [^ ]*//; s/ (linkdown|dead)//g; 1s/ / initcwnd 20 /\")'");
-  EXPECT_EQ(command_for("route.congestion_control", "::/0", "default"),
-            "sh -c 'ip -6 route change $(ip -6 route show table main exact ::/0 | sed -E \""
+}
+
+TEST(ByHandTest, OfSeveralRoutesTheOneThatHasWhatWasWantedIsChanged) {
+  EXPECT_EQ(command_for("route.congestion_control", "::/0", "default", "bbr"),
+            "sh -c 'ip -6 route change $(ip -6 -o route show table main exact ::/0"
+            " | grep -m 1 -E \" congctl( lock)? bbr( |$)\""
+            " | tr -d '\\''\\\\'\\'' | sed -E \""
             "s/ congctl( lock)? [^ ]*//; s/ (linkdown|dead)//g\")'");
 }
 
