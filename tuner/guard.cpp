@@ -36,14 +36,28 @@ UniqueFd lock_of_guard(const std::string& directory, int flags) {
   return UniqueFd(open(path.c_str(), flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
 }
 
-// Each set has a byte of its own.
-flock byte_of(std::uint64_t set) {
+// Each set has a byte of its own for its guard, and one for its owner.
+flock byte_at(std::uint64_t place) {
   flock lock = {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  lock.l_start = static_cast<off_t>(set);
+  lock.l_start = static_cast<off_t>(place);
   lock.l_len = 1;
   return lock;
+}
+
+std::uint64_t place_of_guard(std::uint64_t set) {
+  return 2 * set;
+}
+
+std::uint64_t place_of_owner(std::uint64_t set) {
+  return 2 * set + 1;
+}
+
+bool is_locked(const std::string& directory, std::uint64_t place) {
+  const UniqueFd file = lock_of_guard(directory, 0);
+  flock lock = byte_at(place);
+  return file && !fcntl(file.get(), F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 }
 
 // What the guard waits for.
@@ -83,7 +97,7 @@ Result<UniqueFd> request_to_end() {
 
 Result<Posts> begin_watching(const GuardDuty& duty) {
   Posts posts{.lock = lock_of_guard(duty.directory, O_CREAT)};
-  flock lock = byte_of(duty.set);
+  flock lock = byte_at(place_of_guard(duty.set));
   if (!posts.lock || fcntl(posts.lock.get(), F_OFD_SETLK, &lock))
     return Error::from_errno("take the guard's lock");
   posts.timer = TRY(timer_at(duty.deadline_ns));
@@ -201,10 +215,20 @@ Result<> wait_for_end(const GuardDuty& duty) {
   return {};
 }
 
+Result<UniqueFd> own(const std::string& directory, std::uint64_t set) {
+  UniqueFd file = lock_of_guard(directory, O_CREAT);
+  flock lock = byte_at(place_of_owner(set));
+  if (!file || fcntl(file.get(), F_OFD_SETLK, &lock))
+    return Error::from_errno("take the lock of a change set's owner");
+  return file;
+}
+
+bool has_owner(const std::string& directory, std::uint64_t set) {
+  return is_locked(directory, place_of_owner(set));
+}
+
 bool has_guard(const std::string& directory, std::uint64_t set) {
-  const UniqueFd file = lock_of_guard(directory, 0);
-  flock lock = byte_of(set);
-  return file && !fcntl(file.get(), F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+  return is_locked(directory, place_of_guard(set));
 }
 
 }  // namespace netsonde

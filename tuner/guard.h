@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "user/base/fd.h"
 #include "user/base/result.h"
 
 namespace netsonde {
@@ -26,6 +27,10 @@ Result<> start_guard(const GuardDuty& duty);
 
 // Returns when the set has ended, or when its guard is gone.
 Result<> wait_for_end(const GuardDuty& duty);
+
+// A set that is bound has an owner as long as whoever has this lives.
+Result<UniqueFd> own(const std::string& directory, std::uint64_t set);
+bool has_owner(const std::string& directory, std::uint64_t set);
 
 // Whether the set has one.
 bool has_guard(const std::string& directory, std::uint64_t set);

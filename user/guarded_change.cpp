@@ -110,13 +110,20 @@ Result<Applied> apply(const Plan& plan, Nanos deadline_after) {
       return Error("the time to confirm is over before all was written");
     return {};
   };
+  auto owner = bound ? own(kTunerDirectory, number) : Result<UniqueFd>(UniqueFd());
+  if (!owner) {
+    TRY(host->engine().roll_back(number, owner.error().message(), now));
+    return std::move(owner).error();
+  }
   TRY(host->engine().write(number, now, in_time));
   if (Result<> still = in_time(); !still) {
     TRY(host->engine().roll_back(number, still.error().message(), now));
     return std::move(still).error();
   }
-  return Applied{
-      .set = number, .begun_ns = begun.time_ns, .gone = gone_of(*host->ledger().find(number))};
+  return Applied{.set = number,
+                 .begun_ns = begun.time_ns,
+                 .gone = gone_of(*host->ledger().find(number)),
+                 .owner = std::move(owner).value()};
 }
 
 }  // namespace netsonde

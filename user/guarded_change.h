@@ -27,6 +27,7 @@ struct Applied {
   std::uint64_t set = 0;
   std::int64_t begun_ns = 0;  // when it began
   std::size_t gone = 0;       // changes of connections that had closed by then
+  UniqueFd owner{};           // of one that is bound: as long as it is kept, it is not interrupted
 };
 // Writes the plan, behind a guard. deadline_after 0: none, but the guard is bound to this process.
 Result<Applied> apply(const Plan& plan, Nanos deadline_after);

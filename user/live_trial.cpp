@@ -58,8 +58,9 @@ Result<> LiveTrial::switch_to(bool tried) {
   if (!tried) return {};
   Plan plan = TRY(empty_plan("auto, " + options_.goal));
   plan.proposals = {attempt_->proposal};
-  const Applied applied = TRY(netsonde::apply(plan, Nanos(0)));
+  Applied applied = TRY(netsonde::apply(plan, Nanos(0)));
   attempt_->begun = ChangeSet{.number = applied.set, .time_ns = applied.begun_ns};
+  attempt_->owner = std::move(applied.owner);
   return {};
 }
 

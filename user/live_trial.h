@@ -7,6 +7,7 @@
 
 #include "tuner/auto_pilot.h"
 #include "tuner/ledger.h"
+#include "user/base/fd.h"
 #include "user/base/result.h"
 #include "user/cli.h"
 #include "user/guarded_trial.h"
@@ -43,6 +44,7 @@ class LiveTrial {
     const Proof* proof = nullptr;
     Done done{};
     std::optional<ChangeSet> begun{};  // absent: nothing was written yet
+    UniqueFd owner{};
     std::unique_ptr<PeriodMeter> meter{};
     std::unique_ptr<Trial> trial{};
   };

@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <map>
 
-#include "tuner/guard.h"
 #include "user/base/text.h"
 #include "user/tune_apply.h"
 #include "user/tune_auto.h"
@@ -29,10 +28,8 @@ namespace {
 std::string state_of(const ChangeSet& set, const Instant& now) {
   if (set.state == SetState::Confirmed || set.state == SetState::RolledBack)
     return std::string(name_of(set.state));
-  const bool guarded = set.state == SetState::Pending && set.boot == now.boot && set.applied &&
-                       has_guard(kTunerDirectory, set.number) &&
-                       (!set.deadline_ns || set.deadline_ns > now.boottime_ns);
-  return guarded ? "pending" : "needs-recovery";
+  const bool pending = set.boot == now.boot && set.applied && is_kept(set, now);
+  return pending ? "pending" : "needs-recovery";
 }
 
 constexpr std::int64_t kSecond = 1'000'000'000;

@@ -45,6 +45,12 @@ Result<Instant> instant_now() {
   return now;
 }
 
+bool is_kept(const ChangeSet& set, const Instant& now) {
+  if (set.state != SetState::Pending || !has_guard(kTunerDirectory, set.number)) return false;
+  return set.deadline_ns ? set.deadline_ns > now.boottime_ns
+                         : has_owner(kTunerDirectory, set.number);
+}
+
 std::string host_name() {
   char name[256] = {};
   gethostname(name, sizeof(name) - 1);
@@ -168,12 +174,8 @@ Result<std::unique_ptr<TunedHost>> TunedHost::open() {
 
 const ChangeSet* TunedHost::interrupted() {
   const ChangeSet* open = ledger().unfinished();
-  if (!open || open->state != SetState::Pending || !has_guard(kTunerDirectory, open->number))
-    return open;
-  const bool is_over =
-      open->deadline_ns &&
-      open->deadline_ns <= static_cast<std::uint64_t>(nanoseconds_of(CLOCK_BOOTTIME));
-  return is_over ? open : nullptr;
+  const Instant now{.boottime_ns = static_cast<std::uint64_t>(nanoseconds_of(CLOCK_BOOTTIME))};
+  return open && !is_kept(*open, now) ? open : nullptr;
 }
 
 }  // namespace netsonde

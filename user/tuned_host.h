@@ -28,6 +28,10 @@ std::string host_name();
 // Of this host, now.
 Result<Plan> empty_plan(std::string goal);
 
+// Whether a pending set has a guard, and its end still lies ahead: its time, or, where it is bound,
+// whoever began it.
+bool is_kept(const ChangeSet& set, const Instant& now);
+
 // The network namespaces of this host, entered when a setting of theirs is wanted.
 class Namespaces {
  public:

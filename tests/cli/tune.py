@@ -545,6 +545,25 @@ def an_experiment_cannot_be_confirmed_and_ends_without_its_guard():
 
 
 @fact
+def an_experiment_whose_guard_is_stopped_can_be_recovered_when_it_was_killed():
+    with long_path():
+        running = start("tune", "experiment", "--yes", "--set", f"{RMEM}={LARGE}", "--load", "python3 -S /var/lib/load.py", "--wash-out", "10ms")
+        eventually(lambda: values(RMEM) == [LARGE.split()], "the change")
+        expect(run("tune", "recover").out, "nothing was interrupted\n", "while it runs")
+        stopped = guard()
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            running.kill()
+            running.wait()
+            expect(status()["state"], "needs-recovery", "state")
+            expect(run("tune", "recover").status, 0, "recover")
+            expect((values(RMEM), status()["state"]), ([SMALL.split()], "rolled-back"), "afterwards")
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        eventually(lambda: guard() is None, "the end of the guard")
+
+
+@fact
 def what_somebody_else_has_set_is_not_proposed():
     own_host()
     apply("--set", f"{SOMAXCONN}=5000", *LONG)
