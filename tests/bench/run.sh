@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # run.sh BUILD [PART...]   Builds what the benchmark needs and runs it, in a network and a mount
-# namespace of its own. QUICK=1: four minutes instead of twenty, with wider intervals.
+# namespace of its own: an hour and more, or these parts alone. QUICK=1: shorter, with wider intervals.
 set -eu
 build=${1:-build}
 [ $# -eq 0 ] || shift
