@@ -179,7 +179,7 @@ def what_auto_is_trying_goes_on_when_the_clock_jumps_ahead_and_back():
         with clock_ahead(-HOUR):
             expect((status()["state"], value(SOMAXCONN)), ("pending", "32"), "state and sysctl an hour back")
             kept = auto.until("kept")
-            assert (kept["blocks"], kept["effect"]["verdict"]) == (6, "better"), kept
+            assert (kept["blocks"], kept["effect"]["verdict"]) == (8, "better"), kept
             auto.end()
             expect((value(SOMAXCONN), status()["state"]), ("32", "confirmed"), "sysctl and state")
 
