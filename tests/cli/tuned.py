@@ -77,8 +77,9 @@ def tiny_buffers():
 @contextlib.contextmanager
 def transfers():
     """One after the other, as long as somebody looks; in one process, whose start takes no time from them."""
-    process = launch(["python3", "-S", "-c", f"load = compile({LOAD.replace('SIZE', '400000')!r}, 'load', 'exec')\nwhile True:\n    exec(load, {{}})"])
+    process = launch(["python3", "-S", "-c", f"load = compile({LOAD.replace('SIZE', '400000')!r}, 'load', 'exec')\nexec(load, {{}})\nprint('one', flush=True)\nwhile True:\n    exec(load, {{}})"])
     try:
+        assert process.stdout.readline() == b"one\n", "the first of them"
         yield
     finally:
         process.kill()
