@@ -51,8 +51,10 @@ const Proof* proof_of(std::string_view key) {
 // Whoever fills a path that was not full waits in its queue, and loses what does not fit there.
 Tolerance tolerance_of(Goal goal) {
   switch (goal) {
-    case Goal::Throughput: return {.round_trip = 3, .retransmits = 2, .processor = 2};
-    case Goal::Balanced: return {.round_trip = 1.5, .retransmits = 1.25, .processor = 1.25};
+    case Goal::Throughput:
+      return {.round_trip = 3, .retransmits = 1.5, .processor = 2, .gain_pays = 1};
+    case Goal::Balanced:
+      return {.round_trip = 1.5, .retransmits = 1.25, .processor = 1.25, .gain_pays = 0.5};
     case Goal::Latency: return {};
   }
   return {};

@@ -69,7 +69,8 @@ void Trial::end_block() {
   const std::size_t block = blocks_.size();
   blocks_.push_back({.before = before_[block], .after = after_[block]});
   if (callbacks_.on_block) callbacks_.on_block(blocks_.size());
-  const std::string harm = harm_of(blocks_, settings_.blocks, settings_.seed, settings_.tolerance);
+  const std::string harm =
+      harm_of(blocks_, settings_.decides, settings_.blocks, settings_.seed, settings_.tolerance);
   harmed_ = !harm.empty();
   if (harmed_) return end(harm);
   if (blocks_.size() == settings_.blocks) return end({});

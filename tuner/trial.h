@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "user/base/loop.h"
@@ -22,6 +23,7 @@ struct TrialSettings {
   std::size_t blocks = 12;
   Nanos wash_out = std::chrono::seconds(2);  // after each change, before anything is measured
   std::uint64_t seed = 0;                    // of the order
+  std::string_view decides{};                // a metric: what it gains pays for some harm
   Tolerance tolerance{};
 };
 

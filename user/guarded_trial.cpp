@@ -47,21 +47,21 @@ Result<> switch_guarded(std::uint64_t set, bool tried) {
   return host->engine().switch_to(set, tried);
 }
 
-TrialReport report_of(const Trial& trial, const std::string& metric, const std::string& problem) {
+TrialReport report_of(const Trial& trial, const std::string& problem) {
   TrialReport report{.blocks = trial.blocks().size(),
                      .blocks_wanted = trial.settings().blocks,
                      .seed = trial.settings().seed,
                      .harmed = trial.harmed(),
                      .ended_early = trial.ended_early()};
   if (!problem.empty() && !report.ended_early.empty()) report.ended_early += ": " + problem;
-  report.effects = judge_trial(trial.blocks(), metric, report.seed);
+  report.effects = judge_trial(trial.blocks(), trial.settings().decides, report.seed);
+  report.harm = harm_in(report.effects, trial.settings().tolerance);
   return report;
 }
 
-bool is_proven(const TrialReport& report, const Tolerance& tolerance) {
-  return report.ended_early.empty() && report.effects.front().verdict == Verdict::Better &&
-         std::ranges::none_of(report.effects,
-                              [&](const TrialEffect& one) { return does_harm(one, tolerance); });
+bool is_proven(const TrialReport& report) {
+  return report.ended_early.empty() && report.harm.empty() &&
+         report.effects.front().verdict == Verdict::Better;
 }
 
 Result<std::string> conclude(const ChangeSet& begun, const TrialReport& report, bool keep) {

@@ -22,10 +22,10 @@ Result<Filter> traffic_of(std::span<const Proposal> proposals);
 Result<> switch_guarded(std::uint64_t set, bool tried);
 
 // What it has found so far; problem: why nothing could be measured, if it was so.
-TrialReport report_of(const Trial& trial, const std::string& metric, const std::string& problem);
+TrialReport report_of(const Trial& trial, const std::string& problem);
 
 // All blocks say that it is better, and no figure that guards became worse than is tolerated.
-bool is_proven(const TrialReport& report, const Tolerance& tolerance);
+bool is_proven(const TrialReport& report);
 
 // Kept or undone, with what was measured. What became of it, in words.
 Result<std::string> conclude(const ChangeSet& begun, const TrialReport& report, bool keep);

@@ -33,6 +33,7 @@ TrialSettings LiveTrial::settings() const {
           .blocks = options_.blocks.value_or(8),
           .wash_out = options_.wash_out.value_or(std::chrono::seconds(5)),
           .seed = options_.seed ? *options_.seed : std::random_device()(),
+          .decides = attempt_->proof->metric,
           .tolerance = tolerance_of(goal_of(options_))};
 }
 
@@ -65,8 +66,7 @@ Result<> LiveTrial::switch_to(bool tried) {
 }
 
 TrialReport LiveTrial::report() const {
-  TrialReport report =
-      report_of(*attempt_->trial, std::string(attempt_->proof->metric), attempt_->meter->problem());
+  TrialReport report = report_of(*attempt_->trial, attempt_->meter->problem());
   if (report.ended_early.empty() && attempt_->proof->opened_later &&
       !opened_any(attempt_->trial->blocks()))
     report.ended_early = "no connection was opened meanwhile, and open ones keep what they have";
@@ -77,7 +77,7 @@ TrialReport LiveTrial::report() const {
 Result<> LiveTrial::conclude_attempt(TrialReport& report) const {
   if (!attempt_->begun) return {};
   report.set = attempt_->begun->number;
-  const bool keep = is_proven(report, tolerance_of(goal_of(options_)));
+  const bool keep = is_proven(report);
   if (const auto outcome = conclude(*attempt_->begun, report, keep); !outcome) {
     report.ended_early = outcome.error().message();
     TRY(undo());
@@ -92,7 +92,7 @@ Result<> LiveTrial::conclude_attempt(TrialReport& report) const {
 Result<> LiveTrial::end() {
   TrialReport report = this->report();
   TRY(conclude_attempt(report));
-  TRY(output_.ended(attempt_->proposal, report, tolerance_of(goal_of(options_))));
+  TRY(output_.ended(attempt_->proposal, report));
   const Done done = std::move(attempt_->done);
   attempt_.reset();
   if (!report.outcome.empty()) {

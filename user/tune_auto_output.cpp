@@ -35,13 +35,6 @@ std::string effect_text(const TrialEffect& one) {
                      netsonde::name_of(one.verdict));
 }
 
-// The guard that speaks against it.
-std::string harm_text(const TrialReport& report, const Tolerance& tolerance) {
-  for (const TrialEffect& one : report.effects)
-    if (&one != &report.effects.front() && does_harm(one, tolerance)) return effect_text(one);
-  return {};
-}
-
 Json effect_json(const TrialEffect& one) {
   if (!one.effect) return Json();
   return object_of({{"metric", one.metric->id},
@@ -113,11 +106,9 @@ Result<> AutoOutput::trying(const Proposal& proposal, const Proof& proof) const 
               std::move(more));
 }
 
-Result<> AutoOutput::ended(const Proposal& proposal, const TrialReport& report,
-                           const Tolerance& tolerance) const {
+Result<> AutoOutput::ended(const Proposal& proposal, const TrialReport& report) const {
   const TrialEffect& decides = report.effects.front();
-  const std::string why =
-      report.ended_early.empty() ? harm_text(report, tolerance) : report.ended_early;
+  const std::string& why = report.ended_early.empty() ? report.harm : report.ended_early;
   Json more = about(proposal);
   more["set"] = report.set ? Json(report.set) : Json();
   more["blocks"] = report.blocks;

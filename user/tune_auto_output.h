@@ -20,8 +20,7 @@ class AutoOutput {
   Result<> begun(const TuneOptions& options) const;
   Result<> left(const Considered& one) const;
   Result<> trying(const Proposal& proposal, const Proof& proof) const;
-  Result<> ended(const Proposal& proposal, const TrialReport& report,
-                 const Tolerance& tolerance) const;
+  Result<> ended(const Proposal& proposal, const TrialReport& report) const;
   Result<> interrupted(const Proposal& proposal) const;
 
  private:

@@ -173,7 +173,8 @@ class Run {
 Result<> Run::run() {
   trial_ = std::make_unique<Trial>(
       session_.loop(),
-      TrialSettings{.blocks = blocks_, .wash_out = wash_out_of(options_), .seed = seed_},
+      TrialSettings{
+          .blocks = blocks_, .wash_out = wash_out_of(options_), .seed = seed_, .decides = metric_},
       Trial::Callbacks{.set = [this](bool tried) { return switch_guarded(set_, tried); },
                        .measure = [this](auto done) { meter_.does->measure(std::move(done)); },
                        .on_block = [this](std::size_t blocks) { show_progress(blocks); },
@@ -196,7 +197,7 @@ void Run::show_progress(std::size_t blocks) const {
 }
 
 TrialReport Run::report() const {
-  TrialReport report = report_of(*trial_, metric_, ended_ ? meter_.does->problem() : "");
+  TrialReport report = report_of(*trial_, ended_ ? meter_.does->problem() : "");
   if (!ended_) report.ended_early = "interrupted";
   return report;
 }
@@ -223,7 +224,7 @@ Result<TrialReport> try_out(const Options& options, const std::string& metric, c
     return report;
   }
   report.value().set = applied.set;
-  report.value().kept = options.tune.keep && is_proven(report.value(), {});
+  report.value().kept = options.tune.keep && is_proven(report.value());
   // Before the load, which may not want to end, is waited for.
   report.value().outcome = TRY(conclude(begun, report.value(), report.value().kept));
   return report;

@@ -78,6 +78,7 @@ struct TrialReport {
   bool harmed = false, kept = false;
   std::string outcome{};               // what became of the change set, in words
   std::string ended_early{};           // why; empty: it did not
+  std::string harm{};                  // that all blocks showed; empty: none
   std::vector<TrialEffect> effects{};  // the deciding one first
 };
 std::string to_text(const TrialReport& report, const Plan& plan);

@@ -84,6 +84,8 @@ std::string to_text(const TrialReport& report, const Plan& plan) {
       text += "  " + line + "\n";
   if (!report.ended_early.empty())
     text += fmt::format("Ended early: {}\n", printable(report.ended_early));
+  else if (!report.harm.empty())
+    text += fmt::format("Harm: {}\n", report.harm);
   return text + report.outcome;
 }
 
@@ -98,7 +100,7 @@ std::string to_json_lines(const TrialReport& report) {
               {"blocks", report.blocks},
               {"blocks_wanted", report.blocks_wanted},
               {"seed", report.seed},
-              {"harmed", report.harmed},
+              {"harmed", report.harmed || !report.harm.empty()},
               {"kept", report.kept},
               {"ended_early", report.ended_early.empty() ? Json() : Json(report.ended_early)}})) +
          "\n";

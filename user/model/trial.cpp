@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "user/model/statistics.h"
 
@@ -151,10 +152,32 @@ double worse_by(const TrialEffect& one) {
   return std::max(1.0, one.metric->less_is_better ? interval.low : 1 / interval.high);
 }
 
-double tolerated(const TrialMetric& metric, const Tolerance& tolerance) {
-  if (metric.id == "rtt_p99_us") return tolerance.round_trip;
-  if (metric.id == "softirq_percent") return tolerance.processor;
-  return metric.id == "retransmit_percent" ? tolerance.retransmits : 1;
+// As measured so far: how many times as good what decides became, at least 1.
+double gain_of(const TrialMetric& metric, double ratio) {
+  return std::max(1.0, metric.less_is_better ? 1 / ratio : ratio);
+}
+
+double gain_in(std::span<const TrialBlock> blocks, const TrialMetric& metric) {
+  const std::vector<double> logs = pairs_of(blocks, metric).log_ratios;
+  if (logs.empty()) return 1;
+  const double sum = std::accumulate(logs.begin(), logs.end(), 0.0);
+  return gain_of(metric, std::exp(sum / static_cast<double>(logs.size())));
+}
+
+// So many times is no harm.
+double tolerated(const TrialMetric& metric, const Tolerance& tolerance, double gain) {
+  const double paid = std::pow(gain, tolerance.gain_pays);
+  double most = 1;
+  if (metric.id == "rtt_p99_us") most = tolerance.round_trip;
+  if (metric.id == "softirq_percent") most = std::max(tolerance.processor, paid);
+  if (metric.id == "retransmit_percent") most = std::max(tolerance.retransmits, paid);
+  return kHarm * most;
+}
+
+std::string harm_text(const TrialEffect& one, double most) {
+  return fmt::format("{} became {:.2f} times what it was ({:.2f}-{:.2f}), tolerated are {:.2f}",
+                     one.metric->id, one.effect->ratio, one.effect->interval.low,
+                     one.effect->interval.high, most);
 }
 
 // Those that any block has.
@@ -175,7 +198,7 @@ bool is_much_worse(std::span<const TrialBlock> blocks, const TrialMetric& metric
   const double sign = metric.less_is_better ? 1 : -1;
   return pairs.log_ratios.size() == kInARow &&
          std::ranges::all_of(pairs.log_ratios, [&](double ratio) {
-           return sign * ratio >= std::log(kMuchWorse * tolerated);
+           return sign * ratio >= std::log(kMuchWorse * tolerated / kHarm);
          });
 }
 
@@ -201,22 +224,26 @@ std::vector<TrialEffect> judge_trial(std::span<const TrialBlock> blocks, std::st
   return effects;
 }
 
-bool does_harm(const TrialEffect& one, const Tolerance& tolerance) {
-  return one.verdict == Verdict::Worse && worse_by(one) > tolerated(*one.metric, tolerance);
+std::string harm_in(std::span<const TrialEffect> effects, const Tolerance& tolerance) {
+  const TrialEffect& decides = effects.front();
+  const double gain = decides.effect ? gain_of(*decides.metric, decides.effect->ratio) : 1;
+  for (const TrialEffect& one : effects.subspan(1)) {
+    const double most = tolerated(*one.metric, tolerance, gain);
+    if (one.effect && one.effect->p < kAlpha && worse_by(one) > most) return harm_text(one, most);
+  }
+  return {};
 }
 
-std::string harm_of(std::span<const TrialBlock> blocks, std::size_t all_blocks, std::uint64_t seed,
-                    const Tolerance& tolerance) {
-  const std::vector<TrialEffect> guards = guards_of(blocks, seed);
+std::string harm_of(std::span<const TrialBlock> blocks, std::string_view decides,
+                    std::size_t all_blocks, std::uint64_t seed, const Tolerance& tolerance) {
+  const double gain = gain_in(blocks, *find_trial_metric(decides));
+  std::vector<TrialEffect> guards = guards_of(blocks, seed);
   const std::size_t looks = all_blocks - std::min(all_blocks, kFewestBlocks) + 1;
   const auto judgements = static_cast<double>(looks * guards.size());
   for (const TrialEffect& one : guards) {
-    const double most = tolerated(*one.metric, tolerance);
-    const bool surely =
-        one.effect && one.effect->p * judgements < kAlpha && worse_by(one) > kHarm * most;
-    if (surely)
-      return fmt::format("{} became {:.2f} times what it was ({:.2f}-{:.2f})", one.metric->id,
-                         one.effect->ratio, one.effect->interval.low, one.effect->interval.high);
+    const double most = tolerated(*one.metric, tolerance, gain);
+    if (one.effect && one.effect->p * judgements < kAlpha && worse_by(one) > most)
+      return harm_text(one, most);
     if (is_much_worse(blocks, *one.metric, most))
       return fmt::format("{} was at least twice as bad in each of the last {} blocks",
                          one.metric->id, kInARow);

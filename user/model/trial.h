@@ -57,14 +57,20 @@ std::vector<TrialEffect> judge_trial(std::span<const TrialBlock> blocks, std::st
 // How many times as bad some figures may become for what is gained elsewhere.
 struct Tolerance {
   double round_trip = 1, retransmits = 1, processor = 1;
+  // Whoever carries more also sends more again, and computes more: these two may become as many
+  // times as bad as what decides became better, to this power. 0: what is gained pays for nothing.
+  double gain_pays = 0;
 };
-// Whether a figure that guards became worse than that.
-bool does_harm(const TrialEffect& one, const Tolerance& tolerance);
+
+// Of a trial's effects, the deciding one first: the first that guards and is surely beyond what is
+// tolerated, in words; empty: none. Each is judged for itself (95%): a false alarm leaves the host
+// as it was, a harm that is overlooked does not.
+std::string harm_in(std::span<const TrialEffect> effects, const Tolerance& tolerance);
 
 // Looked at after every block: what has become worse; empty: nothing has. Either surely, judged so
 // that the chance of a false alarm in so many blocks stays below 5%, or so much that nobody should
 // wait for that: twice as bad in each of the last three blocks.
-std::string harm_of(std::span<const TrialBlock> blocks, std::size_t all_blocks, std::uint64_t seed,
-                    const Tolerance& tolerance = {});
+std::string harm_of(std::span<const TrialBlock> blocks, std::string_view decides,
+                    std::size_t all_blocks, std::uint64_t seed, const Tolerance& tolerance = {});
 
 }  // namespace netsonde
