@@ -20,6 +20,7 @@ struct ChangeScope {
   std::string name{};
   std::uint64_t cookie = 0;  // of the namespace: the kernel gives out inodes again, these never
   std::uint64_t netns = 0;  // the inode of the namespace that a device, a route, a connection is in
+  std::uint32_t index = 0;  // of a device: it keeps that when its name changes; 0: not known
 
   bool operator==(const ChangeScope&) const = default;
 };

@@ -97,6 +97,7 @@ Json to_json(const ChangeScope& scope) {
   Json json = object_of({{"kind", name_of(scope.kind)}, {"name", scope.name}});
   if (scope.netns) json["netns"] = scope.netns;
   if (scope.cookie) json["cookie"] = scope.cookie;
+  if (scope.index) json["index"] = scope.index;
   return json;
 }
 
@@ -111,6 +112,8 @@ Result<ChangeScope> scope_from(const Json& json) {
   TRY(check_scope_name(scope.kind, scope.name));
   if (scope.kind == ScopeKind::Host || scope.kind == ScopeKind::Namespace) return scope;
   scope.netns = TRY(integer_member<std::uint64_t>(json, "netns"));
+  if (scope.kind == ScopeKind::Device && json.contains("index"))
+    scope.index = TRY(integer_member<std::uint32_t>(json, "index"));
   return scope;
 }
 

@@ -20,22 +20,46 @@ namespace {
 
 using Found = std::optional<std::string>;
 
-// One that somebody else has attached reads as no kind does: "fq 8001:", as tc(8) shows it.
+RootQdisc qdisc_of(const std::string& kind, std::uint32_t handle, std::uint64_t bytes_per_s) {
+  RootQdisc wanted{.kind = kind, .handle = handle, .bytes_per_s = bytes_per_s};
+  if (bytes_per_s) {
+    wanted.burst = shaper_queue(bytes_per_s).burst;
+    wanted.limit = shaper_queue(bytes_per_s).limit;
+  }
+  return wanted;
+}
+
+// The handle stays when somebody changes only the parameters. A burst the kernel gives as the time
+// that it takes, in steps of its clock.
+bool is_ours(const RootQdisc& root) {
+  if (handle_of_qdisc(root.kind) != root.handle) return false;
+  const RootQdisc wanted = qdisc_of(root.kind, root.handle, root.bytes_per_s);
+  const std::uint32_t apart =
+      std::max(root.burst, wanted.burst) - std::min(root.burst, wanted.burst);
+  return root.limit == wanted.limit && apart <= 100 + wanted.burst / 100;
+}
+
+std::string as_tc_shows(const RootQdisc& root) {
+  const std::string text = fmt::format("{} {:x}:", root.kind, root.handle >> 16);
+  if (!root.bytes_per_s) return text;
+  return fmt::format("{} rate {}bit burst {} limit {}", text, 8 * root.bytes_per_s, root.burst,
+                     root.limit);
+}
+
+// One that somebody else has attached or changed reads as no kind does: "fq 8001:".
 Result<Found> read_qdisc(Links& links, const Link& link) {
   const auto root = TRY(links.root_qdisc(link));
   if (!root || root->handle == 0) return Found(kDefaultQdisc);
-  if (handle_of_qdisc(root->kind) == root->handle)
-    return Found(root->bytes_per_s ? shaper_value(root->bytes_per_s) : root->kind);
-  return Found(fmt::format("{} {:x}:", root->kind, root->handle >> 16));
+  if (!is_ours(*root)) return Found(as_tc_shows(*root));
+  return Found(root->bytes_per_s ? shaper_value(root->bytes_per_s) : root->kind);
 }
 
 // Only in place of the kernel's own or of ours: the parameters of another could not be restored.
 Result<> write_qdisc(Links& links, const Link& link, std::string_view value) {
   const auto root = TRY(links.root_qdisc(link));
   const bool is_default = !root || root->handle == 0;
-  if (!is_default && handle_of_qdisc(root->kind) != root->handle)
-    return Error(
-        fmt::format("somebody else has attached {} {:x}:", root->kind, root->handle >> 16));
+  if (!is_default && !is_ours(*root))
+    return Error("somebody else has attached " + as_tc_shows(*root));
   if (value == kDefaultQdisc)
     return is_default ? Result<>() : links.remove_qdisc(link, root->handle);
   const auto rate = shaper_rate(value);
@@ -43,13 +67,7 @@ Result<> write_qdisc(Links& links, const Link& link, std::string_view value) {
   const auto handle = handle_of_qdisc(kind);
   if (!handle) return Error("nobody knows such a discipline");
   if (!is_default && root->handle == *handle && root->bytes_per_s == rate.value_or(0)) return {};
-  RootQdisc wanted{.kind = kind, .handle = *handle};
-  if (rate) {
-    wanted.bytes_per_s = *rate;
-    wanted.burst = shaper_queue(*rate).burst;
-    wanted.limit = shaper_queue(*rate).limit;
-  }
-  return links.attach_qdisc(link, wanted, !is_default);
+  return links.attach_qdisc(link, qdisc_of(kind, *handle, rate.value_or(0)), !is_default);
 }
 
 Result<Found> read_queue_length(Links&, const Link& link) {
@@ -135,26 +153,26 @@ Result<int> DeviceSettings::sys(std::uint64_t cookie) {
 Result<std::optional<std::string>> DeviceSettings::read_here(const ChangeScope& scope,
                                                              std::string_view key) {
   Links links = TRY(Links::open());
-  const auto link = TRY(links.find(scope.name));
+  const auto link = TRY(scope.index ? links.at(scope.index) : links.find(scope.name));
   if (!link) return Found();
   if (const LinkSetting* setting = find_in(kLinkSettings, key)) return setting->read(links, *link);
   const FileSetting* setting = find_in(kFileSettings, key);
   if (!setting) return Found();
   const int root = TRY(sys(scope.cookie));
-  const auto files = TRY(DeviceFiles::open(root, scope.name));
+  const auto files = TRY(DeviceFiles::open(root, link->name));
   return files ? read_files(*files, setting->names(*files)) : Found();
 }
 
 Result<> DeviceSettings::write_here(const ChangeScope& scope, std::string_view key,
                                     std::string_view value) {
   Links links = TRY(Links::open());
-  const auto link = TRY(links.find(scope.name));
+  const auto link = TRY(scope.index ? links.at(scope.index) : links.find(scope.name));
   if (!link) return Error("it is gone");
   if (const LinkSetting* setting = find_in(kLinkSettings, key))
     return setting->write(links, *link, value);
   const FileSetting* setting = find_in(kFileSettings, key);
   const int root = TRY(sys(scope.cookie));
-  const auto files = TRY(DeviceFiles::open(root, scope.name));
+  const auto files = TRY(DeviceFiles::open(root, link->name));
   if (!setting || !files) return Error("it is gone");
   return write_files(*files, setting->names(*files), value);
 }

@@ -10,8 +10,8 @@
 
 namespace netsonde {
 
-// The settings of network devices: over netlink, and in the sysfs of their namespace. A device that
-// was given another name since is gone, as far as they go.
+// The settings of network devices: over netlink, and in the sysfs of their namespace. One whose
+// index is known is that device, whatever its name is meanwhile.
 class DeviceSettings : public Settings {
  public:
   explicit DeviceSettings(Sysctl::Enter enter) : enter_(std::move(enter)) {}

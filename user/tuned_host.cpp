@@ -2,6 +2,7 @@
 #include "user/tuned_host.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -146,7 +147,10 @@ ChangeScope SettingsOfHost::scope_of(const Tunable& tunable, const std::string& 
   ChangeScope own = namespaces_.own();
   if (tunable.scope == ScopeKind::Host) return {};
   if (tunable.scope == ScopeKind::Namespace) return own;
-  return {.kind = tunable.scope, .name = where, .cookie = own.cookie, .netns = inode_of(own)};
+  ChangeScope scope{
+      .kind = tunable.scope, .name = where, .cookie = own.cookie, .netns = inode_of(own)};
+  if (tunable.scope == ScopeKind::Device) scope.index = if_nametoindex(where.c_str());
+  return scope;
 }
 
 std::optional<ChangeScope> SettingsOfHost::route_to(const ChangeScope& space,

@@ -144,9 +144,15 @@ def a_shaper_has_the_rate_that_was_asked_for():
 def another_rate_in_a_shaper_of_ours_is_the_administrators():
     own_links()
     apply("--set", f"{QDISC}@v0=tbf:80Mbit", *LONG)
-    tool("tc", "qdisc", "change", "dev", "v0", "root", "handle", "6e79:", "tbf", "rate", "10mbit", "burst", "20000", "limit", "100000")
-    run("tune", "rollback")
-    assert "rate 10Mbit " in tool("tc", "qdisc", "show", "dev", "v0", "root"), "what the administrator set"
+    for rate, burst, limit in (("10mbit", 20000, 100000), ("80mbit", 50000, 100000), ("80mbit", 90000, 500000)):
+        tool("tc", "qdisc", "change", "dev", "v0", "root", "handle", "6e79:", "tbf", "rate", rate, "burst", str(burst), "limit", str(limit))
+        shown = tool("tc", "qdisc", "show", "dev", "v0", "root")
+        run("tune", "rollback")
+        expect(tool("tc", "qdisc", "show", "dev", "v0", "root"), shown, "what the administrator set")
+        assert value_of(QDISC, "v0").startswith("tbf 6e79: rate"), value_of(QDISC, "v0")
+        tool("tc", "qdisc", "del", "dev", "v0", "root")
+        succeed("tune", "hand-back", QDISC)
+        apply("--set", f"{QDISC}@v0=tbf:80Mbit", *LONG)
 
 
 @fact
@@ -223,14 +229,17 @@ def what_is_gone_keeps_nothing_from_being_undone():
 
 
 @fact
-def a_device_with_another_name_counts_as_gone():
+def a_device_with_another_name_is_undone_and_who_took_its_name_is_not_touched():
     own_links()
-    apply("--set", f"{LENGTH}@v0=2000", f"{RPS}@v0=1 1", *LONG)
+    before = files("v0")
+    apply("--set", f"{LENGTH}@v0=2000", f"{RPS}@v0=1 1", f"{QDISC}@v0=pfifo", *LONG)
     tool("ip", "link", "set", "v0", "name", "w0")
-    tool("ip", "link", "property", "add", "dev", "w0", "altname", "v0")
+    tool("ip", "link", "add", "v0", "txqueuelen", "2000", "type", "veth", "peer", "name", "v9")
     succeed("tune", "rollback")
-    expect([row["outcome"] for row in succeed("tune", "log", "--json").json()], ["gone", "gone"], "outcomes")
-    assert "qlen 2000" in tool("ip", "link", "show", "w0"), "nobody touches it"
+    expect([row["outcome"] for row in succeed("tune", "log", "--json").json()], ["rolled back"] * 3, "outcomes")
+    assert "qlen 1000" in tool("ip", "link", "show", "w0") and "qlen 2000" in tool("ip", "link", "show", "v0")
+    expect(files("w0"), before, "masks")
+    assert "pfifo" not in qdisc("w0"), qdisc("w0")
 
 
 @fact

@@ -15,6 +15,7 @@ namespace netsonde {
 namespace {
 
 constexpr std::string_view kShaper = "tbf";
+constexpr double kTickNs = 64;  // the clock of disciplines
 
 std::optional<Link> link_in(const nlmsghdr& message) {
   const auto head = fixed_part<ifinfomsg>(message);
@@ -44,14 +45,18 @@ tcmsg root_of(const Link& link, std::uint32_t handle) {
 }
 
 // Where the rate is too large for the first field it has one of its own.
-std::uint64_t rate_in(const nlattr& options) {
-  std::uint64_t rate = 0, large = 0;
+void take_shaper(const nlattr& options, RootQdisc& root) {
+  tc_tbf_qopt shaper = {};
+  std::uint64_t large = 0;
   each_attribute(options, [&](const nlattr& attribute) {
     if (type_of(attribute) == TCA_TBF_PARMS)
-      rate = payload<tc_tbf_qopt>(attribute).value_or(tc_tbf_qopt()).rate.rate;
+      shaper = payload<tc_tbf_qopt>(attribute).value_or(tc_tbf_qopt());
     if (type_of(attribute) == TCA_TBF_RATE64) large = payload<std::uint64_t>(attribute).value_or(0);
   });
-  return large ? large : rate;
+  root.bytes_per_s = large ? large : shaper.rate.rate;
+  root.limit = shaper.limit;
+  const double burst = shaper.buffer * kTickNs / 1e9 * static_cast<double>(root.bytes_per_s);
+  root.burst = static_cast<std::uint32_t>(std::min(burst, 4e9));
 }
 
 // An attribute inside another.
@@ -85,12 +90,12 @@ std::optional<RootQdisc> root_in(const nlmsghdr& message, const Link& link) {
   if (!head || head->tcm_ifindex != static_cast<int>(link.index) || head->tcm_parent != TC_H_ROOT)
     return std::nullopt;
   RootQdisc root{.kind = {}, .handle = head->tcm_handle};
-  std::uint64_t rate = 0;
+  const nlattr* options = nullptr;
   each_attribute(message, sizeof(*head), [&](const nlattr& attribute) {
     if (type_of(attribute) == TCA_KIND) root.kind = text_of(attribute);
-    if (type_of(attribute) == TCA_OPTIONS) rate = rate_in(attribute);
+    if (type_of(attribute) == TCA_OPTIONS) options = &attribute;
   });
-  if (root.kind == kShaper) root.bytes_per_s = rate;
+  if (root.kind == kShaper && options) take_shaper(*options, root);
   return root;
 }
 
@@ -112,19 +117,26 @@ Result<std::vector<Link>> Links::all() {
   return links;
 }
 
+// A device that is not there is refused; the reason is not looked at, but whether it is there.
+Result<std::optional<Link>> Links::at(std::uint32_t index) {
+  NetlinkRequest request(RTM_GETLINK, NLM_F_ACK);
+  request.put(head_of({.index = index, .name = {}}));
+  std::optional<Link> link;
+  const auto asked = socket_.ask(
+      request, [&link] { link.reset(); },
+      [&link](const nlmsghdr& message) { link = link_in(message); });
+  char name[IF_NAMESIZE];
+  if (!asked && if_indextoname(index, name)) return asked.error();
+  return link;
+}
+
 // By its index: a list of all takes long where there are many, and a request by name would also
 // find a device that has the name only beside its own.
 Result<std::optional<Link>> Links::find(const std::string& name) {
   const unsigned index = if_nametoindex(name.c_str());
   if (index == 0 && errno == ENODEV) return std::optional<Link>();
   if (index == 0) return Error::from_errno("look for the device " + name);
-  NetlinkRequest request(RTM_GETLINK, NLM_F_ACK);
-  request.put(head_of({.index = index, .name = name}));
-  std::optional<Link> link;
-  const auto asked = socket_.ask(
-      request, [&link] { link.reset(); },
-      [&link](const nlmsghdr& message) { link = link_in(message); });
-  if (!asked && if_nametoindex(name.c_str()) == index) return asked.error();
+  std::optional<Link> link = TRY(at(index));
   if (link && link->name != name) link.reset();
   return link;
 }

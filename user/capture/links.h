@@ -22,7 +22,7 @@ struct RootQdisc {
   std::string kind;
   std::uint32_t handle = 0;            // 0: the kernel has attached it by itself
   std::uint64_t bytes_per_s = 0;       // of a tbf
-  std::uint32_t burst = 0, limit = 0;  // of a tbf that is attached, in bytes; not read
+  std::uint32_t burst = 0, limit = 0;  // of a tbf, in bytes; the burst is about so much when read
 
   bool operator==(const RootQdisc&) const = default;
 };
@@ -36,6 +36,7 @@ class Links {
   Result<std::vector<Link>> all();
   // By the name that the kernel shows, no other; absent: there is none.
   Result<std::optional<Link>> find(const std::string& name);
+  Result<std::optional<Link>> at(std::uint32_t index);
   Result<> set_queue_length(const Link& link, std::uint32_t packets);
 
   // Absent: it has none that shows, as a device that was never up.
