@@ -69,6 +69,7 @@ std::string AutoPilot::why_not(const Proposal& proposal, const std::set<Setting>
   if (!proof_of(proposal.key))
     return "live traffic does not tell whether it helps: netsonde tune plan, tune apply";
   if (const auto past = past_.find(setting_of(proposal)); past != past_.end()) {
+    if (past->second.is_theirs) return "somebody else has ended its trial: it is left alone";
     if (past->second.left.contains(proposal.to))
       return fmt::format("it was {} before, and something else was better", printable(proposal.to));
     if (now < past->second.not_before)
@@ -97,6 +98,11 @@ AutoPilot::Choice AutoPilot::choose(const std::vector<Proposal>& proposals, Time
                                   : std::move(why)});
   }
   return choice;
+}
+
+void AutoPilot::leave(const Proposal& proposal, Time now) {
+  changes_.push_back(now);
+  past_[setting_of(proposal)].is_theirs = true;
 }
 
 void AutoPilot::note(const Proposal& proposal, bool kept, Time now) {

@@ -52,11 +52,14 @@ class AutoPilot {
 
   // What came of the one that was chosen.
   void note(const Proposal& proposal, bool kept, Time now);
+  // Somebody else has ended its trial: it is not chosen again.
+  void leave(const Proposal& proposal, Time now);
 
  private:
   using Setting = std::pair<std::string, std::string>;  // key, scope
   struct Past {
     std::set<std::string> left;  // values that something better replaced
+    bool is_theirs = false;      // somebody else has ended a trial of it
     int failures = 0;            // since it was last kept
     Nanos rests{0};
     Time not_before{};

@@ -22,6 +22,12 @@ std::vector<bool> order_of(const TrialSettings& settings) {
 
 }  // namespace
 
+Nanos time_of(const TrialSettings& settings, Nanos period) {
+  const auto periods = static_cast<std::int64_t>(2 * settings.blocks);
+  const bool once = settings.design == TrialDesign::Once;
+  return periods * period + (once ? 2 : periods) * settings.wash_out;
+}
+
 Trial::Trial(Loop& loop, const TrialSettings& settings, Callbacks callbacks)
     : loop_(loop),
       settings_(settings),

@@ -27,6 +27,9 @@ struct TrialSettings {
   Tolerance tolerance{};
 };
 
+// With periods of that length, if it does not end early.
+Nanos time_of(const TrialSettings& settings, Nanos period);
+
 // Tries a setting: in each block what was there and what is tried, by turns in random order, each
 // measured after a wash-out. Ends early on harm, and when a setting cannot be brought about.
 class Trial {

@@ -94,12 +94,12 @@ enum class TuneAction : std::uint8_t {
 
 struct TuneOptions {
   TuneAction action = TuneAction::List;
-  std::vector<std::string> keys;          // list, hand-back
+  std::vector<std::string> settings;      // list: "KEY[@WHERE]"; hand-back: keys
   bool all = false;                       // list
   std::string plan;                       // apply: a file
   std::string profile;                    // plan, apply, profile show
   std::string goal = "balanced";          // plan
-  std::vector<std::string> only, except;  // plan, apply, auto: keys
+  std::vector<std::string> only, except;  // plan, apply, auto: "KEY[@WHERE]"
   std::vector<std::string> set;           // "KEY=VALUE"
   Nanos confirm_within = std::chrono::seconds(60);
   bool yes = false, wait = false, by_measurement = false;

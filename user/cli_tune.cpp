@@ -56,8 +56,8 @@ CLI::App* TuneArguments::action(CLI::App* parent, const char* name, const char* 
 void TuneArguments::add_list(CLI::App* tune, Options& options) {
   CLI::App* list = action(tune, "list", "The settings that netsonde knows, and this host's values",
                           TuneAction::List, options);
-  list->add_option("keys", options.tune.keys, "Only these, with all that is known of them")
-      ->option_text("KEY ...");
+  list->add_option("settings", options.tune.settings, "Only these, with all that is known of them")
+      ->option_text("KEY[@WHERE] ...");
   list->add_flag("--all", options.tune.all,
                  "Also what this host does not have, and what a device or route has as usual");
   list->add_flag("--json", options.json, "One JSON object per setting");
@@ -76,8 +76,10 @@ void TuneArguments::add_plan(CLI::App* tune, Options& options) {
   plan->add_option("--profile", wanted.profile, "Instead: what this profile would change")
       ->option_text("NAME");
   add_goal(plan, wanted);
-  plan->add_option("--only", wanted.only, "Propose only these settings")->option_text("KEY ...");
-  plan->add_option("--except", wanted.except, "Propose none of these")->option_text("KEY ...");
+  plan->add_option("--only", wanted.only, "Propose only these settings")
+      ->option_text("KEY[@WHERE] ...");
+  plan->add_option("--except", wanted.except, "Propose none of these")
+      ->option_text("KEY[@WHERE] ...");
   plan->add_option("-o,--output", options.output, "Into this file, for netsonde tune apply")
       ->option_text("FILE");
   plan->add_flag("--force", options.force, "Replace the file if it exists");
@@ -106,8 +108,9 @@ void TuneArguments::add_apply(CLI::App* tune, Options& options) {
   apply->add_option("--set", wanted.set, "Instead of a plan: this value; several are allowed")
       ->option_text("KEY[@WHERE]=VALUE ...");
   apply->add_option("--only", wanted.only, "Of all that, change only these settings")
-      ->option_text("KEY ...");
-  apply->add_option("--except", wanted.except, "Change none of these")->option_text("KEY ...");
+      ->option_text("KEY[@WHERE] ...");
+  apply->add_option("--except", wanted.except, "Change none of these")
+      ->option_text("KEY[@WHERE] ...");
   CLI::Option* within = add_confirm_within(apply, wanted);
   apply->add_flag("--yes", wanted.yes, "Do not ask");
   CLI::Option* wait =
@@ -238,8 +241,9 @@ void TuneArguments::add_auto(CLI::App* tune, Options& options) {
       ->option_text("TIME")
       ->check(duration_into(wanted.back_off));
   automatic->add_option("--only", wanted.only, "Change only these settings")
-      ->option_text("KEY ...");
-  automatic->add_option("--except", wanted.except, "Change none of these")->option_text("KEY ...");
+      ->option_text("KEY[@WHERE] ...");
+  automatic->add_option("--except", wanted.except, "Change none of these")
+      ->option_text("KEY[@WHERE] ...");
   automatic->add_flag("--json", options.json, "JSON instead of text, one object per event");
 }
 
@@ -253,7 +257,9 @@ void TuneArguments::add_undoing(CLI::App* tune, Options& options) {
   action(tune, "recover", "Undo what was interrupted", TuneAction::Recover, options);
   CLI::App* hand_back = action(tune, "hand-back", "netsonde may change again what others have set",
                                TuneAction::HandBack, options);
-  hand_back->add_option("keys", options.tune.keys, "Settings")->option_text("KEY ...")->required();
+  hand_back->add_option("keys", options.tune.settings, "Settings")
+      ->option_text("KEY ...")
+      ->required();
 }
 
 void TuneArguments::add_looking(CLI::App* tune, Options& options) {

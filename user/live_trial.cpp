@@ -14,12 +14,13 @@ namespace netsonde {
 
 namespace {
 
-// With what was tried.
-bool opened_any(const std::vector<TrialBlock>& blocks) {
-  return std::ranges::any_of(blocks, [](const TrialBlock& block) {
-    const auto opened = block.after.find("connected_per_s");
-    return opened != block.after.end() && opened->second > 0;
-  });
+TrialSettings settings_of(const TuneOptions& options, const Proof& proof) {
+  return {.design = proof.design,
+          .blocks = options.blocks.value_or(8),
+          .wash_out = options.wash_out.value_or(std::chrono::seconds(5)),
+          .seed = options.seed ? *options.seed : std::random_device()(),
+          .decides = proof.metric,
+          .tolerance = tolerance_of(goal_of(options))};
 }
 
 }  // namespace
@@ -28,13 +29,8 @@ Nanos tick_of(Nanos span, Nanos most) {
   return std::clamp(span / 5, kShortestTick, most);
 }
 
-TrialSettings LiveTrial::settings() const {
-  return {.design = attempt_->proof->design,
-          .blocks = options_.blocks.value_or(8),
-          .wash_out = options_.wash_out.value_or(std::chrono::seconds(5)),
-          .seed = options_.seed ? *options_.seed : std::random_device()(),
-          .decides = attempt_->proof->metric,
-          .tolerance = tolerance_of(goal_of(options_))};
+Nanos time_of_trial(const TuneOptions& options, const Proof& proof) {
+  return time_of(settings_of(options, proof), options.period);
 }
 
 Result<> LiveTrial::start(const Proposal& proposal, Done done) {
@@ -44,7 +40,7 @@ Result<> LiveTrial::start(const Proposal& proposal, Done done) {
   TRY(session_.set_interval(tick_of(options_.period, std::chrono::seconds(1))));
   attempt_->meter = meter_of_time(session_.loop(), figures_, options_.period);
   attempt_->trial = std::make_unique<Trial>(
-      session_.loop(), settings(),
+      session_.loop(), settings_of(options_, *attempt_->proof),
       Trial::Callbacks{
           .set = [this](bool tried) { return switch_to(tried); },
           .measure = [this](auto measured) { attempt_->meter->measure(std::move(measured)); },
@@ -53,8 +49,16 @@ Result<> LiveTrial::start(const Proposal& proposal, Done done) {
   return {};
 }
 
+void LiveTrial::count_connected() {
+  const double connected = figures_.connected();
+  if (attempt_->in_force) attempt_->connected_with += connected - attempt_->connected;
+  attempt_->connected = connected;
+}
+
 // Written when it is wanted for the first time.
 Result<> LiveTrial::switch_to(bool tried) {
+  count_connected();
+  attempt_->in_force = tried;
   if (attempt_->begun) return switch_guarded(attempt_->begun->number, tried);
   if (!tried) return {};
   Plan plan = TRY(empty_plan("auto, " + options_.goal));
@@ -65,20 +69,22 @@ Result<> LiveTrial::switch_to(bool tried) {
   return {};
 }
 
-TrialReport LiveTrial::report() const {
+TrialReport LiveTrial::report() {
+  count_connected();
   TrialReport report = report_of(*attempt_->trial, attempt_->meter->problem());
-  if (report.ended_early.empty() && attempt_->proof->opened_later &&
-      !opened_any(attempt_->trial->blocks()))
+  if (report.ended_early.empty() && attempt_->proof->opened_later && !attempt_->connected_with)
     report.ended_early = "no connection was opened meanwhile, and open ones keep what they have";
   return report;
 }
 
 // What cannot be kept any more is undone.
-Result<> LiveTrial::conclude_attempt(TrialReport& report) const {
-  if (!attempt_->begun) return {};
+Result<TrialEnd> LiveTrial::conclude_attempt(TrialReport& report) const {
+  if (!attempt_->begun) return TrialEnd::Undone;
   report.set = attempt_->begun->number;
-  const bool keep = is_proven(report);
-  if (const auto outcome = conclude(*attempt_->begun, report, keep); !outcome) {
+  const Ledger before = TRY(Journal::look(kTunerDirectory));
+  const ChangeSet* pending = before.find(report.set);
+  const bool is_ours = pending && pending->state == SetState::Pending;
+  if (const auto outcome = conclude(*attempt_->begun, report, is_proven(report)); !outcome) {
     report.ended_early = outcome.error().message();
     TRY(undo());
   }
@@ -86,12 +92,13 @@ Result<> LiveTrial::conclude_attempt(TrialReport& report) const {
   const ChangeSet* set = ledger.find(report.set);
   report.kept = set && set->state == SetState::Confirmed;
   if (set && set->state == SetState::Stuck) report.outcome = undone_text(*set);
-  return {};
+  if (report.kept) return TrialEnd::Kept;
+  return is_ours ? TrialEnd::Undone : TrialEnd::EndedByOthers;
 }
 
 Result<> LiveTrial::end() {
   TrialReport report = this->report();
-  TRY(conclude_attempt(report));
+  const TrialEnd end = TRY(conclude_attempt(report));
   TRY(output_.ended(attempt_->proposal, report));
   const Done done = std::move(attempt_->done);
   attempt_.reset();
@@ -99,7 +106,7 @@ Result<> LiveTrial::end() {
     fmt::print(stderr, "{}", report.outcome);
     return Error(fmt::format("change set {} could not be undone wholly", report.set));
   }
-  return done(report.kept);
+  return done(end);
 }
 
 Result<> LiveTrial::undo() const {

@@ -21,11 +21,16 @@ inline constexpr Nanos kShortestTick = std::chrono::milliseconds(50);
 // Five in a span, but not rarer than that.
 Nanos tick_of(Nanos span, Nanos most);
 
+// With these options, if it does not end early.
+Nanos time_of_trial(const TuneOptions& options, const Proof& proof);
+
 // A proposal that is tried on the traffic that there is, behind a guard, and stays only when it
 // proved itself. What happens is told.
+enum class TrialEnd : std::uint8_t { Kept, Undone, EndedByOthers };
+
 class LiveTrial {
  public:
-  using Done = std::function<Result<>(bool kept)>;
+  using Done = std::function<Result<>(TrialEnd)>;
 
   // All outlive it; the figures are a sink of the session.
   LiveTrial(const TuneOptions& options, Session& session, PeriodFigures& figures,
@@ -47,13 +52,15 @@ class LiveTrial {
     UniqueFd owner{};
     std::unique_ptr<PeriodMeter> meter{};
     std::unique_ptr<Trial> trial{};
+    bool in_force = false;
+    double connected = 0, connected_with = 0;  // by the last switch; with what is tried
   };
 
-  TrialSettings settings() const;
+  void count_connected();
   Result<> switch_to(bool tried);
   Result<> end();
-  TrialReport report() const;
-  Result<> conclude_attempt(TrialReport& report) const;
+  TrialReport report();
+  Result<TrialEnd> conclude_attempt(TrialReport& report) const;
   Result<> undo() const;
 
   const TuneOptions& options_;

@@ -24,6 +24,7 @@ void PeriodFigures::begin() {
 
 // The first tick after the begin is of a time that began before it.
 Result<> PeriodFigures::on_snapshot(const Snapshot& snapshot) {
+  connected_ += snapshot.totals().connected_rate * seconds(snapshot.interval());
   if (std::exchange(first_, false)) return {};
   ++ticks_;
   for (const WatchedSeries& series : watched_series())

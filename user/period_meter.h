@@ -25,11 +25,14 @@ class PeriodFigures : public Sink {
   // Ticks that lie wholly in the period.
   std::size_t ticks() const { return ticks_; }
   TrialFigures figures() const;
+  // Connections established since it began to listen, in whatever period or between two of them.
+  double connected() const { return connected_; }
 
  private:
   void add(const Snapshot& snapshot);
 
   bool first_ = true;
+  double connected_ = 0;
   std::size_t ticks_ = 0;
   std::map<std::string_view, Statistics> series_;
   struct Sums {

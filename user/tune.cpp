@@ -231,7 +231,7 @@ Result<> check_sources(const Options& options) {
 // What would mean nothing on any host.
 Result<> check_arguments(const Options& options) {
   TRY(check_sources(options));
-  TRY(check_keys(options.tune));
+  TRY(check_settings(options.tune));
   for (const std::string& one : options.tune.set) TRY(wanted_setting(one));
   if (!options.tune.profile.empty()) TRY(check_profile(options.tune.profile));
   return options.tune.action == TuneAction::Experiment ? check_experiment(options) : Result<>();

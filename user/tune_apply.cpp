@@ -242,7 +242,7 @@ Result<int> recover_changes() {
 
 Result<int> hand_back_keys(const Options& options) {
   auto host = TRY(TunedHost::open());
-  for (const std::string& key : options.tune.keys) {
+  for (const std::string& key : options.tune.settings) {
     if (!TRY(host->engine().hand_back(key, TRY(instant_now()))))
       return Error(printable(key) + " is not left alone");
     fmt::print("{} may be changed again\n", key);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/tune_apply_auto.h"
 
+#include <fmt/format.h>
+
+#include "user/base/text.h"
 #include "user/live_trial.h"
 #include "user/request.h"
 #include "user/tune_apply.h"
@@ -26,8 +29,8 @@ Result<bool> prove(const Proposal& proposal, const Options& options, const AutoO
   session.add_sink(figures);
   LiveTrial trial(options.tune, session, figures, output);
   session.when_started([&]() -> Result<> {
-    return trial.start(proposal, [&](bool kept) -> Result<> {
-      stays = kept;
+    return trial.start(proposal, [&](TrialEnd end) -> Result<> {
+      stays = end == TrialEnd::Kept;
       session.stop();
       return {};
     });
@@ -40,10 +43,19 @@ Result<bool> prove(const Proposal& proposal, const Options& options, const AutoO
   return stays;
 }
 
+// If none ends early.
+std::string how_long(const Plan& plan, const TuneOptions& options) {
+  Nanos time{0};
+  for (const Proposal& proposal : plan.proposals)
+    if (const Proof* proof = proof_of(proposal.key)) time += time_of_trial(options, *proof);
+  return fmt::format("One after the other is tried on live traffic: about {}.\n",
+                     short_duration(time));
+}
+
 }  // namespace
 
 Result<int> apply_by_measurement(const Plan& plan, const Options& options) {
-  if (!TRY(is_wanted(plan, options))) return 1;
+  if (!TRY(is_wanted(plan, options, how_long(plan, options.tune)))) return 1;
   Options measuring = options;
   measuring.tune.goal = plan.goal;
   const AutoOutput output(options.json);

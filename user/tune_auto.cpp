@@ -47,8 +47,9 @@ class Auto : public Sink {
   Result<> look(const Snapshot& snapshot);
   Result<> tell_considered(const std::vector<Considered>& considered);
   void begin_looking();
+  bool has_time_for(const Proposal& proposal) const;
   Result<> attempt(const Proposal& proposal);
-  Result<> go_on(const Proposal& tried, bool kept);
+  Result<> go_on(const Proposal& tried, TrialEnd end);
 
   const TuneOptions& options_;
   AutoPilot pilot_;
@@ -60,6 +61,8 @@ class Auto : public Sink {
   Time looks_since_{};
   LiveTrial trial_;
   std::set<std::string> told_;
+  const Time begun_ = kernel_now();
+  std::size_t kept_ = 0, undone_ = 0;
 };
 
 void Auto::begin_looking() {
@@ -88,6 +91,9 @@ Result<> Auto::look(const Snapshot& snapshot) {
   TRY(tell_considered(plan.considered));
   TRY(tell_considered(choice.considered));
   if (!choice.proposal) return {};
+  if (!has_time_for(*choice.proposal))
+    return tell_considered({{.key = choice.proposal->key,
+                             .why_not = "its trial takes longer than is left of --duration"}});
   return session_.loop().after(Nanos(0),
                                [this, proposal = *choice.proposal] { return attempt(proposal); });
 }
@@ -101,13 +107,22 @@ Result<> Auto::tell_considered(const std::vector<Considered>& considered) {
   return {};
 }
 
-Result<> Auto::attempt(const Proposal& proposal) {
-  TRY(undo_interrupted());
-  return trial_.start(proposal, [this, proposal](bool kept) { return go_on(proposal, kept); });
+bool Auto::has_time_for(const Proposal& proposal) const {
+  return !options_.lasts ||
+         kernel_now() + time_of_trial(options_, *proof_of(proposal.key)) < begun_ + *options_.lasts;
 }
 
-Result<> Auto::go_on(const Proposal& tried, bool kept) {
-  pilot_.note(tried, kept, kernel_now());
+Result<> Auto::attempt(const Proposal& proposal) {
+  TRY(undo_interrupted());
+  return trial_.start(proposal, [this, proposal](TrialEnd end) { return go_on(proposal, end); });
+}
+
+Result<> Auto::go_on(const Proposal& tried, TrialEnd end) {
+  ++(end == TrialEnd::Kept ? kept_ : undone_);
+  if (end == TrialEnd::EndedByOthers)
+    pilot_.leave(tried, kernel_now());
+  else
+    pilot_.note(tried, end == TrialEnd::Kept, kernel_now());
   TRY(session_.set_interval(tick_of(options_.window, kIdleInterval)));
   begin_looking();
   return {};
@@ -116,8 +131,10 @@ Result<> Auto::go_on(const Proposal& tried, bool kept) {
 Result<> Auto::run() {
   TRY(output_.begun(options_));
   Result<> ran = session_.run();
+  if (trial_.runs()) ++undone_;
   TRY(trial_.interrupt());
-  return ran;
+  TRY(ran);
+  return output_.finished(kept_, undone_);
 }
 
 }  // namespace

@@ -124,6 +124,14 @@ Result<> AutoOutput::ended(const Proposal& proposal, const TrialReport& report) 
   return tell(ended, text, std::move(more));
 }
 
+Result<> AutoOutput::finished(std::size_t kept, std::size_t undone) const {
+  return tell("ended",
+              kept + undone
+                  ? fmt::format("tried {}: kept {}, undone {}", kept + undone, kept, undone)
+                  : "nothing was tried",
+              object_of({{"kept", kept}, {"undone", undone}}));
+}
+
 Result<> AutoOutput::interrupted(const Proposal& proposal) const {
   return tell("undone", name_of(proposal) + ": interrupted", about(proposal));
 }

@@ -21,6 +21,7 @@ class AutoOutput {
   Result<> left(const Considered& one) const;
   Result<> trying(const Proposal& proposal, const Proof& proof) const;
   Result<> ended(const Proposal& proposal, const TrialReport& report) const;
+  Result<> finished(std::size_t kept, std::size_t undone) const;
   Result<> interrupted(const Proposal& proposal) const;
 
  private:

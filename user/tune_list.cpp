@@ -8,6 +8,7 @@
 
 #include "user/base/text.h"
 #include "user/tune_output.h"
+#include "user/tune_place.h"
 #include "user/tuned_host.h"
 
 namespace netsonde {
@@ -20,11 +21,11 @@ Ledger known_changes() {
   return ledger ? std::move(ledger).value() : Ledger();
 }
 
-std::vector<const Tunable*> wanted_tunables(const Options& options) {
-  std::vector<const Tunable*> wanted;
-  for (const std::string& key : options.tune.keys) wanted.push_back(find_tunable(key));
-  if (options.tune.keys.empty())
-    for (const Tunable& tunable : tunables()) wanted.push_back(&tunable);
+Result<std::vector<NamedSetting>> wanted_settings(const TuneOptions& options) {
+  std::vector<NamedSetting> wanted;
+  for (const std::string& text : options.settings) wanted.push_back(TRY(named_setting(text)));
+  if (options.settings.empty())
+    for (const Tunable& tunable : tunables()) wanted.push_back({.tunable = &tunable});
   return wanted;
 }
 
@@ -119,7 +120,7 @@ bool is_worth_a_line(const ListedSetting& setting) {
 void print(const std::vector<ListedSetting>& listed, const Options& options) {
   if (options.json)
     for (const ListedSetting& setting : listed) fmt::print("{}\n", to_line(to_json(setting)));
-  else if (options.tune.keys.empty())
+  else if (options.tune.settings.empty())
     fmt::print("{}", list_text(listed));
   else
     for (const ListedSetting& setting : listed) fmt::print("{}", details_text(setting));
@@ -128,14 +129,17 @@ void print(const std::vector<ListedSetting>& listed, const Options& options) {
 }  // namespace
 
 Result<int> list_settings(const Options& options) {
-  const auto wanted = wanted_tunables(options);
+  const std::vector<NamedSetting> wanted = TRY(wanted_settings(options.tune));
   auto host = TRY(SettingsOfHost::open());
   Lister lister(*host, TRY(instant_now()).boot);
-  const bool all = options.tune.all || !options.tune.keys.empty();
+  const bool all = options.tune.all || !options.tune.settings.empty();
   std::vector<ListedSetting> listed;
-  for (const Tunable* tunable : wanted)
-    for (ListedSetting& setting : lister.look(*tunable))
-      if (all || is_worth_a_line(setting)) listed.push_back(std::move(setting));
+  for (const NamedSetting& one : wanted) {
+    if (!one.where.empty()) TRY(check_place(one, *host));
+    for (ListedSetting& setting : lister.look(*one.tunable))
+      if ((one.where.empty() || one.where == setting.where) && (all || is_worth_a_line(setting)))
+        listed.push_back(std::move(setting));
+  }
   print(listed, options);
   for (const std::string& problem : lister.not_read())
     fmt::print(stderr, "netsonde: not read: {}\n", printable(problem));

@@ -31,7 +31,7 @@ Result<> check_has_place(const Tunable& tunable, bool has_place) {
     return Error(fmt::format(
         "{} is of single connections: netsonde tune connection --where FILTER ...", tunable.key));
   if (is_sysctl(tunable) && has_place)
-    return Error(fmt::format("{0} is no setting of a device or a route: {0}=VALUE", tunable.key));
+    return Error(fmt::format("{} is no setting of a device or a route: no @", tunable.key));
   if (is_sysctl(tunable) || has_place) return {};
   return Error(fmt::format("{0} is of a {1}: {0}@{2}=VALUE", tunable.key, name_of(tunable.scope),
                            word_for_place(tunable.scope)));
@@ -39,7 +39,6 @@ Result<> check_has_place(const Tunable& tunable, bool has_place) {
 
 // A destination may be written in several ways.
 Result<std::string> place_named(const Tunable& tunable, const std::string& text) {
-  if (is_sysctl(tunable)) return std::string();
   std::string where = text;
   if (const auto prefix = parse_prefix(text); prefix && tunable.scope == ScopeKind::Route)
     where = to_text(*prefix);
@@ -80,6 +79,26 @@ ChangeScope space_of(const ChangeScope& scope) {
 
 }  // namespace
 
+Result<NamedSetting> named_setting(const std::string& text) {
+  const std::size_t at = text.find('@');
+  const std::string key = normal_value(text.substr(0, at));
+  NamedSetting named{.tunable = find_tunable(key)};
+  if (!named.tunable)
+    return Error(printable(key) + " is not in the catalogue (netsonde tune list --all)");
+  if (at == std::string::npos) return named;
+  TRY(check_has_place(*named.tunable, true));
+  named.where = TRY(place_named(*named.tunable, text.substr(at + 1)));
+  return named;
+}
+
+bool names_any(const std::vector<std::string>& settings, const Proposal& proposal) {
+  return std::ranges::any_of(settings, [&proposal](const std::string& text) {
+    const auto named = named_setting(text);
+    return named && named.value().tunable->key == proposal.key &&
+           (named.value().where.empty() || named.value().where == proposal.scope.name);
+  });
+}
+
 // The name of a device may have an "=" in it, no value has.
 Result<WantedSetting> wanted_setting(const std::string& text) {
   const std::size_t sign = text.find_first_of("@=");
@@ -88,20 +107,15 @@ Result<WantedSetting> wanted_setting(const std::string& text) {
   const std::size_t begin_of_value = has_place ? equals : sign;
   if (equals == std::string::npos || begin_of_value < sign)
     return Error("'" + printable(text) + "' is not KEY=VALUE");
-  const std::string key = normal_value(text.substr(0, sign));
-  WantedSetting wanted{.tunable = find_tunable(key)};
-  if (!wanted.tunable)
-    return Error(printable(key) + " is not in the catalogue (netsonde tune list --all)");
+  WantedSetting wanted{TRY(named_setting(text.substr(0, begin_of_value)))};
   TRY(check_has_place(*wanted.tunable, has_place));
-  if (has_place)
-    wanted.where = TRY(place_named(*wanted.tunable, text.substr(sign + 1, equals - sign - 1)));
   const std::string value = text.substr(begin_of_value + 1);
   TRY(check_value(*wanted.tunable, normal_value(value)));
   wanted.value = normal_value(*wanted.tunable, value);
   return wanted;
 }
 
-Result<> check_place(const WantedSetting& setting, SettingsOfHost& host) {
+Result<> check_place(const NamedSetting& setting, SettingsOfHost& host) {
   if (is_sysctl(*setting.tunable)) return {};
   const ScopeKind kind = setting.tunable->scope;
   const std::vector<std::string> names = TRY(places(kind, host));

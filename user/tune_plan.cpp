@@ -21,6 +21,7 @@
 #include "user/request.h"
 #include "user/sinks/explain.h"
 #include "user/tune_output.h"
+#include "user/tune_place.h"
 
 namespace netsonde {
 
@@ -115,15 +116,11 @@ Result<Plan> plan_of_findings(const Options& options, SettingsOfHost& host) {
   return plan;
 }
 
-bool has(const std::vector<std::string>& keys, const std::string& key) {
-  return std::ranges::find(keys, key) != keys.end();
-}
-
-Result<> check_keys(const std::vector<std::string>& keys, std::string_view option = {}) {
-  for (const std::string& key : keys)
-    if (!find_tunable(key))
-      return Error(fmt::format("{}{}{} is not in the catalogue (netsonde tune list --all)", option,
-                               option.empty() ? "" : ": ", printable(key)));
+Result<> check_settings(const std::vector<std::string>& settings, std::string_view option) {
+  for (const std::string& text : settings)
+    if (auto named = named_setting(text); !named)
+      return option.empty() ? std::move(named).error()
+                            : std::move(named).error().while_doing(std::string(option));
   return {};
 }
 
@@ -207,8 +204,8 @@ void leave_out_and_consider(Plan& plan, const TuneOptions& options) {
 std::vector<Considered> leave_out(Plan& plan, const TuneOptions& options) {
   std::vector<Considered> left;
   std::erase_if(plan.proposals, [&](const Proposal& proposal) {
-    const bool excepted = has(options.except, proposal.key);
-    const bool wanted = (options.only.empty() || has(options.only, proposal.key)) && !excepted;
+    const bool excepted = names_any(options.except, proposal);
+    const bool wanted = (options.only.empty() || names_any(options.only, proposal)) && !excepted;
     if (!wanted && std::ranges::find(left, proposal.key, &Considered::key) == left.end())
       left.push_back({.key = proposal.key,
                       .why_not = excepted ? "left out: --except" : "left out: --only others"});
@@ -245,10 +242,10 @@ Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptio
   return plan;
 }
 
-Result<> check_keys(const TuneOptions& options) {
-  TRY(check_keys(options.keys));
-  TRY(check_keys(options.only, "--only"));
-  return check_keys(options.except, "--except");
+Result<> check_settings(const TuneOptions& options) {
+  TRY(check_settings(options.settings, ""));
+  TRY(check_settings(options.only, "--only"));
+  return check_settings(options.except, "--except");
 }
 
 Result<> check_profile(const std::string& name) {

@@ -23,7 +23,7 @@ Goal goal_of(const TuneOptions& options);
 // Takes out what --only and --except do not want; what that was, each setting once.
 std::vector<Considered> leave_out(Plan& plan, const TuneOptions& options);
 // That what is named as a setting, also with --only and --except, is one.
-Result<> check_keys(const TuneOptions& options);
+Result<> check_settings(const TuneOptions& options);
 // That there is a profile of that name, be it that its file cannot be used.
 Result<> check_profile(const std::string& name);
 

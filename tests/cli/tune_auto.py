@@ -38,7 +38,7 @@ def what_is_large_enough_is_left_alone():
     with long_path(), transfers():
         tool("sysctl", "-w", f"{RMEM}={LARGE}")
         done = run("tune", "auto", "--json", *QUICK, "--duration", "3s")
-        expect((done.status, [one["event"] for one in done.json() if one["event"] not in ("begun", "left")], value()), (0, [], LARGE), "what happened")
+        expect((done.status, [one["event"] for one in done.json() if one["event"] not in ("begun", "left", "ended")], value()), (0, [], LARGE), "what happened")
         assert not os.path.exists(JOURNAL) or status()["state"] == "none"
 
 
@@ -52,7 +52,7 @@ def what_a_program_does_not_read_is_not_helped_by_a_larger_buffer():
             while connection.client.send(bytes(1 << 20)):
                 pass
         done = run("tune", "auto", "--json", *QUICK, "--duration", "3s")
-    expect((done.status, [one["event"] for one in done.json() if one["event"] not in ("begun", "left")], value()), (0, [], SMALL), "what happened")
+    expect((done.status, [one["event"] for one in done.json() if one["event"] not in ("begun", "left", "ended")], value()), (0, [], SMALL), "what happened")
 
 
 @fact
@@ -69,7 +69,7 @@ def what_is_being_tried_is_undone_by_an_end():
 
 @fact
 def what_the_administrator_sets_meanwhile_is_theirs_for_good():
-    other = "4096 32768 99999"
+    other = "4096 32768 49999"
     with long_path(), transfers():
         auto = Auto("--back-off", "10ms")
         auto.until("trying")
@@ -83,6 +83,30 @@ def what_the_administrator_sets_meanwhile_is_theirs_for_good():
         auto.end()
         expect([one["event"] for one in auto.events if one["event"] == "trying"], ["trying"], "attempts")
         expect(value(), other, "sysctl")
+
+
+@fact
+def what_does_not_fit_into_the_duration_is_not_begun():
+    with long_path(), transfers():
+        done = run("tune", "auto", "--json", *LOOKS, "--duration", "6s")
+        expect((done.status, value()), (0, SMALL), "what happened")
+        assert (RMEM, "its trial takes longer than is left of --duration") in [(one.get("key"), one.get("why_not")) for one in done.json()], done.out
+        expect(done.json()[-1] | {"time": 0, "time_ns": 0}, {"time": 0, "time_ns": 0, "event": "ended", "kept": 0, "undone": 0}, "the last line")
+
+
+@fact
+def what_somebody_ends_is_not_tried_again():
+    with long_path(), transfers():
+        auto = Auto("--back-off", "10ms")
+        auto.until("trying")
+        eventually(lambda: value() != SMALL, "the change")
+        succeed("tune", "rollback")
+        left = auto.until("left")
+        while "somebody else has ended its trial" not in left["why_not"]:
+            left = auto.until("left")
+        auto.end()
+        expect([one["event"] for one in auto.events if one["event"] in ("trying", "undone", "kept")], ["trying", "undone"], "events")
+        expect(value(), SMALL, "sysctl")
 
 
 @fact

@@ -107,6 +107,17 @@ TEST_F(AutoPilotTest, AnHourHasOnlySoManyChanges) {
   EXPECT_EQ(look(other), kWmem + " 10");
 }
 
+TEST_F(AutoPilotTest, WhatSomebodyElseHasEndedIsLeftToThem) {
+  const Proposal one = proposal(kRmem, "1", "2");
+  look(one);
+  EXPECT_EQ(look(one), kRmem + " 2");
+  pilot.leave(one, now);
+  now += hours(48);
+  look(one);
+  EXPECT_EQ(look(one), "");
+  EXPECT_THAT(why_not, HasSubstr("somebody else has ended its trial"));
+}
+
 TEST_F(AutoPilotTest, WhatTrafficCannotProveIsForPeople) {
   const Proposal one = proposal("net.ipv4.tcp_keepalive_time", "7200", "600");
   look(one);

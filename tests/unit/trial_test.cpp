@@ -209,6 +209,14 @@ TEST(TrialHarmTest, NoisyGuardsSeldomSpeakAgainstWhatDoesNothing) {
   EXPECT_LE(alarms, 10);
 }
 
+TEST(TrialTimeTest, ItIsThatOfThePeriodsAndOfWhatIsWaitedAfterEachChange) {
+  const TrialSettings turns{.blocks = 6, .wash_out = std::chrono::seconds(2)};
+  EXPECT_EQ(time_of(turns, std::chrono::seconds(5)), std::chrono::seconds(12 * 7));
+  TrialSettings once = turns;
+  once.design = TrialDesign::Once;
+  EXPECT_EQ(time_of(once, std::chrono::seconds(5)), std::chrono::seconds(12 * 5 + 2 * 2));
+}
+
 // A host whose round trips are so long, and 1.05 times as long with what is tried.
 class TrialTest : public testing::Test {
  protected:
