@@ -141,8 +141,9 @@ Result<> take(Policy& policy, const Question& question) {
 void put_pauses_first(std::vector<Proposal>& proposals) {
   const auto pauses =
       std::ranges::find(proposals, "net.ipv4.tcp_slow_start_after_idle", &Proposal::key);
-  const auto congestion =
-      std::ranges::find(proposals, "net.ipv4.tcp_congestion_control", &Proposal::key);
+  const auto congestion = std::ranges::find_if(proposals, [](const Proposal& one) {
+    return one.key == "net.ipv4.tcp_congestion_control" || one.key == "route.congestion_control";
+  });
   if (pauses != proposals.end() && congestion < pauses) std::rotate(congestion, pauses, pauses + 1);
 }
 

@@ -16,8 +16,8 @@ struct RateUnit {
 };
 
 constexpr std::array kRateUnits = {
-    RateUnit{.name = "bit", .bits = 1}, RateUnit{.name = "kbit", .bits = 1'000},
-    RateUnit{.name = "mbit", .bits = 1'000'000}, RateUnit{.name = "gbit", .bits = 1'000'000'000}};
+    RateUnit{.name = "Gbit", .bits = 1'000'000'000}, RateUnit{.name = "Mbit", .bits = 1'000'000},
+    RateUnit{.name = "kbit", .bits = 1'000}, RateUnit{.name = "bit", .bits = 1}};
 
 constexpr std::uint64_t kLargestPacket = 1'514;
 
@@ -27,7 +27,7 @@ char lower(char c) {
 
 std::optional<std::uint64_t> bits_of_unit(std::string_view name) {
   const auto found = std::ranges::find_if(kRateUnits, [name](const RateUnit& unit) {
-    return std::ranges::equal(unit.name, name, {}, {}, lower);
+    return std::ranges::equal(unit.name, name, {}, lower, lower);
   });
   if (found == kRateUnits.end()) return std::nullopt;
   return found->bits;
@@ -47,7 +47,10 @@ std::optional<std::uint64_t> shaper_rate(std::string_view value) {
 }
 
 std::string shaper_value(std::uint64_t bytes_per_s) {
-  return fmt::format("{}{}bit", kShaper, 8 * bytes_per_s);
+  const std::uint64_t bits = 8 * bytes_per_s;
+  const auto* const unit = std::ranges::find_if(
+      kRateUnits, [bits](const RateUnit& one) { return bits % one.bits == 0; });
+  return fmt::format("{}{}{}", kShaper, bits / unit->bits, unit->name);
 }
 
 ShaperQueue shaper_queue(std::uint64_t bytes_per_s) {

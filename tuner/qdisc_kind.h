@@ -39,7 +39,7 @@ constexpr std::optional<std::uint32_t> handle_of_qdisc(std::string_view name) {
   return std::nullopt;
 }
 
-// The one that shapes: it sends at a rate, "tbf:95000000bit", and what is more waits here and not
+// The one that shapes: it sends at a rate, "tbf:95Mbit", and what is more waits here and not
 // where the path is slower.
 inline constexpr std::string_view kShaper = "tbf:";
 inline constexpr std::uint64_t kSlowestShaper = 8'000, kFastestShaper = 12'500'000'000;  // bytes/s

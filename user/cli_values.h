@@ -35,9 +35,7 @@ CLI::Validator bytes_into(Size& target, std::uint64_t low, std::uint64_t high) {
         auto parsed = parse_bytes(text);
         if (!parsed) return parsed.error().message();
         if (parsed.value() < low || parsed.value() > high)
-          return fmt::format("'{}' is not between {}B and {}B", printable(text),
-                             short_bytes(static_cast<double>(low)),
-                             short_bytes(static_cast<double>(high)));
+          return fmt::format("'{}' is not between {} and {} bytes", printable(text), low, high);
         target = static_cast<Size>(parsed.value());
         return {};
       },

@@ -174,9 +174,9 @@ Result<int> apply_if_wanted(const Plan& plan, const Options& options) {
   if (applied.gone)
     fmt::print(stderr, "netsonde: {} of {} changes are of connections that have closed meanwhile\n",
                applied.gone, plan.proposals.size());
-  fmt::print(
-      "{}change set {} is applied; it is rolled back in {} unless you run: netsonde tune confirm\n",
-      changes_text(plan.proposals), applied.set, short_duration(options.tune.confirm_within));
+  fmt::print("{}change set {} is applied; undone in {} unless you run: netsonde tune confirm\n",
+             changes_text(plan.proposals), applied.set,
+             short_duration(options.tune.confirm_within));
   (void)std::fflush(stdout);
   return options.tune.wait ? wait_for_outcome(applied.set, applied.begun_ns) : Result<int>(0);
 }

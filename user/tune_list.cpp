@@ -75,7 +75,7 @@ class Lister {
       ListedSetting setting{.tunable = &tunable, .where = route.name, .why_not = route.why_not};
       const auto value = route.values.find(tunable.key);
       if (value != route.values.end()) setting.value = value->second;
-      setting.set = set_in_force(host_.scope_of(tunable, route.name), setting);
+      note_set(host_.scope_of(tunable, route.name), setting);
       settings.push_back(std::move(setting));
     }
     return settings;
@@ -86,7 +86,7 @@ class Lister {
     const auto value = host_.settings().read(scope, setting.tunable->key);
     if (value) setting.value = value.value();
     setting.why_not = value ? why_not(scope, setting) : value.error().message();
-    setting.set = set_in_force(scope, setting);
+    note_set(scope, setting);
   }
   std::string why_not(const ChangeScope& scope, const ListedSetting& setting) const {
     if (!setting.value) return "this kernel, or this " + here(scope) + ", does not have it";
@@ -96,11 +96,15 @@ class Lister {
   static std::string here(const ChangeScope& scope) {
     return scope.kind == ScopeKind::Device ? "device" : "namespace";
   }
-  std::uint64_t set_in_force(const ChangeScope& scope, const ListedSetting& setting) const {
-    const auto place = ledger_.confirmed(std::string(setting.tunable->key), scope, boot_);
-    if (!place) return 0;
-    const Change& change = ledger_.sets()[place->set - 1].changes[place->change];
-    return change.read_back == setting.value ? place->set : 0;
+  // A pending one is the last.
+  void note_set(const ChangeScope& scope, ListedSetting& setting) const {
+    for (const ChangeSet& set : ledger_.sets())
+      for (const Change& change : set.changes)
+        if (set.boot == boot_ && is_in_force(set, change) && change.read_back == setting.value &&
+            change.proposal.key == setting.tunable->key && change.proposal.scope == scope) {
+          setting.set = set.number;
+          setting.is_pending = set.state == SetState::Pending;
+        }
   }
 
   SettingsOfHost& host_;

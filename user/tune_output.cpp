@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tuner/by_hand.h"
+#include "tuner/catalogue_connection.h"
 #include "tuner/plan_json.h"
 #include "user/base/text.h"
 #include "user/model/diagnosis/evidence_json.h"
@@ -25,10 +26,18 @@ Json or_null(std::string_view text) {
   return text.empty() ? Json() : Json(text);
 }
 
+// The kernel's number for no bound says little.
+std::string value_text(const Proposal& proposal, const std::string& value) {
+  const bool is_rate = proposal.key == kConnectionPacing;
+  if (is_rate && (value == "4294967295" || value == "18446744073709551615")) return "unlimited";
+  return printable(value);
+}
+
 // Who has set it to what it is, as far as that can be known.
 std::string set_by(const ListedSetting& setting) {
   if (!setting.value) return "-";
-  if (setting.set) return fmt::format("change set {}", setting.set);
+  if (setting.set)
+    return fmt::format("change set {}{}", setting.set, setting.is_pending ? ", pending" : "");
   if (setting.at_boot) {
     std::string place =
         fmt::format("{}:{}", printable(setting.at_boot->file), setting.at_boot->line);
@@ -77,8 +86,8 @@ std::string scope_note(const Proposal& proposal) {
 
 // "net.core.somaxconn (netns 4026531840): 64 -> 256"
 std::string change_text(const Proposal& proposal) {
-  return fmt::format("{}{}: {} -> {}", proposal.key, scope_note(proposal), printable(proposal.from),
-                     printable(proposal.to));
+  return fmt::format("{}{}: {} -> {}", proposal.key, scope_note(proposal),
+                     value_text(proposal, proposal.from), value_text(proposal, proposal.to));
 }
 
 // In lines of at most width columns; also what has no place to be broken at is, and nothing is
@@ -217,8 +226,9 @@ std::string details_text(const ListedSetting& setting) {
                 : tunable.scope == ScopeKind::Namespace
                     ? "one network namespace"
                     : "one " + std::string(name_of(tunable.scope)));
-  line("value",
-       setting.value ? printable(*setting.value) + unit : "not available here: " + setting.why_not);
+  if (setting.value) line("value", printable(*setting.value) + unit);
+  if (!setting.why_not.empty())
+    line(setting.value ? "but" : "value", "not available here: " + setting.why_not);
   line("default",
        tunable.standard.empty() ? "depends on the host" : std::string(tunable.standard) + unit);
   if (has_bounds(tunable)) line("bounds", bounds_of(tunable) + unit);
@@ -337,14 +347,23 @@ Json log_json(const ChangeSet& set, const Change& change) {
                     {"why", or_null(set.why)}});
 }
 
+namespace {
+
+std::string to_the_second(std::int64_t time_ns) {
+  return rfc3339(time_ns).substr(0, 19) + "Z";
+}
+
+}  // namespace
+
 std::string log_text(const std::vector<ChangeSet>& sets) {
   std::string text;
   for (const ChangeSet& set : sets) {
-    text +=
-        hanging("",
-                fmt::format("{}  change set {}: {}{}", rfc3339(set.time_ns), set.number,
-                            name_of(set.state), set.why.empty() ? "" : ": " + printable(set.why)),
-                6);
+    text += hanging(
+        "",
+        fmt::format("{}  change set {}: {}{}{}", to_the_second(set.time_ns), set.number,
+                    name_of(set.state), set.ended_ns ? " " + to_the_second(set.ended_ns) : "",
+                    set.why.empty() ? "" : ": " + printable(set.why)),
+        6);
     for (const Change& change : set.changes)
       text +=
           hanging("  ",
@@ -360,11 +379,14 @@ std::string undone_text(const ChangeSet& set) {
   std::string text;
   for (const Change& change : set.changes) {
     const std::string problem = change.problem.empty() ? "" : ": " + printable(change.problem);
-    text += fmt::format("  {}{}: {}{}\n", change.proposal.key, scope_note(change.proposal),
-                        change.state == ChangeState::Restored
-                            ? "is " + printable(change.proposal.from) + " again"
-                            : outcome_of(set, change),
-                        problem);
+    text += hanging(
+        "  ",
+        fmt::format("{}{}: {}{}", change.proposal.key, scope_note(change.proposal),
+                    change.state == ChangeState::Restored
+                        ? "is " + value_text(change.proposal, change.proposal.from) + " again"
+                        : outcome_of(set, change),
+                    problem),
+        6);
   }
   const std::vector<std::string> lines = by_hand(set);
   if (!lines.empty()) text += "What remains, by hand:\n";

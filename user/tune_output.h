@@ -27,6 +27,7 @@ struct ListedSetting {
   std::string why_not{};
   const Assignment* at_boot = nullptr;  // what sysctl's files say
   std::uint64_t set = 0;                // the change set of ours that is in force; 0: none
+  bool is_pending = false;              // it is not confirmed yet
 };
 Json to_json(const ListedSetting& setting);
 std::string list_text(const std::vector<ListedSetting>& settings);

@@ -41,19 +41,18 @@ ReportTable empty_table() {
                        .reach = kEverywhere},
                       text("time", "Time", "When it was written.", Column::Reach::Page),
                       text("key", "Setting", "Its key."),
-                      text("scope", "Where", "The host, a network namespace, or a connection.",
-                           Column::Reach::Data),
                       text("before", "Before", "What was there."),
                       text("after", "After", "What was written."),
+                      text("outcome", "Outcome", "What became of it."),
+                      text("scope", "Where", "The host, a network namespace, or a connection."),
                       text("read_back", "Read back", "After writing.", Column::Reach::Data),
-                      text("why", "Why", "The finding and its figures, a profile, or asked for.",
-                           Column::Reach::Page),
+                      text("why", "Why", "The finding and its figures, a profile, or asked for."),
                       text("metric", "Metric", "Of the effect."),
-                      percent("improved_percent", "Improved", "By the metric."),
-                      percent("improved_low_percent", "at least", "The interval's worse end."),
-                      percent("improved_high_percent", "at most", "The interval's better end."),
-                      text("verdict", "Verdict", "Of the experiment.", Column::Reach::Page),
-                      text("outcome", "Outcome", "What became of it.")}};
+                      percent("improved_percent", "Improved %", "By the metric."),
+                      percent("improved_low_percent", "at least %", "The interval's worse end."),
+                      percent("improved_high_percent", "at most %", "The interval's better end."),
+                      text("verdict", "Verdict", "Of the experiment.")},
+          .is_whole = true};
 }
 
 // By how much less, or more, of the metric is there, as far as that is better.
@@ -74,12 +73,11 @@ void add_effect(std::vector<Cell>& row, const std::optional<ChangeEffect>& effec
 
 std::vector<Cell> row_of(const ChangeSet& set, const Change& change) {
   const Proposal& proposal = change.proposal;
-  std::vector<Cell> row{set.number,           rfc3339(set.time_ns), proposal.key,
-                        where_text(proposal), proposal.from,        proposal.to};
+  std::vector<Cell> row{set.number,  rfc3339(set.time_ns),    proposal.key,        proposal.from,
+                        proposal.to, outcome_of(set, change), where_text(proposal)};
   row.push_back(change.read_back ? Cell(*change.read_back) : Cell());
   row.push_back(because(proposal));
   add_effect(row, change.effect);
-  row.push_back(outcome_of(set, change));
   return row;
 }
 
@@ -104,10 +102,10 @@ Result<Report> report_of(const Ledger& ledger) {
   report.end_ns = now.time_ns;
   report.losses = Json::object();
   report.host_faults = {.id = "host_faults", .title = "Faults of the host"};
+  const std::size_t sets = ledger.sets().size(), there = in_force(ledger, now.boot);
   report.verdict =
-      fmt::format("{} set{} of changes were made, {} change{} in force.", ledger.sets().size(),
-                  ledger.sets().size() == 1 ? "" : "s", in_force(ledger, now.boot),
-                  in_force(ledger, now.boot) == 1 ? " is" : "s are");
+      fmt::format("{} set{} of changes {} made, {} change{} in force.", sets, sets == 1 ? "" : "s",
+                  sets == 1 ? "was" : "were", there, there == 1 ? " is" : "s are");
   report.sections.push_back(changes_section(ledger));
   return report;
 }

@@ -16,6 +16,12 @@ std::string duration(double seconds) {
   return short_duration(Nanos(static_cast<std::int64_t>(seconds * 1e9)));
 }
 
+std::string indented(const std::string& words) {
+  std::string text;
+  for (const std::string& line : wrap(words, kWidth - 2)) text += "  " + line + "\n";
+  return text;
+}
+
 // The metric's name tells of what time a rate is.
 std::string figure(double value, const TrialMetric& metric) {
   switch (metric.unit) {
@@ -27,22 +33,27 @@ std::string figure(double value, const TrialMetric& metric) {
   }
 }
 
-std::string verdict_text(const TrialEffect& one) {
-  if (!one.effect) return "inconclusive: too few blocks";
-  if (one.verdict != Verdict::Inconclusive) return std::string(name_of(one.verdict));
-  if (!one.more_blocks) return "inconclusive";
-  return fmt::format("inconclusive: about {} more blocks would tell", *one.more_blocks);
-}
-
 std::string row_text(const TrialEffect& one) {
   const auto& effect = one.effect;
+  const auto shown = [&one](double value) { return one.blocks ? figure(value, *one.metric) : "-"; };
   return fmt::format(
-      "  {:<26} {:>6} {:>9} {:>9} {:>6} {:>13}  {}\n", one.metric->id, one.blocks,
-      one.blocks ? figure(one.before, *one.metric) : "-",
-      one.blocks ? figure(one.after, *one.metric) : "-",
+      "  {:<25} {:>8} {:>8} {:>6} {:>13} {}\n", one.metric->id, shown(one.before), shown(one.after),
       effect ? fmt::format("{:.3f}", effect->ratio) : "-",
       effect ? fmt::format("{:.3f}-{:.3f}", effect->interval.low, effect->interval.high) : "-",
-      verdict_text(one));
+      name_of(one.verdict));
+}
+
+// Of those that are inconclusive.
+std::string what_would_tell(const std::vector<TrialEffect>& effects) {
+  std::string more, few;
+  for (const TrialEffect& one : effects) {
+    if (one.more_blocks)
+      more += fmt::format("{}{} {}", more.empty() ? "" : ", ", one.metric->id, *one.more_blocks);
+    if (!one.effect)
+      few += fmt::format("{}{} {}", few.empty() ? "" : ", ", one.metric->id, one.blocks);
+  }
+  return (more.empty() ? "" : indented("about so many more blocks would tell: " + more)) +
+         (few.empty() ? "" : indented("too few blocks: " + few));
 }
 
 bool is_nothing(const TrialEffect& one) {
@@ -70,8 +81,8 @@ std::string to_text(const TrialReport& report, const Plan& plan) {
   std::string text = changes_text(plan.proposals);
   text +=
       fmt::format("{} of {} blocks, seed {}\n", report.blocks, report.blocks_wanted, report.seed);
-  text += fmt::format("  {:<26} {:>6} {:>9} {:>9} {:>6} {:>13}  {}\n", "METRIC", "BLOCKS", "BEFORE",
-                      "AFTER", "RATIO", "95%", "VERDICT");
+  text += fmt::format("  {:<25} {:>8} {:>8} {:>6} {:>13} {}\n", "METRIC", "BEFORE", "AFTER",
+                      "RATIO", "95%", "VERDICT");
   std::string never;
   for (const TrialEffect& one : report.effects) {
     if (is_nothing(one) && &one != &report.effects.front())
@@ -79,13 +90,12 @@ std::string to_text(const TrialReport& report, const Plan& plan) {
     else
       text += row_text(one);
   }
-  if (!never.empty())
-    for (const std::string& line : wrap("0 either way: " + never, kWidth - 2))
-      text += "  " + line + "\n";
+  if (!never.empty()) text += indented("0 either way: " + never);
+  text += what_would_tell(report.effects);
   if (!report.ended_early.empty())
-    text += fmt::format("Ended early: {}\n", printable(report.ended_early));
+    text += hanging("Ended early: ", printable(report.ended_early), 6);
   else if (!report.harm.empty())
-    text += fmt::format("Harm: {}\n", report.harm);
+    text += hanging("Harm: ", report.harm, 6);
   return text + report.outcome;
 }
 

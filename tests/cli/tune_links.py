@@ -131,7 +131,7 @@ def a_shaper_has_the_rate_that_was_asked_for():
         succeed("tune", "confirm")
         line = tool("tc", "qdisc", "show", "dev", "v0", "root")
         assert line.startswith("qdisc tbf 6e79: ") and rate in line, line
-    expect(value_of(QDISC, "v0"), "tbf:100000000000bit", "value")
+    expect(value_of(QDISC, "v0"), "tbf:100Gbit", "value")
     assert "already" in run("tune", "apply", "--yes", "--set", f"{QDISC}@v0=tbf:100000Mbit").err
     succeed("tune", "rollback")
     assert "rate 40Mbit " in tool("tc", "qdisc", "show", "dev", "v0", "root"), "after the newest is undone"
@@ -466,7 +466,7 @@ def what_is_asked_for_is_told_when_it_is_wrong():
             (f"{LENGTH}=5", f"{LENGTH} is of a device: {LENGTH}@DEVICE=VALUE"), (f"{CWND}=5", f"{CWND} is of a route: {CWND}@DESTINATION=VALUE"),
             (f"{CWND}@10.2.1.0/16=5", "'10.2.1.0/16' is no destination"), (f"{LENGTH}@../../x=5", "is no name of a device"),
             (f"{LENGTH}@=5", "is no name of a device"), (f"{LENGTH}@v0=0", "is below 1"), (f"{LENGTH}@v0", "KEY=VALUE"), ("@v0=1", "catalogue"),
-            ("net.core.somaxconn@v0=5000", "net.core.somaxconn=VALUE"), (f"{QDISC}@v0=htb", "is none of default, fq"),
+            ("net.core.somaxconn@v0=5000", "no setting of a device or a route"), (f"{QDISC}@v0=htb", "is none of default, fq"),
             (f"{QDISC}@v0=mq", "is none of"), (f"{RPS}@v0=x y", "hexadecimal"), (f"{CWND}@default=1001", "above 1000")]:
         message = refused(wanted, code=2)
         assert words in message, message
@@ -501,6 +501,31 @@ def list_shows_what_is_not_as_usual_and_with_all_everything():
     expect({where for key, where in everything if key == LENGTH}, {"lo", "v0", "v1"}, "devices")
     expect((everything[XPS, "lo"]["value"], everything[RPS, "v0"]["value"], everything[QDISC, "v0"]["value"]), (None, "0 0", "default"), "values")
     assert all(row["where"] is None for row in succeed("tune", "list", "--json").json() if row["key"].startswith("net."))
+
+
+@fact
+def one_device_can_be_named_alone():
+    own_links()
+    one = succeed("tune", "list", f"{LENGTH}@v1", "--json").json()
+    expect([(row["key"], row["where"]) for row in one], [(LENGTH, "v1")], "list")
+    assert "there is no device v9; there are lo, v1, v0" in one_error(run("tune", "list", f"{LENGTH}@v9"), 1)
+    assert "no setting of a device" in one_error(run("tune", "list", "net.core.somaxconn@v0"), 2)
+    wanted = ("tune", "apply", "--yes", *LONG, "--set", f"{LENGTH}@v0=2000", f"{LENGTH}@v1=2000", f"{CWND}@10.2.0.0/16=33")
+    done = succeed(*wanted, "--only", f"{LENGTH}@v1", f"{CWND}@10.2.0.0/16")
+    expect([(row["scope"]["name"], row["after"]) for row in succeed("tune", "log", "--json").json()], [("v1", "2000"), ("10.2.0.0/16", "33")], "changed")
+    assert f"{LENGTH}: left out: --only others" in done.err, done.err
+    assert "set by    change set 1, pending" in succeed("tune", "list", f"{LENGTH}@v1").out
+    succeed("tune", "confirm")
+    assert "set by    change set 1\n" in succeed("tune", "list", f"{LENGTH}@v1").out
+
+
+@fact
+def a_report_as_text_tells_all_of_a_change():
+    own_links()
+    apply("--set", f"{RPS}@v0=3 1", f"{CWND}@10.2.0.0/16=33", *LONG)
+    words = " ".join(succeed("tune", "report").out.split())
+    for told in (f"1 {RPS}", "0 0 3 1 pending", "device v0 in netns", "route 10.2.0.0/16 in netns", "Why asked for"):
+        assert told in words, words
 
 
 @fact

@@ -28,9 +28,12 @@ TEST(QdiscKindTest, WhatIsNoRateIsNone) {
 
 TEST(QdiscKindTest, OneRateHasOneForm) {
   const Tunable& tunable = *find_tunable(kQdiscKey);
-  EXPECT_EQ(normal_value(tunable, "tbf:95Mbit"), "tbf:95000000bit");
-  EXPECT_EQ(normal_value(tunable, "tbf:95000kbit"), "tbf:95000000bit");
-  EXPECT_EQ(normal_value(tunable, " tbf:95Mbit\n"), "tbf:95000000bit");
+  EXPECT_EQ(normal_value(tunable, "tbf:95Mbit"), "tbf:95Mbit");
+  EXPECT_EQ(normal_value(tunable, "tbf:95000kbit"), "tbf:95Mbit");
+  EXPECT_EQ(normal_value(tunable, " tbf:95Mbit\n"), "tbf:95Mbit");
+  EXPECT_EQ(normal_value(tunable, "tbf:1000mbit"), "tbf:1Gbit");
+  EXPECT_EQ(normal_value(tunable, "tbf:95500kbit"), "tbf:95500kbit");
+  EXPECT_EQ(normal_value(tunable, "tbf:64008bit"), "tbf:64008bit");
   EXPECT_TRUE(check_value(tunable, " tbf:95Mbit"));
   EXPECT_EQ(shaper_rate(shaper_value(11'875'001)), 11'875'001U);
   EXPECT_TRUE(check_value(tunable, "tbf:95Mbit"));

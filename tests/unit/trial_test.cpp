@@ -61,6 +61,20 @@ TEST(TrialVerdictTest, ACountThatGoesToNothingHasARatio) {
       judge_trial(blocks_of(12, "listen_overflows_per_s", 99, 0), "listen_overflows_per_s", 1);
   EXPECT_EQ(effects[0].verdict, Verdict::Better);
   EXPECT_NEAR(effects[0].effect->ratio, 0.01, 0.002);
+  EXPECT_NEAR(effects[0].before, 99, 1);
+  EXPECT_NEAR(effects[0].after, 0, 1e-9);
+}
+
+// Their means, so that a ratio has two figures that go with it.
+TEST(TrialVerdictTest, TheFiguresAreAsFarApartAsTheRatioSays) {
+  std::vector<TrialBlock> blocks;
+  for (int i = 0; i < 12; ++i) blocks.push_back(block("retransmit_percent", 0, i < 4 ? 2.5 : 0));
+  const TrialEffect effect = judge_trial(blocks, "retransmit_percent", 1)[0];
+  EXPECT_NEAR(effect.before, 0, 1e-9);
+  EXPECT_NEAR(effect.after, 0.5 * effect.effect->ratio - 0.5, 1e-9);
+  EXPECT_GT(effect.after, 0.3);
+  const TrialEffect load = judge_trial(blocks_of(12, "load_seconds", 1, 0.5), "load_seconds", 1)[0];
+  EXPECT_NEAR(load.after, 0.5, 0.02);
 }
 
 TEST(TrialVerdictTest, GuardsAreJudgedBesideWhatDecides) {

@@ -8,8 +8,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "user/model/statistics.h"
-
 namespace netsonde {
 
 namespace {
@@ -104,7 +102,7 @@ constexpr std::array kMetrics = {
 
 // Both figures of the blocks that have both.
 struct Pairs {
-  Statistics before{}, after{};
+  double before = 0, after = 0;  // sums of the logarithms, the step added
   std::vector<double> log_ratios{};
 };
 
@@ -113,12 +111,18 @@ Pairs pairs_of(std::span<const TrialBlock> blocks, const TrialMetric& metric) {
   for (const TrialBlock& block : blocks) {
     const auto before = block.before.find(metric.id), after = block.after.find(metric.id);
     if (before == block.before.end() || after == block.after.end()) continue;
-    pairs.before.add(before->second);
-    pairs.after.add(after->second);
     const double first = before->second + metric.step, second = after->second + metric.step;
-    if (first > 0 && second > 0) pairs.log_ratios.push_back(std::log(second / first));
+    if (first <= 0 || second <= 0) continue;
+    pairs.before += std::log(first);
+    pairs.after += std::log(second);
+    pairs.log_ratios.push_back(std::log(second / first));
   }
   return pairs;
+}
+
+double figure_of(double logarithms, std::size_t blocks, const TrialMetric& metric) {
+  if (blocks == 0) return 0;
+  return std::max(0.0, std::exp(logarithms / static_cast<double>(blocks)) - metric.step);
 }
 
 TrialEffect effect_on(std::span<const TrialBlock> blocks, const TrialMetric& metric,
@@ -126,8 +130,8 @@ TrialEffect effect_on(std::span<const TrialBlock> blocks, const TrialMetric& met
   const Pairs pairs = pairs_of(blocks, metric);
   return {.metric = &metric,
           .blocks = pairs.log_ratios.size(),
-          .before = pairs.before.quantile(0.5).value_or(0),
-          .after = pairs.after.quantile(0.5).value_or(0),
+          .before = figure_of(pairs.before, pairs.log_ratios.size(), metric),
+          .after = figure_of(pairs.after, pairs.log_ratios.size(), metric),
           .effect = effect_of(pairs.log_ratios, seed)};
 }
 

@@ -43,7 +43,7 @@ struct TrialBlock {
 struct TrialEffect {
   const TrialMetric* metric = nullptr;
   std::size_t blocks = 0;
-  double before = 0, after = 0;    // medians of the blocks
+  double before = 0, after = 0;    // as their ratio is: geometric means, the step apart
   std::optional<Effect> effect{};  // absent: too few blocks
   Verdict verdict = Verdict::Inconclusive;
   std::optional<std::size_t> more_blocks{};  // about so many would tell; of Inconclusive

@@ -19,6 +19,7 @@ constexpr std::size_t kMostRows = 10;  // of a table
 constexpr std::size_t kMostBins = 12;  // of the timeline
 constexpr int kMostColumns = 28;       // of a name
 constexpr int kBar = 30;               // of a histogram
+constexpr int kBelow = 5;              // columns of the margin of what stands below a row
 
 class TextPage {
  public:
@@ -55,23 +56,33 @@ class TextPage {
 void TextPage::table(const ReportTable& table) {
   const std::size_t count = std::min(table.rows.size(), kMostRows);
   std::string head;
-  std::vector<std::string> lines(count);
+  std::vector<std::string> lines(count), below(count);
+  bool has_room = true;
   for (std::size_t column = 0; column < table.columns.size(); ++column) {
     const Column& what = table.columns[column];
     if (what.reach != Column::Reach::Everywhere) continue;
     std::vector<std::string> cells;
-    int wide = display_width(what.title);
+    int widest = display_width(what.title);
     for (std::size_t row = 0; row < count; ++row) {
       cells.push_back(printable(human(table.rows[row][column], what.unit)));
-      wide = std::max(wide, std::min(display_width(cells.back()), kMostColumns));
+      widest = std::max(widest, display_width(cells.back()));
     }
-    if (!head.empty() && display_width(head) + wide > width_) break;
-    head += fit(what.title, wide, !what.is_text) + "  ";
+    const int wide = std::max(display_width(what.title), std::min(widest, kMostColumns));
+    has_room = has_room && (head.empty() || display_width(head) + wide <= width_);
+    const bool is_beside = has_room && (!table.is_whole || wide == widest);
+    if (is_beside) head += fit(what.title, wide, !what.is_text) + "  ";
     for (std::size_t row = 0; row < count; ++row)
-      lines[row] += fit(cells[row], wide, !what.is_text) + "  ";
+      if (is_beside)
+        lines[row] += fit(cells[row], wide, !what.is_text) + "  ";
+      else if (cells[row] != "-")
+        below[row] +=
+            fmt::format("{}{} {}", below[row].empty() ? "" : ", ", what.title, cells[row]);
   }
   line(head);
-  for (std::string& one : lines) line(std::move(one));
+  for (std::size_t row = 0; row < count; ++row) {
+    line(std::move(lines[row]));
+    if (table.is_whole && !below[row].empty()) words(below[row], kBelow);
+  }
   const std::uint64_t more = table.rows.size() - count + table.left_out;
   if (more) line(fmt::format("and {} more", more));
 }
