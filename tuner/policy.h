@@ -29,6 +29,9 @@ struct PolicyInput {
   // The route by which a namespace reaches it, where that can be changed and does not lead
   // everywhere; else absent.
   std::function<std::optional<ChangeScope>(const ChangeScope&, const Address& remote)> route_to{};
+  // A device of the own namespace, and whether this kernel has a queueing discipline.
+  std::function<ChangeScope(const std::string& name)> device{};
+  std::function<bool(std::string_view kind)> has_qdisc{};
   // Whom a finding is about, in words.
   std::function<std::string(const Subject&)> words{};
   std::uint64_t memory_bytes = 0;  // of the host; 0: unknown, and nothing that takes memory grows

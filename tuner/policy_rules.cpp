@@ -12,6 +12,10 @@ bool always(const Finding&) {
   return true;
 }
 
+bool is_own_queue(const Finding& finding) {
+  return has(finding, "qdisc");
+}
+
 bool is_not_read(const Finding& finding) {
   return has(finding, "peer.receive_queue_bytes");
 }
@@ -56,6 +60,10 @@ constexpr std::array kRules = {
                .key = "net.ipv4.tcp_timestamps",
                .decide = option_of_handshake},
     PolicyRule{.key = "net.ipv4.tcp_congestion_control", .decide = congestion_control},
+    PolicyRule{.finding = "bufferbloat",
+               .key = "device.qdisc",
+               .decide = queue_of_device,
+               .also = is_own_queue},
     PolicyRule{
         .finding = "softnet-drops", .key = "net.core.netdev_max_backlog", .decide = input_queue},
     PolicyRule{

@@ -61,6 +61,7 @@ std::string_view reason_to_leave(std::string_view key);
 bool has(const Finding& finding, std::string_view field);
 // A figure of the evidence; absent where it is none or was not measured.
 std::optional<double> measured(const Finding& finding, std::string_view field);
+std::optional<std::string> word_of(const Finding& finding, std::string_view field);
 bool names(const Finding& finding, std::string_view key);
 bool is_found(const PolicyInput& input, std::string_view finding);
 
@@ -106,6 +107,7 @@ Decision time_wait_reuse(const Question& question);
 Decision time_wait_table(const Question& question);
 
 // policy_host.cpp
+Decision queue_of_device(const Question& question);
 Decision input_queue(const Question& question);
 Decision input_budget(const Question& question);
 Decision tcp_memory(const Question& question);

@@ -46,6 +46,12 @@ std::optional<double> measured(const Finding& finding, std::string_view field) {
   return std::nullopt;
 }
 
+std::optional<std::string> word_of(const Finding& finding, std::string_view field) {
+  const Evidence* evidence = find_evidence(finding, field);
+  const auto* word = evidence ? std::get_if<std::string>(&evidence->value) : nullptr;
+  return word ? std::optional(*word) : std::nullopt;
+}
+
 bool names(const Finding& finding, std::string_view key) {
   return std::ranges::find(finding.tunables, key) != finding.tunables.end();
 }

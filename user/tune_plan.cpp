@@ -14,8 +14,10 @@
 #include "tuner/plan_json.h"
 #include "tuner/policy.h"
 #include "tuner/profile.h"
+#include "tuner/qdisc_kind.h"
 #include "user/base/new_file.h"
 #include "user/base/text.h"
+#include "user/capture/host.h"
 #include "user/capture/recording_files.h"
 #include "user/explain.h"
 #include "user/request.h"
@@ -229,6 +231,15 @@ Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptio
        .value = [&host](const auto& scope, auto key) { return value_there(host, scope, key); },
        .route_to = [&host](const auto& scope,
                            const auto& remote) { return host.route_to(scope, remote); },
+       .device =
+           [&host](const std::string& name) {
+             return host.scope_of(*find_tunable(kQdiscKey), name);
+           },
+       .has_qdisc =
+           [](std::string_view kind) {
+             const std::vector<std::string> there = available_qdiscs();
+             return std::ranges::find(there, kind) != there.end();
+           },
        .words = subject_text,
        .memory_bytes = memory_of_host(),
        .page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
