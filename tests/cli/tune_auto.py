@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 
-from harness import eventually, expect, fact, finish, launch, one_error, run, start, succeed, tool
+from harness import eventually, expect, fact, finish, one_error, run, start, succeed, tool
 from traffic import Connection
 from tuned import CHANGED_SOON, JOURNAL, LARGE, LOOKS, QUICK, RMEM, SMALL, TINY, Auto, guard, long_path, own_host, status, tiny_buffers, transfers, value
 

@@ -30,7 +30,9 @@ while server.recv(1 << 20):
 TINY, SMALL, LARGE = "4096 16384 32768", "4096 32768 65536", "4096 32768 4194304"
 TRIED = ("--blocks", "8", "--period", "600ms", "--wash-out", "200ms")
 CHANGED_SOON = ("--blocks", "6", "--period", "200ms", "--wash-out", "5s")  # and waits then
-RMEM, SOMAXCONN = "net.ipv4.tcp_rmem", "net.core.somaxconn"
+RMEM, SOMAXCONN, IDLE = "net.ipv4.tcp_rmem", "net.core.somaxconn", "net.ipv4.tcp_slow_start_after_idle"
+ORIGINAL, CHANGED = [["4096"], ["1"]], [["5000"], ["0"]]  # of these two
+BOTH = ("--set", f"{SOMAXCONN}=5000", f"{IDLE}=0")
 # tune auto, fast enough for tests
 LOOKS = ("--window", "500ms", "--goal", "throughput")
 QUICK = (*LOOKS, *TRIED)
@@ -86,8 +88,13 @@ def transfers():
         process.wait()
 
 
+def values(*keys):
+    """As sysctl(8) reads them."""
+    return [tool("sysctl", "-n", key).split() for key in keys or (SOMAXCONN, IDLE)]
+
+
 def apply(*arguments):
-    return succeed("tune", "apply", "--yes", *arguments)
+    return succeed("tune", "apply", "--yes", *(arguments or (*BOTH, *LONG)))
 
 
 def status():
