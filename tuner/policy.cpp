@@ -125,6 +125,13 @@ Result<> add(Policy& policy, const Question& question, const Step& step) {
   return {};
 }
 
+// There may be thousands of others, and of each the same could be said.
+std::string_view place_of(const PolicyInput& input, const Finding& finding) {
+  const auto& connection = finding.subject.connection;
+  if (!connection || input.own.name == std::to_string(connection->netns)) return {};
+  return "in another netns: ";
+}
+
 // What waits longer in a longer queue.
 constexpr std::array<std::string_view, 5> kQueues = {
     "net.core.netdev_max_backlog", "net.core.rmem_default", "net.core.wmem_default",
@@ -163,7 +170,7 @@ Policy propose(const PolicyInput& input) {
   for (const Finding& finding : input.findings)
     for (const std::string_view key : settings_of(finding))
       if (const auto taken = take(policy, {input, finding, key}); !taken)
-        consider(policy, key, taken.error().message());
+        consider(policy, key, std::string(place_of(input, finding)) + taken.error().message());
   put_pauses_first(policy.proposals);
   return policy;
 }

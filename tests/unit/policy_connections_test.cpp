@@ -159,8 +159,8 @@ TEST(CongestionControlPolicyTest, AnExperimentDecides) {
   for (const char* finding :
        {"random-loss", "congestive-loss", "congestion-window-limited", "bufferbloat"})
     EXPECT_EQ(of_congestion("cubic", "reno bbr cubic", finding),
-              "a different congestion control is decided by experiment: netsonde tune experiment "
-              "--set net.ipv4.tcp_congestion_control=bbr");
+              "in another netns: a different congestion control is decided by experiment: netsonde "
+              "tune experiment --set net.ipv4.tcp_congestion_control=bbr");
 }
 
 TEST(CongestionControlPolicyTest, WhoTriesMayProposeIt) {
@@ -223,13 +223,14 @@ TEST(CongestionControlPolicyTest, WhatPausesCutIsMendedBeforeIt) {
 }
 
 TEST(CongestionControlPolicyTest, WhatTheKernelLacksIsNotAdvised) {
-  EXPECT_EQ(of_congestion("cubic", "reno cubic"), "this kernel has no bbr (available: reno cubic)");
+  EXPECT_EQ(of_congestion("cubic", "reno cubic"),
+            "in another netns: this kernel has no bbr (available: reno cubic)");
   EXPECT_THAT(of_congestion("cubic", "reno bbr2 nobbr"), HasSubstr("has no bbr"));
   EXPECT_THAT(of_congestion("cubic", ""), HasSubstr("is not known"));
 }
 
 TEST(CongestionControlPolicyTest, WhoHasItNeedsNoOther) {
-  EXPECT_EQ(of_congestion("bbr", "reno bbr cubic"), "is bbr already");
+  EXPECT_EQ(of_congestion("bbr", "reno bbr cubic"), "in another netns: is bbr already");
 }
 
 }  // namespace
