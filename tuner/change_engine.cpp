@@ -277,11 +277,12 @@ Ledger ChangeEngine::remembered(const ChangeSet& begun) {
   return ledger;
 }
 
-Result<bool> ChangeEngine::hand_back(const std::string& key, const Instant& now) {
+Result<bool> ChangeEngine::hand_back(std::string_view key, std::string_view where,
+                                     const Instant& now) {
   bool any = false;
   const std::vector<ForeignKey> foreign = ledger_.foreign();
   for (const ForeignKey& one : foreign) {
-    if (one.key != key) continue;
+    if (one.key != key || (!where.empty() && one.scope.name != where)) continue;
     TRY(note({.kind = RecordKind::HandedBack, .time_ns = now.time_ns, .key = one}));
     any = true;
   }

@@ -57,7 +57,7 @@ class ChangeEngine {
   // What an interrupted run has left: undone, or, in another run of the kernel, gone.
   Result<> recover(const Instant& now);
   // What somebody else has set may be changed again. False: it was nobody's.
-  Result<bool> hand_back(const std::string& key, const Instant& now);
+  Result<bool> hand_back(std::string_view key, std::string_view where, const Instant& now);
 
  private:
   // False: it is of a connection that has closed.

@@ -20,9 +20,16 @@ struct ChangeScope {
   std::string name{};
   std::uint64_t cookie = 0;  // of the namespace: the kernel gives out inodes again, these never
   std::uint64_t netns = 0;  // the inode of the namespace that a device, a route, a connection is in
-  std::uint32_t index = 0;  // of a device: it keeps that when its name changes; 0: not known
+  // Of a device: it keeps its index when its name changes, and may come to an index that another
+  // one had; 0 and empty: not known.
+  std::uint32_t index = 0;
+  std::string address{};  // of its hardware: "02:00:5e:10:00:01"
 
-  bool operator==(const ChangeScope&) const = default;
+  // A device is the same whatever it is called.
+  bool operator==(const ChangeScope& other) const;
+  // Whether a device that is there is the one that is meant.
+  bool is_device(const std::string& its_name, std::uint32_t its_index,
+                 const std::string& its_address) const;
 };
 
 // "host", "netns 4026531840", "device eth0 in netns 4026531840".

@@ -71,6 +71,18 @@ Result<Plan> checked_plan(const Json& json) {
 
 }  // namespace
 
+bool ChangeScope::is_device(const std::string& its_name, std::uint32_t its_index,
+                            const std::string& its_address) const {
+  if (!index) return name == its_name;
+  return index == its_index && (name == its_name || (!address.empty() && address == its_address));
+}
+
+bool ChangeScope::operator==(const ChangeScope& other) const {
+  if (kind != other.kind || cookie != other.cookie || netns != other.netns) return false;
+  return index && other.index ? is_device(other.name, other.index, other.address)
+                              : name == other.name;
+}
+
 std::string to_text(const ChangeScope& scope) {
   if (scope.kind == ScopeKind::Host) return "host";
   std::string text = fmt::format("{} {}", name_of(scope.kind), printable(scope.name));
@@ -98,6 +110,7 @@ Json to_json(const ChangeScope& scope) {
   if (scope.netns) json["netns"] = scope.netns;
   if (scope.cookie) json["cookie"] = scope.cookie;
   if (scope.index) json["index"] = scope.index;
+  if (!scope.address.empty()) json["address"] = scope.address;
   return json;
 }
 
@@ -114,6 +127,7 @@ Result<ChangeScope> scope_from(const Json& json) {
   scope.netns = TRY(integer_member<std::uint64_t>(json, "netns"));
   if (scope.kind == ScopeKind::Device && json.contains("index"))
     scope.index = TRY(integer_member<std::uint32_t>(json, "index"));
+  scope.address = TRY(optional_text_member(json, "address"));
   return scope;
 }
 

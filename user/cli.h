@@ -94,7 +94,7 @@ enum class TuneAction : std::uint8_t {
 
 struct TuneOptions {
   TuneAction action = TuneAction::List;
-  std::vector<std::string> settings;      // list: "KEY[@WHERE]"; hand-back: keys
+  std::vector<std::string> settings;      // list, hand-back: "KEY[@WHERE]"
   bool all = false;                       // list
   std::string plan;                       // apply: a file
   std::string profile;                    // plan, apply, profile show

@@ -257,8 +257,8 @@ void TuneArguments::add_undoing(CLI::App* tune, Options& options) {
   action(tune, "recover", "Undo what was interrupted", TuneAction::Recover, options);
   CLI::App* hand_back = action(tune, "hand-back", "netsonde may change again what others have set",
                                TuneAction::HandBack, options);
-  hand_back->add_option("keys", options.tune.settings, "Settings")
-      ->option_text("KEY ...")
+  hand_back->add_option("settings", options.tune.settings, "Settings")
+      ->option_text("KEY[@WHERE] ...")
       ->required();
 }
 

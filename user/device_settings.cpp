@@ -20,6 +20,13 @@ namespace {
 
 using Found = std::optional<std::string>;
 
+// Absent: it is gone, be it that another one has its index or its name.
+Result<std::optional<Link>> find_device(Links& links, const ChangeScope& scope) {
+  auto link = TRY(scope.index ? links.at(scope.index) : links.find(scope.name));
+  if (link && !scope.is_device(link->name, link->index, link->address)) link.reset();
+  return link;
+}
+
 RootQdisc qdisc_of(const std::string& kind, std::uint32_t handle, std::uint64_t bytes_per_s) {
   RootQdisc wanted{.kind = kind, .handle = handle, .bytes_per_s = bytes_per_s};
   if (bytes_per_s) {
@@ -36,7 +43,7 @@ bool is_ours(const RootQdisc& root) {
   const RootQdisc wanted = qdisc_of(root.kind, root.handle, root.bytes_per_s);
   const std::uint32_t apart =
       std::max(root.burst, wanted.burst) - std::min(root.burst, wanted.burst);
-  return root.limit == wanted.limit && apart <= 100 + wanted.burst / 100;
+  return !root.has_peak && root.limit == wanted.limit && apart <= 100 + wanted.burst / 100;
 }
 
 std::string as_tc_shows(const RootQdisc& root) {
@@ -153,7 +160,7 @@ Result<int> DeviceSettings::sys(std::uint64_t cookie) {
 Result<std::optional<std::string>> DeviceSettings::read_here(const ChangeScope& scope,
                                                              std::string_view key) {
   Links links = TRY(Links::open());
-  const auto link = TRY(scope.index ? links.at(scope.index) : links.find(scope.name));
+  const auto link = TRY(find_device(links, scope));
   if (!link) return Found();
   if (const LinkSetting* setting = find_in(kLinkSettings, key)) return setting->read(links, *link);
   const FileSetting* setting = find_in(kFileSettings, key);
@@ -166,7 +173,7 @@ Result<std::optional<std::string>> DeviceSettings::read_here(const ChangeScope& 
 Result<> DeviceSettings::write_here(const ChangeScope& scope, std::string_view key,
                                     std::string_view value) {
   Links links = TRY(Links::open());
-  const auto link = TRY(scope.index ? links.at(scope.index) : links.find(scope.name));
+  const auto link = TRY(find_device(links, scope));
   if (!link) return Error("it is gone");
   if (const LinkSetting* setting = find_in(kLinkSettings, key))
     return setting->write(links, *link, value);
@@ -209,6 +216,17 @@ Result<> DeviceSettings::write(const ChangeScope& scope, const Tunable& tunable,
   if (!there) return Error(fmt::format("{}: {} is gone", tunable.key, to_text(scope)));
   if (!written) return std::move(written).error().while_doing(doing);
   return {};
+}
+
+Result<> DeviceSettings::check_name(const ChangeScope& scope) {
+  std::optional<Link> link;
+  TRY(enter_(scope, [&]() -> Result<> {
+    Links links = TRY(Links::open());
+    link = TRY(find_device(links, scope));
+    return {};
+  }));
+  if (!link || link->name == scope.name) return {};
+  return Error(fmt::format("{} is called {} by now: make a new plan", to_text(scope), link->name));
 }
 
 Result<std::vector<std::string>> DeviceSettings::names(const ChangeScope& space) {

@@ -10,8 +10,7 @@
 
 namespace netsonde {
 
-// The settings of network devices: over netlink, and in the sysfs of their namespace. One whose
-// index is known is that device, whatever its name is meanwhile.
+// The settings of network devices: over netlink, and in the sysfs of their namespace.
 class DeviceSettings : public Settings {
  public:
   explicit DeviceSettings(Sysctl::Enter enter) : enter_(std::move(enter)) {}
@@ -20,6 +19,8 @@ class DeviceSettings : public Settings {
   Result<bool> can_be_written(const ChangeScope& scope, std::string_view key) override;
   Result<> write(const ChangeScope& scope, const Tunable& tunable, std::string_view value) override;
 
+  // Fails where a device has another name by now: who reads a plan would mean another one.
+  Result<> check_name(const ChangeScope& scope);
   // Those of a namespace that have a name with which they can be asked for.
   Result<std::vector<std::string>> names(const ChangeScope& space);
 

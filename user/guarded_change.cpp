@@ -115,7 +115,9 @@ Result<Applied> apply(const Plan& plan, Nanos deadline_after) {
     TRY(host->engine().roll_back(number, owner.error().message(), now));
     return std::move(owner).error();
   }
-  TRY(host->engine().write(number, now, in_time));
+  if (Result<> written = host->engine().write(number, now, in_time); !written)
+    return Error(fmt::format("{}; change set {} is {}", written.error().message(), number,
+                             name_of(host->ledger().find(number)->state)));
   if (Result<> still = in_time(); !still) {
     TRY(host->engine().roll_back(number, still.error().message(), now));
     return std::move(still).error();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "tuner/guard.h"
 #include "user/base/prefix.h"
@@ -55,12 +56,15 @@ TrialReport report_of(const Trial& trial, const std::string& problem) {
                      .ended_early = trial.ended_early()};
   if (!problem.empty() && !report.ended_early.empty()) report.ended_early += ": " + problem;
   report.effects = judge_trial(trial.blocks(), trial.settings().decides, report.seed);
-  report.harm = harm_in(report.effects, trial.settings().tolerance);
+  report.against = harm_in(report.effects, trial.settings().tolerance);
+  const auto compared = [](const TrialEffect& one) { return one.effect.has_value(); };
+  if (std::ranges::none_of(report.effects | std::views::drop(1), compared))
+    report.against = "no figure that guards could be measured: the periods are too short";
   return report;
 }
 
 bool is_proven(const TrialReport& report) {
-  return report.ended_early.empty() && report.harm.empty() &&
+  return report.ended_early.empty() && report.against.empty() &&
          report.effects.front().verdict == Verdict::Better;
 }
 

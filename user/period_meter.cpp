@@ -95,7 +95,7 @@ class LoadMeter : public PeriodMeter {
     figures_.begin();
     done_ = std::move(done);
     began_ = kernel_now();
-    auto child = ChildProcess::start_group({"/bin/sh", "-c", "exec 1>&2\n" + command_});
+    auto child = ChildProcess::start_whole({"/bin/sh", "-c", "exec 1>&2\n" + command_});
     if (!child) return fail(child.error().message());
     child_ = std::make_unique<ChildProcess>(std::move(child).value());
     if (Result<> watched = loop_.watch(child_->fd(), [this] { return end(); }); !watched)

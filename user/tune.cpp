@@ -49,8 +49,13 @@ TuneStatus status_of(const Ledger& ledger, const Instant& now) {
     if (ledger.is_foreign(one.key, one.scope, now.boot)) status.left_alone.push_back(one);
   for (const ChangeSet& set : ledger.sets())
     for (const Change& change : set.changes)
-      if (set.boot == now.boot && is_in_force(set, change))
+      if (set.boot == now.boot && is_in_force(set, change)) {
+        for (ChangeInForce& one : status.changes)
+          if (one.change->proposal.key == change.proposal.key &&
+              one.change->proposal.scope == change.proposal.scope)
+            one.replaced_by = set.number;
         status.changes.push_back({.set = &set, .change = &change});
+      }
   if (!status.set) return status;
   status.state = state_of(*status.set, now);
   if (status.state != "pending" || !status.set->deadline_ns) return status;
@@ -192,7 +197,10 @@ Result<int> persist() {
   const std::vector<Persisted> settings = TRY(persisting.settings());
   const std::string lost = words_on_lost(persisting.not_sysctls());
   if (settings.empty()) {
-    if (TRY(remove_persisted())) fmt::print("{} is removed\n", kPersistedPath);
+    if (TRY(remove_persisted())) {
+      fmt::print("{} is removed: nothing that it would hold is in force\n", kPersistedPath);
+      return 0;
+    }
     return Error(lost.empty() ? "nothing is confirmed: there is nothing to persist" : lost);
   }
   if (!lost.empty()) fmt::print(stderr, "netsonde: {}\n", printable(lost));
@@ -211,6 +219,19 @@ Result<int> unpersist() {
   const bool removed = TRY(remove_persisted());
   fmt::print("{} {}\n", kPersistedPath, removed ? "is removed" : "is not there");
   return 0;
+}
+
+bool changes_something(TuneAction action) {
+  switch (action) {
+    case TuneAction::List:
+    case TuneAction::Plan:
+    case TuneAction::ProfileList:
+    case TuneAction::ProfileShow:
+    case TuneAction::Status:
+    case TuneAction::Log:
+    case TuneAction::Report: return false;
+    default: return true;
+  }
 }
 
 bool needs_root(TuneAction action) {
@@ -247,7 +268,8 @@ int refuse(const Error& error) {
 
 Result<int> run_tune(const Options& options) {
   // Whoever reads what we print, or a limit on files, does not end us between two steps.
-  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
+  if (changes_something(options.tune.action))
+    for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
   if (const Result<> checked = check_arguments(options); !checked) return refuse(checked.error());
   if (needs_root(options.tune.action) && geteuid() != 0)
     return Error("what was changed is kept for root alone: sudo netsonde tune ...");

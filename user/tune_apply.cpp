@@ -108,8 +108,11 @@ std::string persisted_text(const ChangeSet& set) {
   for (const Change& change : set.changes)
     for (const Persisted& one : persisted.value())
       if (one.key == change.proposal.key)
-        text += fmt::format("  {} is still in {}: netsonde tune persist, or unpersist\n", one.key,
-                            kPersistedPath);
+        text +=
+            hanging("  ",
+                    fmt::format("{} is still in {}: netsonde tune persist brings that up to date",
+                                one.key, kPersistedPath),
+                    6);
   return text;
 }
 
@@ -160,7 +163,9 @@ Result<bool> is_wanted(const Plan& plan, const Options& options, const std::stri
   (void)std::fflush(stdout);
   std::string answer;
   std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
+  if (answer == "y" || answer == "Y" || answer == "yes") return true;
+  fmt::print("nothing was changed\n");
+  return false;
 }
 
 Result<int> apply_if_wanted(const Plan& plan, const Options& options) {
@@ -187,6 +192,7 @@ Result<int> apply_plan(const Options& options) {
   Plan plan = TRY(plan_of(options, *settings));
   for (const Considered& one : leave_out(plan, options.tune))
     fmt::print(stderr, "netsonde: {}: {}\n", one.key, one.why_not);
+  TRY(settings->check_names(plan));
   TRY(check_congestion(plan, *settings));
   return apply_if_wanted(plan, options);
 }
@@ -242,10 +248,11 @@ Result<int> recover_changes() {
 
 Result<int> hand_back_keys(const Options& options) {
   auto host = TRY(TunedHost::open());
-  for (const std::string& key : options.tune.settings) {
-    if (!TRY(host->engine().hand_back(key, TRY(instant_now()))))
-      return Error(printable(key) + " is not left alone");
-    fmt::print("{} may be changed again\n", key);
+  for (const std::string& text : options.tune.settings) {
+    const NamedSetting one = TRY(named_setting(text));
+    if (!TRY(host->engine().hand_back(one.tunable->key, one.where, TRY(instant_now()))))
+      return Error(printable(text) + " is not left alone");
+    fmt::print("{} may be changed again\n", printable(text));
   }
   return 0;
 }

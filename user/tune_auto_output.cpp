@@ -108,7 +108,7 @@ Result<> AutoOutput::trying(const Proposal& proposal, const Proof& proof) const 
 
 Result<> AutoOutput::ended(const Proposal& proposal, const TrialReport& report) const {
   const TrialEffect& decides = report.effects.front();
-  const std::string& why = report.ended_early.empty() ? report.harm : report.ended_early;
+  const std::string& why = report.ended_early.empty() ? report.against : report.ended_early;
   Json more = about(proposal);
   more["set"] = report.set ? Json(report.set) : Json();
   more["blocks"] = report.blocks;

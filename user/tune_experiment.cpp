@@ -41,8 +41,10 @@ Result<> check_metric(const TuneOptions& options) {
     return Error("--metric: " + printable(metric) + " is that of a --probe");
   if (find_trial_metric(metric)) return {};
   std::string known;
-  for (const TrialMetric& one : trial_metrics())
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", one.id);
+  for (const TrialMetric& one : trial_metrics()) {
+    const bool is_of_load = one.id == "load_seconds" || one.id.starts_with("probe_");
+    if (!is_of_load) known += fmt::format("{}{}", known.empty() ? "" : ", ", one.id);
+  }
   if (metric.empty()) return Error("--metric: what decides on live traffic? " + known);
   return Error(fmt::format("--metric: '{}' is none of {}", printable(metric), known));
 }
@@ -184,6 +186,7 @@ Result<> Run::run() {
                              session_.stop();
                            }});
   session_.when_started([this]() -> Result<> {
+    show_progress(0);
     trial_->start();
     return {};
   });
@@ -247,10 +250,13 @@ Result<int> run_tune_experiment(const Options& options) {
   TRY(check_congestion(plan, *settings));
   TRY(check_asking(options));
   const TrialFigures tried = TRY(try_once(options));
-  if (!TRY(is_wanted(plan, options, how_long(options.tune, tried)))) return 1;
+  const std::string note = how_long(options.tune, tried);
+  if (!TRY(is_wanted(plan, options, note))) return 1;
+  if (options.tune.yes && !options.json) fmt::print("{}{}", changes_text(plan.proposals), note);
+  if (std::fflush(stdout)) return Error::from_errno("write what is tried");
   const Filter filter = TRY(traffic_of(plan.proposals));
   const TrialReport report = TRY(try_out(options, metric_of(options.tune), plan, filter));
-  fmt::print("{}", options.json ? to_json_lines(report) : to_text(report, plan));
+  fmt::print("{}", options.json ? to_json_lines(report) : to_text(report));
   if (std::fflush(stdout)) return Error::from_errno("write the results");
   if (!report.effects.front().effect) return 1;
   return report.effects.front().verdict == Verdict::Better ? 0 : kNotBetter;

@@ -213,6 +213,15 @@ std::string list_text(const std::vector<ListedSetting>& settings) {
   return text;
 }
 
+namespace {
+
+std::string unset_note(const ListedSetting& setting) {
+  const bool is_zero = setting.tunable->scope == ScopeKind::Route && setting.value == "0";
+  return is_zero ? ": not set, the kernel decides" : "";
+}
+
+}  // namespace
+
 std::string details_text(const ListedSetting& setting) {
   const Tunable& tunable = *setting.tunable;
   const std::string unit = tunable.unit.empty() ? "" : fmt::format(" {}", tunable.unit);
@@ -226,7 +235,7 @@ std::string details_text(const ListedSetting& setting) {
                 : tunable.scope == ScopeKind::Namespace
                     ? "one network namespace"
                     : "one " + std::string(name_of(tunable.scope)));
-  if (setting.value) line("value", printable(*setting.value) + unit);
+  if (setting.value) line("value", printable(*setting.value) + unit + unset_note(setting));
   if (!setting.why_not.empty())
     line(setting.value ? "but" : "value", "not available here: " + setting.why_not);
   line("default",
@@ -264,6 +273,7 @@ Json to_json(const TuneStatus& status) {
   for (const ChangeInForce& one : status.changes) {
     changes.push_back(log_json(*one.set, *one.change));
     changes.back()["value_now"] = one.now ? Json(*one.now) : Json();
+    changes.back()["replaced_by"] = one.replaced_by ? Json(one.replaced_by) : Json();
   }
   for (const ForeignKey& one : status.left_alone)
     left_alone.push_back(object_of({{"key", one.key}, {"scope", to_json(one.scope)}}));
@@ -301,6 +311,7 @@ std::string state_text(const TuneStatus& status) {
 std::string text_of(const ChangeInForce& one) {
   std::string text =
       fmt::format("{}, by change set {}", change_text(one.change->proposal), one.set->number);
+  if (one.replaced_by) return text + fmt::format(", below change set {}", one.replaced_by);
   if (one.now == one.change->read_back) return text;
   if (!one.problem.empty())
     return text + ", but what is there cannot be told: " + printable(one.problem);
@@ -309,9 +320,7 @@ std::string text_of(const ChangeInForce& one) {
 }
 
 std::string text_of(const ForeignKey& one) {
-  return fmt::format(
-      "{}{} is left alone: somebody else has set it", one.key,
-      one.scope.kind == ScopeKind::Connection ? " (" + to_text(one.scope) + ")" : "");
+  return fmt::format("{} ({}): somebody else has set it", one.key, to_text(one.scope));
 }
 
 }  // namespace
@@ -322,6 +331,7 @@ std::string status_text(const TuneStatus& status) {
   if (status.changes.empty() && is_known) text += "In force, set by netsonde: nothing\n";
   if (!status.changes.empty()) text += "In force, set by netsonde:\n";
   for (const ChangeInForce& one : status.changes) text += hanging("  ", text_of(one), 6);
+  if (!status.left_alone.empty()) text += "Left alone:\n";
   for (const ForeignKey& one : status.left_alone) text += hanging("  ", text_of(one), 6);
   if (status.set && status.set->state == SetState::Stuck) text += undone_text(*status.set);
   return text;
@@ -364,13 +374,16 @@ std::string log_text(const std::vector<ChangeSet>& sets) {
                     name_of(set.state), set.ended_ns ? " " + to_the_second(set.ended_ns) : "",
                     set.why.empty() ? "" : ": " + printable(set.why)),
         6);
-    for (const Change& change : set.changes)
+    for (const Change& change : set.changes) {
       text +=
           hanging("  ",
                   fmt::format("{}: {}{}{}", change_text(change.proposal), outcome_of(set, change),
                               change.problem.empty() ? "" : ": " + printable(change.problem),
                               effect_note(change)),
                   6);
+      if (change.proposal.finding != kAskedFor)
+        text += hanging("      because ", because(change.proposal), 8);
+    }
   }
   return text;
 }

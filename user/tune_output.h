@@ -48,6 +48,7 @@ struct ChangeInForce {
   const Change* change = nullptr;
   std::optional<std::string> now{};  // what is there; absent: it is gone
   std::string problem{};             // why that cannot be told
+  std::uint64_t replaced_by = 0;     // a later set of ours; 0: none
 };
 
 struct TuneStatus {
@@ -79,10 +80,10 @@ struct TrialReport {
   bool harmed = false, kept = false;
   std::string outcome{};               // what became of the change set, in words
   std::string ended_early{};           // why; empty: it did not
-  std::string harm{};                  // that all blocks showed; empty: none
+  std::string against{};               // why all blocks do not prove it; empty: nothing
   std::vector<TrialEffect> effects{};  // the deciding one first
 };
-std::string to_text(const TrialReport& report, const Plan& plan);
+std::string to_text(const TrialReport& report);
 std::string to_json_lines(const TrialReport& report);
 
 // What became of the changes of a set that is undone.

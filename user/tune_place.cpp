@@ -50,7 +50,7 @@ Result<std::string> place_named(const Tunable& tunable, const std::string& text)
 }
 
 std::string list_of(const std::vector<std::string>& names) {
-  if (names.empty()) return "there is none";
+  if (names.empty()) return "there is none at all";
   const std::size_t count = std::min(names.size(), kMostNames);
   std::string text = fmt::format(
       "there are {}",

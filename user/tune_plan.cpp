@@ -315,10 +315,14 @@ Result<int> list_profiles(const Options& options) {
 Result<int> show_profile(const Options& options) {
   const Profile profile = TRY(profile_named(options.tune.profile));
   if (options.json) return print_json_of(profile);
-  fmt::print("{}: {}\n", profile.name, printable(profile.summary));
+  fmt::print("{}", hanging(profile.name + ": ", printable(profile.summary), 4));
   for (const ProfileSetting& setting : profile.settings)
-    fmt::print("  {} = {}{}\n      {}\n", setting.key, printable(setting.value),
-               conditions_of(setting), printable(setting.why));
+    fmt::print("{}{}",
+               hanging("  ",
+                       fmt::format("{} = {}{}", setting.key, printable(setting.value),
+                                   conditions_of(setting)),
+                       6),
+               hanging("      ", printable(setting.why), 6));
   auto host = TRY(SettingsOfHost::open());
   fmt::print("\nHere it would change:\n{}", plan_text(TRY(plan_of_profile(profile.name, *host))));
   return 0;

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <set>
 
 #include "tuner/journal.h"
 #include "user/base/text.h"
@@ -39,11 +40,12 @@ ReportTable empty_table() {
                        .help = "Its number.",
                        .unit = Unit::Count,
                        .reach = kEverywhere},
-                      text("time", "Time", "When it was written.", Column::Reach::Page),
                       text("key", "Setting", "Its key."),
                       text("before", "Before", "What was there."),
                       text("after", "After", "What was written."),
                       text("outcome", "Outcome", "What became of it."),
+                      text("time", "Time", "When it was written."),
+                      text("ended_why", "Ended by", "What undid it, or failed."),
                       text("scope", "Where", "The host, a network namespace, or a connection."),
                       text("read_back", "Read back", "After writing.", Column::Reach::Data),
                       text("why", "Why", "The finding and its figures, a profile, or asked for."),
@@ -73,19 +75,29 @@ void add_effect(std::vector<Cell>& row, const std::optional<ChangeEffect>& effec
 
 std::vector<Cell> row_of(const ChangeSet& set, const Change& change) {
   const Proposal& proposal = change.proposal;
-  std::vector<Cell> row{set.number,  rfc3339(set.time_ns),    proposal.key,        proposal.from,
-                        proposal.to, outcome_of(set, change), where_text(proposal)};
+  const std::string& ended_by = change.problem.empty() ? set.why : change.problem;
+  std::vector<Cell> row{set.number,
+                        proposal.key,
+                        proposal.from,
+                        proposal.to,
+                        outcome_of(set, change),
+                        rfc3339(set.time_ns).substr(0, 19) + "Z",
+                        ended_by.empty() ? Cell() : Cell(ended_by),
+                        where_text(proposal)};
   row.push_back(change.read_back ? Cell(*change.read_back) : Cell());
   row.push_back(because(proposal));
   add_effect(row, change.effect);
   return row;
 }
 
+// Settings, however often each was changed.
 std::size_t in_force(const Ledger& ledger, const std::string& boot) {
-  std::size_t count = 0;
+  std::set<std::pair<std::string, std::string>> settings;
   for (const ChangeSet& set : ledger.sets())
-    for (const Change& change : set.changes) count += set.boot == boot && is_in_force(set, change);
-  return count;
+    for (const Change& change : set.changes)
+      if (set.boot == boot && is_in_force(set, change))
+        settings.emplace(change.proposal.key, to_text(change.proposal.scope));
+  return settings.size();
 }
 
 Result<Report> report_of(const Ledger& ledger) {

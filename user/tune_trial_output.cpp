@@ -43,21 +43,25 @@ std::string row_text(const TrialEffect& one) {
       name_of(one.verdict));
 }
 
-// Of those that are inconclusive.
-std::string what_would_tell(const std::vector<TrialEffect>& effects) {
-  std::string more, few;
+bool is_nothing(const TrialEffect& one) {
+  return one.effect && one.before == 0 && one.after == 0 && one.effect->ratio == 1;
+}
+
+// What the ratios are of, and of those that are inconclusive why.
+std::string notes_on(const std::vector<TrialEffect>& effects) {
+  std::string steps, more, few;
   for (const TrialEffect& one : effects) {
+    if (one.metric->step > 0 && one.effect && !is_nothing(one))
+      steps += fmt::format("{}{} {}", steps.empty() ? "" : ", ", one.metric->id,
+                           figure(one.metric->step, *one.metric));
     if (one.more_blocks)
       more += fmt::format("{}{} {}", more.empty() ? "" : ", ", one.metric->id, *one.more_blocks);
     if (!one.effect)
       few += fmt::format("{}{} {}", few.empty() ? "" : ", ", one.metric->id, one.blocks);
   }
-  return (more.empty() ? "" : indented("about so many more blocks would tell: " + more)) +
-         (few.empty() ? "" : indented("too few blocks: " + few));
-}
-
-bool is_nothing(const TrialEffect& one) {
-  return one.effect && one.before == 0 && one.after == 0 && one.effect->ratio == 1;
+  return (steps.empty() ? "" : indented("ratios with so much added to both: " + steps)) +
+         (more.empty() ? "" : indented("about so many more blocks would tell: " + more)) +
+         (few.empty() ? "" : indented("blocks that could be compared: " + few));
 }
 
 Json to_json(const TrialEffect& one, bool decides) {
@@ -65,6 +69,7 @@ Json to_json(const TrialEffect& one, bool decides) {
   return object_of({{"metric", one.metric->id},
                     {"decides", decides},
                     {"blocks", one.blocks},
+                    {"step", one.metric->step},
                     {"before", one.blocks ? Json(one.before) : Json()},
                     {"after", one.blocks ? Json(one.after) : Json()},
                     {"ratio", effect ? Json(effect->ratio) : Json()},
@@ -77,9 +82,8 @@ Json to_json(const TrialEffect& one, bool decides) {
 
 }  // namespace
 
-std::string to_text(const TrialReport& report, const Plan& plan) {
-  std::string text = changes_text(plan.proposals);
-  text +=
+std::string to_text(const TrialReport& report) {
+  std::string text =
       fmt::format("{} of {} blocks, seed {}\n", report.blocks, report.blocks_wanted, report.seed);
   text += fmt::format("  {:<25} {:>8} {:>8} {:>6} {:>13} {}\n", "METRIC", "BEFORE", "AFTER",
                       "RATIO", "95%", "VERDICT");
@@ -91,11 +95,11 @@ std::string to_text(const TrialReport& report, const Plan& plan) {
       text += row_text(one);
   }
   if (!never.empty()) text += indented("0 either way: " + never);
-  text += what_would_tell(report.effects);
+  text += notes_on(report.effects);
   if (!report.ended_early.empty())
     text += hanging("Ended early: ", printable(report.ended_early), 6);
-  else if (!report.harm.empty())
-    text += hanging("Harm: ", report.harm, 6);
+  else if (!report.against.empty())
+    text += hanging("Not proven: ", report.against, 6);
   return text + report.outcome;
 }
 
@@ -110,7 +114,8 @@ std::string to_json_lines(const TrialReport& report) {
               {"blocks", report.blocks},
               {"blocks_wanted", report.blocks_wanted},
               {"seed", report.seed},
-              {"harmed", report.harmed || !report.harm.empty()},
+              {"harmed", report.harmed},
+              {"against", report.against.empty() ? Json() : Json(report.against)},
               {"kept", report.kept},
               {"ended_early", report.ended_early.empty() ? Json() : Json(report.ended_early)}})) +
          "\n";

@@ -2,7 +2,6 @@
 #include "user/tuned_host.h"
 
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <fstream>
 
 #include "tuner/guard.h"
+#include "user/capture/links.h"
 
 namespace netsonde {
 
@@ -149,8 +149,20 @@ ChangeScope SettingsOfHost::scope_of(const Tunable& tunable, const std::string& 
   if (tunable.scope == ScopeKind::Namespace) return own;
   ChangeScope scope{
       .kind = tunable.scope, .name = where, .cookie = own.cookie, .netns = inode_of(own)};
-  if (tunable.scope == ScopeKind::Device) scope.index = if_nametoindex(where.c_str());
+  if (tunable.scope != ScopeKind::Device) return scope;
+  auto links = Links::open();
+  if (!links) return scope;
+  if (const auto link = links.value().find(where); link && link.value()) {
+    scope.index = link.value()->index;
+    scope.address = link.value()->address;
+  }
   return scope;
+}
+
+Result<> SettingsOfHost::check_names(const Plan& plan) {
+  for (const Proposal& proposal : plan.proposals)
+    if (proposal.scope.kind == ScopeKind::Device) TRY(devices_.check_name(proposal.scope));
+  return {};
 }
 
 std::optional<ChangeScope> SettingsOfHost::route_to(const ChangeScope& space,

@@ -64,6 +64,8 @@ class SettingsOfHost {
   ConnectionSettings& connections() { return connections_; }
   // Where a setting holds as seen from the own namespace; of a device or a route by its name.
   ChangeScope scope_of(const Tunable& tunable, const std::string& where = {}) const;
+  // Fails where the plan calls a device by a name that it has not any more.
+  Result<> check_names(const Plan& plan);
 
   // The route that leads to an address from a namespace, where it can be changed and does not lead
   // everywhere; else absent.

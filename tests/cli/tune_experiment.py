@@ -118,6 +118,42 @@ def an_experiment_with_a_load_that_fails_later_says_so():
 
 
 @fact
+def a_load_too_short_for_what_guards_proves_nothing():
+    with long_path():
+        done = run("tune", "experiment", "--yes", "--keep", "--json", "--set", f"{RMEM}={LARGE}", "--load", "true", "--blocks", "6", "--wash-out", "10ms")
+    summary = done.json()[-1]
+    expect((summary["kept"], "periods are too short" in (summary["against"] or "")), (False, True), "what became of it")
+
+
+@fact
+def what_a_load_has_started_ends_with_it():
+    own_host()
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+        for begin in ("sleep 987", "[ -e /var/lib/go ] && sleep 987; sleep 0.1"):
+            running = start("tune", "experiment", "--yes", "--set", f"{SOMAXCONN}=5000", "--load", begin + "; true", "--wash-out", "10ms")
+            if "go" in begin:
+                eventually(lambda: values(SOMAXCONN) == [["5000"]], "the change")
+                open("/var/lib/go", "w", encoding="ascii").close()
+            eventually(lambda: sleepers("987"), "the load")
+            running.send_signal(signal_number)
+            eventually(lambda: not sleepers("987"), "its end")
+            finish(running)
+            eventually(lambda: values(SOMAXCONN) == [["4096"]], "what was there")
+            tool("rm", "-f", "/var/lib/go")
+
+
+def sleepers(seconds):
+    """Processes of ours that sleep so long."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+                with open(f"/proc/{pid}/cmdline", encoding="utf-8") as words:
+                    found += [pid] if words.read() == f"sleep\0{seconds}\0" else []
+    return found
+
+
+@fact
 def an_experiment_measures_a_probe():
     own_host()
     with web_server() as url:

@@ -243,6 +243,46 @@ def a_device_with_another_name_is_undone_and_who_took_its_name_is_not_touched():
 
 
 @fact
+def a_device_that_takes_the_index_is_not_touched():
+    own_links()
+    tool("ip", "link", "add", "d0", "index", "60", "type", "veth", "peer", "name", "d1")
+    apply("--set", f"{LENGTH}@d0=2000", *LONG)
+    tool("ip", "link", "del", "d0")
+    tool("ip", "link", "add", "e0", "index", "60", "txqueuelen", "2000", "type", "veth", "peer", "name", "e1")
+    succeed("tune", "rollback")
+    expect([row["outcome"] for row in succeed("tune", "log", "--json").json()], ["gone"], "outcome")
+    assert "qlen 2000" in tool("ip", "link", "show", "e0")
+
+
+@fact
+def under_a_new_name_a_device_is_still_the_administrators():
+    own_links()
+    apply("--set", f"{LENGTH}@v0=2000", *LONG)
+    succeed("tune", "confirm")
+    tool("ip", "link", "set", "v0", "txqueuelen", "700")
+    tool("ip", "link", "set", "v0", "name", "w0")
+    tool("ip", "link", "property", "add", "dev", "w0", "altname", "other0")
+    assert "somebody else" in refused(f"{LENGTH}@w0=600")
+    assert "there is no device other0" in refused(f"{LENGTH}@other0=600")
+    assert "qlen 700" in tool("ip", "link", "show", "w0")
+    assert "is not left alone" in one_error(run("tune", "hand-back", f"{LENGTH}@v1"), 1)
+    succeed("tune", "hand-back", f"{LENGTH}@v0")
+    apply("--set", f"{LENGTH}@w0=600", *LONG)
+
+
+@fact
+def a_plan_that_calls_a_device_by_an_old_name_is_refused():
+    own_links()
+    address = tool("ip", "-br", "link", "show", "v0").split()[2]
+    scope_of_v0 = device("v0") | {"index": socket.if_nametoindex("v0"), "address": address}
+    tool("ip", "link", "set", "v0", "name", "w0")
+    message = one_error(apply_plan(plan_for(LENGTH, scope_of_v0, "1000", "2000")), 1)
+    assert "is called w0 by now: make a new plan" in message, message
+    assert "not available" in one_error(apply_plan(plan_for(LENGTH, scope_of_v0 | {"name": "lo", "address": ""}, "1000", "2000")), 1)
+    expect(status()["state"], "none", "state")
+
+
+@fact
 def a_device_that_takes_the_name_is_not_touched():
     own_links()
     apply("--set", f"{LENGTH}@v0=2000", *LONG)

@@ -132,8 +132,8 @@ TEST_F(ChangeEngineTest, WhatSomebodyElseSetAfterTheConfirmationIsLeftAloneUntil
   EXPECT_THAT(refused.error().message(), HasSubstr("somebody else has set it"));
   EXPECT_EQ(host.kernel.at(kBudget), "400");
   host.run([](ChangeEngine& engine, Ledger&) {
-    EXPECT_TRUE(engine.hand_back(kBudget, kNow).value());
-    EXPECT_FALSE(engine.hand_back(kBudget, kNow).value());
+    EXPECT_TRUE(engine.hand_back(kBudget, "", kNow).value());
+    EXPECT_FALSE(engine.hand_back(kBudget, "", kNow).value());
   });
   EXPECT_TRUE(apply(next));
   EXPECT_EQ(host.kernel.at(kBudget), "800");

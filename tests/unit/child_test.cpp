@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <poll.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -45,27 +46,78 @@ bool ends(pid_t pid) {
   return !fd || poll(&ended, 1, 20'000) == 1;
 }
 
-TEST(ChildProcessTest, AGroupEndsWithAllThatItStarted) {
+// Starts something that would live on, then does that; which it was.
+ChildProcess with_child(const std::string& child, const std::string& then, pid_t& pid) {
   int ends_of_pipe[2];
-  ASSERT_EQ(pipe(ends_of_pipe), 0);
-  const UniqueFd reader(ends_of_pipe[0]), writer(ends_of_pipe[1]);
-  for (const char* const then : {"exit 0", "exec sleep 1000"}) {
-    ChildProcess child =
-        ChildProcess::start_group(
-            {"sh", "-c", fmt::format("sleep 1000 >&- 2>&- & echo $! >&{}; {}", writer.get(), then)})
-            .value();
-    char pid[32] = {};
-    ASSERT_GT(read(reader.get(), pid, sizeof(pid) - 1), 0);
-    if (std::string(then) == "exit 0") wait_for_end(child);
-    child.end();
-    EXPECT_TRUE(ends(std::atoi(pid))) << then;
+  EXPECT_EQ(pipe(ends_of_pipe), 0);
+  const UniqueFd reader(ends_of_pipe[0]);
+  UniqueFd writer(ends_of_pipe[1]);
+  ChildProcess started =
+      ChildProcess::start_whole(
+          {"sh", "-c", fmt::format("{} >&- 2>&- & echo $! >&{}; {}", child, writer.get(), then)})
+          .value();
+  writer.reset();
+  char text[32] = {};
+  EXPECT_GT(read(reader.get(), text, sizeof(text) - 1), 0);
+  pid = std::atoi(text);
+  return started;
+}
+
+TEST(ChildProcessTest, AWholeOneEndsWithAllThatItStarted) {
+  for (const char* const child :
+       {"sleep 1000", "setsid sleep 1000", "sh -c 'trap \"\" TERM; sleep 1000; sleep 1000'",
+        "sh -c 'kill -STOP $$; sleep 1000'"}) {
+    for (const char* const then : {"exit 7", "exec sleep 1000"}) {
+      pid_t pid = 0;
+      ChildProcess started = with_child(child, then, pid);
+      const bool ends_by_itself = std::string(then) == "exit 7";
+      if (ends_by_itself) wait_for_end(started);
+      EXPECT_EQ(started.end(), ends_by_itself ? 7 : 128 + SIGTERM) << child;
+      EXPECT_TRUE(ends(pid)) << child << "; " << then;
+    }
   }
 }
 
-TEST(ChildProcessTest, AGroupHasNothingToRead) {
-  ChildProcess child = ChildProcess::start_group({"cat"}).value();
+TEST(ChildProcessTest, AWholeOneEndsWithWhoStartedItHoweverThatEnds) {
+  int ends_of_pipe[2];
+  ASSERT_EQ(pipe(ends_of_pipe), 0);
+  const pid_t owner = fork();
+  if (owner == 0) {
+    pid_t pid = 0;
+    const ChildProcess started = with_child("sleep 1000", "exec sleep 1000", pid);
+    (void)!write(ends_of_pipe[1], &pid, sizeof(pid));
+    pause();
+    _exit(0);
+  }
+  close(ends_of_pipe[1]);
+  pid_t pid = 0;
+  ASSERT_EQ(read(ends_of_pipe[0], &pid, sizeof(pid)), static_cast<ssize_t>(sizeof(pid)));
+  kill(owner, SIGKILL);
+  ASSERT_EQ(waitpid(owner, nullptr, 0), owner);
+  EXPECT_TRUE(ends(pid));
+}
+
+TEST(ChildProcessTest, AWholeOneHasNothingToReadAndTheUsualSignals) {
+  std::signal(SIGPIPE, SIG_IGN);
+  ChildProcess child =
+      ChildProcess::start_whole({"sh", "-c", "cat; grep -q 'SigIgn:.*0000000$' /proc/self/status"})
+          .value();
+  std::signal(SIGPIPE, SIG_DFL);
   wait_for_end(child);
   EXPECT_EQ(child.end(), 0);
+}
+
+TEST(ChildProcessTest, AWholeOneThatStopsItselfHasEnded) {
+  ChildProcess child = ChildProcess::start_whole({"sh", "-c", "kill -STOP $$; exit 3"}).value();
+  wait_for_end(child);
+  EXPECT_EQ(child.end(), 128 + SIGSTOP);
+}
+
+TEST(ChildProcessTest, AStatusIsKeptWhereChildrenWereIgnored) {
+  std::signal(SIGCHLD, SIG_IGN);
+  ChildProcess child = shell("exit 7");
+  wait_for_end(child);
+  EXPECT_EQ(child.end(), 7);
 }
 
 TEST(ChildProcessTest, WhatCannotBeExecutedIsAnErrorThatNamesIt) {

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
+#include <ctime>
 
 #include "user/base/text.h"
 
@@ -15,12 +17,109 @@ namespace netsonde {
 
 namespace {
 
-void be_a_group() {
-  (void)setpgid(0, 0);
-  (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (nothing >= 0) (void)dup2(nothing, STDIN_FILENO);
+constexpr std::time_t kPatienceSeconds = 1;  // of who was asked to end
+
+int status_of(int status) {
+  if (WIFSTOPPED(status)) return 128 + WSTOPSIG(status);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
+
+// Tells over the pipe why it could not.
+[[noreturn]] void execute(char* const* arguments, int pipe) {
+  execvp(arguments[0], arguments);
+  const int error = errno;
+  (void)!write(pipe, &error, sizeof(error));
+  _exit(127);
+}
+
+// What the process that starts the command for us does: it sees to it that nothing of it is left.
+class Keeper {
+ public:
+  Keeper(char* const* arguments, int pipe) : pipe_(pipe) {
+    const pid_t owner = getppid();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != owner) _exit(127);
+    sigemptyset(&signals_);
+    for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals_, signal);
+    sigprocmask(SIG_SETMASK, &signals_, nullptr);
+    std::signal(SIGCHLD, SIG_DFL);
+    command_ = fork();
+    if (command_ == 0) become(arguments);
+  }
+
+  [[noreturn]] void run() {
+    close(pipe_);
+    if (command_ < 0) _exit(126);
+    int status = -1;
+    while (status < 0) {
+      siginfo_t info = {};
+      const int signal = sigwaitinfo(&signals_, &info);
+      if (signal == SIGCHLD)
+        status = reap();
+      else if (signal > 0)
+        status = 128 + signal;
+    }
+    end_the_rest();
+    _exit(status);
+  }
+
+ private:
+  [[noreturn]] void become(char* const* arguments) const {
+    setpgid(0, 0);
+    for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (nothing >= 0) (void)dup2(nothing, STDIN_FILENO);
+    execute(arguments, pipe_);
+  }
+
+  // The status of the command; -1: it was somebody else, or none.
+  int reap() const {
+    int found = -1, status = 0;
+    for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0;)
+      if (pid == command_) found = status_of(status);
+    return found;
+  }
+
+  // Whose parent has ended comes to us: sooner or later all of them do.
+  static void tell_children(int signal) {
+    char path[64];
+    std::snprintf(path, sizeof(path), "/proc/self/task/%d/children", static_cast<int>(getpid()));
+    std::FILE* file = std::fopen(path, "re");
+    if (!file) return;
+    int pid = 0;
+    while (std::fscanf(file, "%d", &pid) == 1) {
+      kill(pid, signal);
+      kill(pid, SIGCONT);
+    }
+    (void)std::fclose(file);
+  }
+
+  void end_the_rest() const {
+    kill(-command_, SIGTERM);
+    kill(-command_, SIGCONT);
+    timespec now = {};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const std::time_t until = now.tv_sec + kPatienceSeconds;
+    while (waitpid(-1, nullptr, WNOHANG) >= 0) {
+      clock_gettime(CLOCK_MONOTONIC, &now);
+      const bool waits = now.tv_sec <= until;
+      tell_children(waits ? SIGTERM : SIGKILL);
+      sigset_t child;
+      sigemptyset(&child);
+      sigaddset(&child, SIGCHLD);
+      const timespec moment = {.tv_sec = 0, .tv_nsec = 50'000'000};
+      (void)sigtimedwait(&child, nullptr, &moment);
+    }
+  }
+
+  int pipe_;
+  pid_t command_ = -1;
+  sigset_t signals_ = {};
+};
 
 }  // namespace
 
@@ -28,11 +127,11 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& words) 
   return start(words, false);
 }
 
-Result<ChildProcess> ChildProcess::start_group(const std::vector<std::string>& words) {
+Result<ChildProcess> ChildProcess::start_whole(const std::vector<std::string>& words) {
   return start(words, true);
 }
 
-Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& words, bool in_group) {
+Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& words, bool whole) {
   const std::string doing = "start " + printable(words[0]);
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -41,17 +140,13 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& words, 
   if (pipe2(ends, O_CLOEXEC)) return Error::from_errno(doing);
   const UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
+  std::signal(SIGCHLD, SIG_DFL);  // who started us may ignore it, and then no status is kept
   const pid_t pid = fork();
   if (pid < 0) return Error::from_errno(doing);
-  if (pid == 0) {
-    if (in_group) be_a_group();
-    execvp(arguments[0], arguments.data());
-    const int error = errno;
-    (void)!write(writer.get(), &error, sizeof(error));
-    _exit(127);
-  }
+  if (pid == 0 && whole) Keeper(arguments.data(), writer.get()).run();
+  if (pid == 0) execute(arguments.data(), writer.get());
   writer.reset();
-  ChildProcess child(pid, in_group);
+  ChildProcess child(pid);
   int error = 0;
   if (read(reader.get(), &error, sizeof(error)) == sizeof(error))
     return Error::from_errno(doing, error);
@@ -65,12 +160,11 @@ int ChildProcess::end() {
   const bool known =
       !waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
   if (!known) kill(pid_, SIGTERM);
-  if (is_group_) kill(-pid_, SIGTERM);
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
   pid_ = 0;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return status_of(status);
 }
 
 }  // namespace netsonde

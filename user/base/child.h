@@ -17,11 +17,12 @@ class ChildProcess {
  public:
   // The program is looked for in PATH. Fails when it cannot be executed.
   static Result<ChildProcess> start(const std::vector<std::string>& words);
-  // With nothing to read, and with all that it starts: who stays in its process group ends with it.
-  // It is also asked to end when we are killed.
-  static Result<ChildProcess> start_group(const std::vector<std::string>& words);
+  // Without a terminal to read from, and with all that it starts: whoever is left when it has
+  // ended, when it is asked to end or when we are gone, however that came, is asked to end, and
+  // killed a second later. Who stops itself has ended, with 128 and the signal.
+  static Result<ChildProcess> start_whole(const std::vector<std::string>& words);
   ChildProcess(ChildProcess&& other) noexcept
-      : pid_(std::exchange(other.pid_, 0)), is_group_(other.is_group_), fd_(std::move(other.fd_)) {}
+      : pid_(std::exchange(other.pid_, 0)), fd_(std::move(other.fd_)) {}
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess() {
     if (pid_) end();
@@ -33,11 +34,10 @@ class ChildProcess {
   int end();
 
  private:
-  ChildProcess(pid_t pid, bool is_group) : pid_(pid), is_group_(is_group) {}
-  static Result<ChildProcess> start(const std::vector<std::string>& words, bool in_group);
+  explicit ChildProcess(pid_t pid) : pid_(pid) {}
+  static Result<ChildProcess> start(const std::vector<std::string>& words, bool whole);
 
   pid_t pid_;
-  bool is_group_;
   UniqueFd fd_;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "user/capture/links.h"
 
+#include <fmt/format.h>
+#include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -9,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <span>
 
 namespace netsonde {
 
@@ -17,12 +20,20 @@ namespace {
 constexpr std::string_view kShaper = "tbf";
 constexpr double kTickNs = 64;  // the clock of disciplines
 
+std::string address_in(const nlattr& attribute) {
+  const auto* bytes = static_cast<const unsigned char*>(mnl_attr_get_payload(&attribute));
+  const std::span all(bytes, mnl_attr_get_payload_len(&attribute));
+  if (std::ranges::all_of(all, [](unsigned char byte) { return byte == 0; })) return {};
+  return fmt::format("{:02x}", fmt::join(all, ":"));
+}
+
 std::optional<Link> link_in(const nlmsghdr& message) {
   const auto head = fixed_part<ifinfomsg>(message);
   if (!head) return std::nullopt;
   Link link{.index = static_cast<std::uint32_t>(head->ifi_index), .name = {}};
   each_attribute(message, sizeof(*head), [&link](const nlattr& attribute) {
     if (type_of(attribute) == IFLA_IFNAME) link.name = text_of(attribute);
+    if (type_of(attribute) == IFLA_ADDRESS) link.address = address_in(attribute);
     if (type_of(attribute) == IFLA_TXQLEN)
       link.queue_length = payload<std::uint32_t>(attribute).value_or(0);
   });
@@ -55,6 +66,7 @@ void take_shaper(const nlattr& options, RootQdisc& root) {
   });
   root.bytes_per_s = large ? large : shaper.rate.rate;
   root.limit = shaper.limit;
+  root.has_peak = shaper.peakrate.rate != 0;
   const double burst = shaper.buffer * kTickNs / 1e9 * static_cast<double>(root.bytes_per_s);
   root.burst = static_cast<std::uint32_t>(std::min(burst, 4e9));
 }

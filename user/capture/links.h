@@ -13,6 +13,7 @@ namespace netsonde {
 struct Link {
   std::uint32_t index = 0;
   std::string name;
+  std::string address{};           // of the hardware: "02:00:5e:10:00:01"; empty: it has none
   std::uint32_t queue_length = 0;  // "txqueuelen", in packets
 
   bool operator==(const Link&) const = default;
@@ -23,6 +24,8 @@ struct RootQdisc {
   std::uint32_t handle = 0;            // 0: the kernel has attached it by itself
   std::uint64_t bytes_per_s = 0;       // of a tbf
   std::uint32_t burst = 0, limit = 0;  // of a tbf, in bytes; the burst is about so much when read
+
+  bool has_peak = false;  // of a tbf: a second rate
 
   bool operator==(const RootQdisc&) const = default;
 };

@@ -52,7 +52,8 @@ std::string table_text(const ReportTable& table) {
     head += fmt::format(" {} |", column.title);
     rule += column.is_text ? " --- |" : " ---: |";
   }
-  const std::size_t count = std::min(table.rows.size(), kMostRows);
+  const std::size_t count =
+      table.is_whole ? table.rows.size() : std::min(table.rows.size(), kMostRows);
   for (std::size_t row = 0; row < count; ++row) {
     body += "|";
     for (std::size_t i = 0; i < table.columns.size(); ++i)

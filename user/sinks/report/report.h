@@ -46,7 +46,7 @@ struct ReportTable {
   std::vector<Column> columns{};
   std::vector<std::vector<Cell>> rows{};  // worst first
   std::uint64_t left_out = 0;             // rows beyond the limit
-  bool is_whole = false;                  // as text: what has no room stands below its row
+  bool is_whole = false;                  // all rows; as text what has no room stands below its row
 };
 
 struct Figure {

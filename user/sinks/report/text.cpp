@@ -54,7 +54,8 @@ class TextPage {
 
 // Whatever has room, from the left; what is no text stands right.
 void TextPage::table(const ReportTable& table) {
-  const std::size_t count = std::min(table.rows.size(), kMostRows);
+  const std::size_t count =
+      table.is_whole ? table.rows.size() : std::min(table.rows.size(), kMostRows);
   std::string head;
   std::vector<std::string> lines(count), below(count);
   bool has_room = true;
@@ -67,7 +68,8 @@ void TextPage::table(const ReportTable& table) {
       cells.push_back(printable(human(table.rows[row][column], what.unit)));
       widest = std::max(widest, display_width(cells.back()));
     }
-    const int wide = std::max(display_width(what.title), std::min(widest, kMostColumns));
+    const int most = table.is_whole ? width_ / 2 : kMostColumns;
+    const int wide = std::max(display_width(what.title), std::min(widest, most));
     has_room = has_room && (head.empty() || display_width(head) + wide <= width_);
     const bool is_beside = has_room && (!table.is_whole || wide == widest);
     if (is_beside) head += fit(what.title, wide, !what.is_text) + "  ";
