@@ -47,7 +47,7 @@ bool is_ours(const RootQdisc& root) {
 }
 
 std::string as_tc_shows(const RootQdisc& root) {
-  const std::string text = fmt::format("{} {:x}:", root.kind, root.handle >> 16);
+  std::string text = fmt::format("{} {:x}:", root.kind, root.handle >> 16);
   if (!root.bytes_per_s) return text;
   return fmt::format("{} rate {}bit burst {} limit {}", text, 8 * root.bytes_per_s, root.burst,
                      root.limit);

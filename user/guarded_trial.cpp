@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ranges>
+#include <span>
 
 #include "tuner/guard.h"
 #include "user/base/prefix.h"
@@ -58,7 +58,7 @@ TrialReport report_of(const Trial& trial, const std::string& problem) {
   report.effects = judge_trial(trial.blocks(), trial.settings().decides, report.seed);
   report.against = harm_in(report.effects, trial.settings().tolerance);
   const auto compared = [](const TrialEffect& one) { return one.effect.has_value(); };
-  if (std::ranges::none_of(report.effects | std::views::drop(1), compared))
+  if (std::ranges::none_of(std::span(report.effects).subspan(1), compared))
     report.against = "no figure that guards could be measured: the periods are too short";
   return report;
 }
