@@ -55,11 +55,14 @@ Result<ProbeRequest> request_of(const Options& options) {
   return TRY(probe_requests(asking)).front();
 }
 
-// Five looks at least in a period; of a load nobody knows how long it takes.
-Nanos interval_of(const TuneOptions& options) {
-  if (!options.load.empty()) return std::chrono::milliseconds(100);
-  return std::clamp<Nanos>(options.period / 5, std::chrono::milliseconds(50),
-                           std::chrono::seconds(1));
+// Five looks at least in a period. A load may take far less time with what is tried than the first
+// time.
+Nanos interval_of(const TuneOptions& options, const TrialFigures& tried) {
+  const auto load = tried.find("load_seconds");
+  const Nanos part = load == tried.end()
+                         ? options.period / 5
+                         : Nanos(static_cast<std::int64_t>(load->second * 1e9)) / 10;
+  return std::clamp<Nanos>(part, std::chrono::milliseconds(50), std::chrono::seconds(1));
 }
 
 // What measures a period, and what it needs for that.
@@ -205,15 +208,15 @@ TrialReport Run::report() const {
   return report;
 }
 
-Result<TrialReport> try_out(const Options& options, const std::string& metric, const Plan& plan,
+Result<TrialReport> try_out(const Options& options, const TrialFigures& tried, const Plan& plan,
                             const Filter& filter) {
   const Applied applied = TRY(apply(plan, Nanos(0)));
   const ChangeSet begun{.number = applied.set, .time_ns = applied.begun_ns};
   std::optional<Run> run;
   const auto measured = [&]() -> Result<TrialReport> {
-    run.emplace(options, metric, applied.set,
-                TRY(Session::open({.interval = interval_of(options.tune),
-                                   .read_host_every = interval_of(options.tune)},
+    run.emplace(options, metric_of(options.tune), applied.set,
+                TRY(Session::open({.interval = interval_of(options.tune, tried),
+                                   .read_host_every = interval_of(options.tune, tried)},
                                   filter)));
     TRY(run->open_meter(options));
     TRY(run->run());
@@ -255,7 +258,7 @@ Result<int> run_tune_experiment(const Options& options) {
   if (options.tune.yes && !options.json) fmt::print("{}{}", changes_text(plan.proposals), note);
   if (std::fflush(stdout)) return Error::from_errno("write what is tried");
   const Filter filter = TRY(traffic_of(plan.proposals));
-  const TrialReport report = TRY(try_out(options, metric_of(options.tune), plan, filter));
+  const TrialReport report = TRY(try_out(options, tried, plan, filter));
   fmt::print("{}", options.json ? to_json_lines(report) : to_text(report));
   if (std::fflush(stdout)) return Error::from_errno("write the results");
   if (!report.effects.front().effect) return 1;
