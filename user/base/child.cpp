@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
 #include <ctime>
 
 #include "user/base/text.h"
@@ -33,6 +32,8 @@ int status_of(int status) {
 }
 
 // What the process that starts the command for us does: it sees to it that nothing of it is left.
+// It has none of our descriptors, whose locks would outlive us, and allocates nothing, for another
+// thread of ours may have been about to.
 class Keeper {
  public:
   Keeper(char* const* arguments, int pipe) : pipe_(pipe) {
@@ -40,16 +41,17 @@ class Keeper {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != owner) _exit(127);
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, nullptr);
     sigemptyset(&signals_);
-    for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals_, signal);
-    sigprocmask(SIG_SETMASK, &signals_, nullptr);
-    std::signal(SIGCHLD, SIG_DFL);
+    for (const int signal : {SIGCHLD, SIGTERM}) sigaddset(&signals_, signal);
     command_ = fork();
     if (command_ == 0) become(arguments);
   }
 
   [[noreturn]] void run() {
-    close(pipe_);
+    close_range(STDERR_FILENO + 1, ~0U, 0);
     if (command_ < 0) _exit(126);
     int status = -1;
     while (status < 0) {
@@ -86,16 +88,20 @@ class Keeper {
 
   // Whose parent has ended comes to us: sooner or later all of them do.
   static void tell_children(int signal) {
-    char path[64];
-    std::snprintf(path, sizeof(path), "/proc/self/task/%d/children", static_cast<int>(getpid()));
-    std::FILE* file = std::fopen(path, "re");
-    if (!file) return;
-    int pid = 0;
-    while (std::fscanf(file, "%d", &pid) == 1) {
+    const int file = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    char text[4096];  // those that do not fit come the next time
+    const ssize_t size = read(file, text, sizeof(text));
+    close(file);
+    pid_t pid = 0;
+    for (ssize_t i = 0; i < size; ++i) {
+      if (text[i] != ' ') {
+        pid = 10 * pid + (text[i] - '0');
+        continue;
+      }
       kill(pid, signal);
       kill(pid, SIGCONT);
+      pid = 0;
     }
-    (void)std::fclose(file);
   }
 
   void end_the_rest() const {
@@ -103,16 +109,17 @@ class Keeper {
     kill(-command_, SIGCONT);
     timespec now = {};
     clock_gettime(CLOCK_MONOTONIC, &now);
-    const std::time_t until = now.tv_sec + kPatienceSeconds;
-    while (waitpid(-1, nullptr, WNOHANG) >= 0) {
-      clock_gettime(CLOCK_MONOTONIC, &now);
-      const bool waits = now.tv_sec <= until;
-      tell_children(waits ? SIGTERM : SIGKILL);
+    const std::time_t asked = now.tv_sec + kPatienceSeconds, killed = asked + kPatienceSeconds;
+    while (waitpid(-1, nullptr, WNOHANG) >= 0 && now.tv_sec <= killed) {
+      const int signal = now.tv_sec <= asked ? SIGTERM : SIGKILL;
+      tell_children(signal);
+      if (signal == SIGKILL) kill(-command_, SIGKILL);
       sigset_t child;
       sigemptyset(&child);
       sigaddset(&child, SIGCHLD);
       const timespec moment = {.tv_sec = 0, .tv_nsec = 50'000'000};
       (void)sigtimedwait(&child, nullptr, &moment);
+      clock_gettime(CLOCK_MONOTONIC, &now);
     }
   }
 
