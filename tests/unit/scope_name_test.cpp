@@ -79,5 +79,41 @@ TEST(ScopeNameTest, AHostilePlanIsRefused) {
                R"({"kind": "route", "name": "10.1.0.0/8", "cookie": 7, "netns": 9})", "20")));
 }
 
+ChangeScope device_scope(const char* name, std::uint32_t index = 0, const char* address = "") {
+  return {.kind = ScopeKind::Device,
+          .name = name,
+          .cookie = 7,
+          .netns = 9,
+          .index = index,
+          .address = address};
+}
+
+TEST(DeviceScopeTest, ItIsTheSameUnderAnotherName) {
+  EXPECT_EQ(device_scope("eth0", 2, "02:01"), device_scope("wan0", 2, "02:01"));
+  EXPECT_EQ(device_scope("eth0", 2, "02:01"), device_scope("eth0", 2, "02:02"));
+  EXPECT_NE(device_scope("eth0", 2, "02:01"), device_scope("eth0", 3, "02:01"));
+  EXPECT_NE(device_scope("eth0", 2), device_scope("wan0", 2));
+}
+
+TEST(DeviceScopeTest, WithoutAnIndexItIsWhoHasTheName) {
+  EXPECT_EQ(device_scope("eth0"), device_scope("eth0", 2));
+  EXPECT_TRUE(device_scope("eth0").is_device("eth0", 5, "02:01"));
+  EXPECT_FALSE(device_scope("eth0").is_device("wan0", 5, "02:01"));
+}
+
+TEST(DeviceScopeTest, AnIndexThatAnotherOneHasNamesNobody) {
+  EXPECT_TRUE(device_scope("eth0", 2, "02:01").is_device("wan0", 2, "02:01"));
+  EXPECT_FALSE(device_scope("eth0", 2, "02:01").is_device("wan0", 2, "02:02"));
+  EXPECT_FALSE(device_scope("eth0", 2).is_device("wan0", 2, ""));
+}
+
+TEST(DeviceScopeTest, APlanKeepsWhichOneItIs) {
+  const ChangeScope scope = device_scope("eth0", 2, "02:01");
+  const auto plan = plan_from(plan_for("device.rps_cpus", to_json(scope).dump(), "3"));
+  ASSERT_TRUE(plan) << plan.error().message();
+  EXPECT_EQ(plan.value().proposals[0].scope.index, 2U);
+  EXPECT_EQ(plan.value().proposals[0].scope.address, "02:01");
+}
+
 }  // namespace
 }  // namespace netsonde
