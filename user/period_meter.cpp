@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <utility>
 
 #include "user/model/watchlist.h"
@@ -114,7 +115,9 @@ class LoadMeter : public PeriodMeter {
     const int status = child_->end();
     child_.reset();
     if (status) {
-      fail(fmt::format("the load ended with status {}", status));
+      const bool needs_terminal = status == 128 + SIGTTIN || status == 128 + SIGTTOU;
+      fail(needs_terminal ? "the load wants a terminal, and has none"
+                          : fmt::format("the load ended with status {}", status));
       return {};
     }
     TrialFigures figures = figures_.figures();

@@ -135,11 +135,12 @@ std::string how_long(const TuneOptions& options, const TrialFigures& tried) {
   const Nanos each =
       has_load ? Nanos(static_cast<std::int64_t>(load->second * 1e9)) : options.period;
   const std::size_t blocks = blocks_of(options);
-  return fmt::format("About {}{}: {} blocks of two turns{}, {} apart.\n",
-                     short_duration((each + wash_out_of(options)) * 2 * blocks),
-                     has_load ? ", if the load goes on taking " + short_duration(each) : "", blocks,
-                     has_load ? "" : " of " + short_duration(each),
-                     short_duration(wash_out_of(options)));
+  const std::string words = fmt::format(
+      "About {}{}: {} blocks of two turns{}, {} apart.",
+      short_duration((each + wash_out_of(options)) * 2 * blocks),
+      has_load ? ", if the load goes on taking " + short_duration(each) : "", blocks,
+      has_load ? "" : " of " + short_duration(each), short_duration(wash_out_of(options)));
+  return hanging("", words, 4);
 }
 
 class Run {
