@@ -28,6 +28,12 @@ CLI::Validator duration_into(Target& target) {
       "TIME");
 }
 
+// A bound: rounded it would be a value that is refused.
+inline std::string exact_size(std::uint64_t bytes) {
+  if (bytes % 1024) return fmt::format("{} bytes", bytes);
+  return short_bytes(static_cast<double>(bytes)) + "B";
+}
+
 template <typename Size>
 CLI::Validator bytes_into(Size& target, std::uint64_t low, std::uint64_t high) {
   return CLI::Validator(
@@ -35,7 +41,8 @@ CLI::Validator bytes_into(Size& target, std::uint64_t low, std::uint64_t high) {
         auto parsed = parse_bytes(text);
         if (!parsed) return parsed.error().message();
         if (parsed.value() < low || parsed.value() > high)
-          return fmt::format("'{}' is not between {} and {} bytes", printable(text), low, high);
+          return fmt::format("'{}' is not between {} and {}", printable(text), exact_size(low),
+                             exact_size(high));
         target = static_cast<Size>(parsed.value());
         return {};
       },

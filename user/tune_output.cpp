@@ -14,63 +14,29 @@
 
 namespace netsonde {
 
+std::vector<std::string> lines_of(const std::string& text, int width) {
+  std::vector<std::string> lines;
+  for (std::string& line : wrap(text, width)) {
+    while (display_width(line) > width) {
+      std::string part = fit(line, width, false, "");
+      while (part.ends_with(' ')) part.pop_back();
+      line.erase(0, part.size());
+      lines.push_back(std::move(part));
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
 namespace {
 
 constexpr int kWidth = 80;
-
-std::string or_dash(std::string_view text) {
-  return text.empty() ? "-" : printable(text);
-}
-
-Json or_null(std::string_view text) {
-  return text.empty() ? Json() : Json(text);
-}
 
 // The kernel's number for no bound says little.
 std::string value_text(const Proposal& proposal, const std::string& value) {
   const bool is_rate = proposal.key == kConnectionPacing;
   if (is_rate && (value == "4294967295" || value == "18446744073709551615")) return "unlimited";
   return printable(value);
-}
-
-// Who has set it to what it is, as far as that can be known.
-std::string set_by(const ListedSetting& setting) {
-  if (!setting.value) return "-";
-  if (setting.set)
-    return fmt::format("change set {}{}", setting.set, setting.is_pending ? ", pending" : "");
-  if (setting.at_boot) {
-    std::string place =
-        fmt::format("{}:{}", printable(setting.at_boot->file), setting.at_boot->line);
-    if (normal_value(setting.at_boot->value) == *setting.value) return place;
-    return fmt::format("run time (not {})", place);
-  }
-  if (setting.tunable->standard.empty()) return "-";
-  return is_standard(*setting.tunable, *setting.value) ? "kernel" : "run time";
-}
-
-Json set_by_json(const ListedSetting& setting) {
-  if (!setting.value) return {};
-  const bool file = setting.at_boot && normal_value(setting.at_boot->value) == *setting.value;
-  const std::string who = set_by(setting);
-  Json json = object_of({{"kind", setting.set       ? "netsonde"
-                                  : file            ? "file"
-                                  : who == "-"      ? "unknown"
-                                  : who == "kernel" ? "kernel"
-                                                    : "run-time"},
-                         {"file", setting.at_boot ? Json(setting.at_boot->file) : Json()},
-                         {"line", setting.at_boot ? Json(setting.at_boot->line) : Json()},
-                         {"file_value", setting.at_boot ? Json(setting.at_boot->value) : Json()}});
-  json["set"] = setting.set ? Json(setting.set) : Json();
-  return json;
-}
-
-bool has_bounds(const Tunable& tunable) {
-  return tunable.shape == TunableShape::Number || tunable.shape == TunableShape::Range ||
-         tunable.shape == TunableShape::Triple;
-}
-
-std::string bounds_of(const Tunable& tunable) {
-  return has_bounds(tunable) ? fmt::format("{} to {}", tunable.floor, tunable.ceiling) : "-";
 }
 
 std::string effect_note(const Change& change) {
@@ -90,22 +56,6 @@ std::string change_text(const Proposal& proposal) {
                      value_text(proposal, proposal.from), value_text(proposal, proposal.to));
 }
 
-// In lines of at most width columns; also what has no place to be broken at is, and nothing is
-// lost.
-std::vector<std::string> lines_of(const std::string& text, int width) {
-  std::vector<std::string> lines;
-  for (std::string& line : wrap(text, width)) {
-    while (display_width(line) > width) {
-      std::string part = fit(line, width, false, "");
-      while (part.ends_with(' ')) part.pop_back();
-      line.erase(0, part.size());
-      lines.push_back(std::move(part));
-    }
-    lines.push_back(std::move(line));
-  }
-  return lines;
-}
-
 // A name, and what there is to say, on as many lines as it takes.
 void add_line(std::string& text, std::string_view name, const std::string& words) {
   if (words.empty()) return;
@@ -117,33 +67,6 @@ void add_line(std::string& text, std::string_view name, const std::string& words
   for (const std::string& line : lines_of(printable(words), fits ? width : kWidth - 6))
     text += (std::exchange(first, false) ? begin : std::string(fits ? begin.size() : 6, ' ')) +
             line + "\n";
-}
-
-// The columns of a list; who has set it comes behind.
-constexpr int kKeyWidth = 34, kValueWidth = 20, kStandardWidth = 11;
-constexpr int kSetByWidth = kWidth - kKeyWidth - kValueWidth - kStandardWidth - 3;
-
-std::string cells_text(const std::string& key, const std::string& value,
-                       const std::string& standard, const std::string& set_by) {
-  std::string line = fmt::format("{} {} {} {}", fit(key, kKeyWidth), fit(value, kValueWidth),
-                                 fit(standard, kStandardWidth), set_by);
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line + "\n";
-}
-
-// What does not fit into its cell stands below, indented where it has the line to itself.
-std::string row_text(const std::string& key, const std::string& value, const std::string& standard,
-                     const std::string& set_by) {
-  const std::vector<std::string> values = lines_of(value, kValueWidth),
-                                 standards = lines_of(standard, kStandardWidth);
-  const bool key_fits = display_width(key) <= kKeyWidth;
-  const bool set_by_fits = display_width(set_by) <= kSetByWidth;
-  std::string text = key_fits ? "" : hanging("", key, 2);
-  for (std::size_t i = 0; i < std::max(values.size(), standards.size()); ++i)
-    text +=
-        cells_text(i == 0 && key_fits ? key : "", i < values.size() ? values[i] : "",
-                   i < standards.size() ? standards[i] : "", i == 0 && set_by_fits ? set_by : "");
-  return set_by_fits ? text : text + hanging("    ", set_by, 4);
 }
 
 }  // namespace
@@ -178,72 +101,6 @@ std::string outcome_of(const ChangeSet& set, const Change& change) {
 bool is_in_force(const ChangeSet& set, const Change& change) {
   return (set.state == SetState::Confirmed || set.state == SetState::Pending) &&
          change.state == ChangeState::Written;
-}
-
-Json to_json(const ListedSetting& setting) {
-  const Tunable& tunable = *setting.tunable;
-  const bool bounds = has_bounds(tunable);
-  return object_of({{"key", tunable.key},
-                    {"scope", name_of(tunable.scope)},
-                    {"where", or_null(setting.where)},
-                    {"value", setting.value ? Json(*setting.value) : Json()},
-                    {"default", or_null(tunable.standard)},
-                    {"floor", bounds ? Json(tunable.floor) : Json()},
-                    {"ceiling", bounds ? Json(tunable.ceiling) : Json()},
-                    {"unit", or_null(tunable.unit)},
-                    {"set_by", set_by_json(setting)},
-                    {"meaning", tunable.meaning},
-                    {"risk", tunable.risk},
-                    {"available", setting.why_not.empty()},
-                    {"why_not", or_null(setting.why_not)}});
-}
-
-std::string name_of(const ListedSetting& setting) {
-  const std::string key(setting.tunable->key);
-  return setting.where.empty() ? key : key + "@" + setting.where;
-}
-
-std::string list_text(const std::vector<ListedSetting>& settings) {
-  std::string text = cells_text("KEY", "VALUE", "DEFAULT", "SET BY");
-  for (const ListedSetting& setting : settings)
-    text += row_text(
-        printable(name_of(setting)), setting.value ? printable(*setting.value) : "-",
-        or_dash(setting.tunable->standard),
-        setting.why_not.empty() ? set_by(setting) : "not available here: " + setting.why_not);
-  return text;
-}
-
-namespace {
-
-std::string unset_note(const ListedSetting& setting) {
-  const bool is_zero = setting.tunable->scope == ScopeKind::Route && setting.value == "0";
-  return is_zero ? ": not set, the kernel decides" : "";
-}
-
-}  // namespace
-
-std::string details_text(const ListedSetting& setting) {
-  const Tunable& tunable = *setting.tunable;
-  const std::string unit = tunable.unit.empty() ? "" : fmt::format(" {}", tunable.unit);
-  std::string text = name_of(setting) + "\n";
-  const auto line = [&text](std::string_view name, const std::string& value) {
-    text += hanging(fmt::format("  {:<9} ", name), value, 12);
-  };
-  line("meaning", std::string(tunable.meaning));
-  line("risk", std::string(tunable.risk));
-  line("scope", tunable.scope == ScopeKind::Host ? "the whole host"
-                : tunable.scope == ScopeKind::Namespace
-                    ? "one network namespace"
-                    : "one " + std::string(name_of(tunable.scope)));
-  if (setting.value) line("value", printable(*setting.value) + unit + unset_note(setting));
-  if (!setting.why_not.empty())
-    line(setting.value ? "but" : "value", "not available here: " + setting.why_not);
-  line("default",
-       tunable.standard.empty() ? "depends on the host" : std::string(tunable.standard) + unit);
-  if (has_bounds(tunable)) line("bounds", bounds_of(tunable) + unit);
-  if (!tunable.words.empty()) line("one of", std::string(tunable.words));
-  line("set by", set_by(setting));
-  return text;
 }
 
 std::string changes_text(const std::vector<Proposal>& proposals) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tuner/drop_ins.h"
@@ -15,6 +16,15 @@
 namespace netsonde {
 
 // What the tuner prints, for people and, as contracts, for programs.
+
+// What JSON has in place of no words.
+inline Json or_null(std::string_view text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+// In lines of at most width columns; also what has no place to be broken at is, and nothing is
+// lost.
+std::vector<std::string> lines_of(const std::string& text, int width);
 
 // Words in lines of 80 columns, the first behind its begin, the others behind so many blanks.
 std::string hanging(const std::string& begin, const std::string& words, std::size_t indent);
