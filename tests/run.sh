@@ -64,7 +64,7 @@ make --no-print-directory BUILD="$build" -j"$(nproc)" "$build/netsonde" "$build/
 section lint
 check lint scripts/lint.sh "$build"
 section unit tests
-suite unit "$build/unit-tests" --gtest_brief=1 --gtest_color=no
+suite unit tests/twice.sh "$build/unit-tests"
 section BPF tests on this kernel
 suite bpf tests/twice.sh "$build/bpf-tests"
 section command line
