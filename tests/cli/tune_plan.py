@@ -272,13 +272,17 @@ def the_question_of_an_experiment_says_how_long_it_takes():
     for arguments, words in [(("--metric", "rx_bytes_per_s"), r"About 3m: 12 blocks of two turns of 5\.0s, 2\.0s apart\.\n"),
                              (("--metric", "rx_bytes_per_s", "--blocks", "6", "--period", "1s", "--wash-out", "1s"),
                               r"About 24s: 6 blocks of two turns of 1\.0s, 1\.0s apart\.\n"),
-                             (("--load", "sleep 0.5", "--blocks", "6"), r"About \d+s, if the load goes on taking [\d.]+m?s: 6 blocks of two turns, 2\.0s apart\.\n")]:
+                             (("--load", "sleep 0.5", "--blocks", "6"), r"About (\d+)s, if the load goes on taking ([\d.]+)(m?)s: 6 blocks of two turns, 2\.0s apart\.\n")]:
         ours, theirs = os.openpty()
         asking = start("tune", "experiment", *VALUE, *arguments, stdin=theirs)
         os.write(ours, b"n\n")
         done = finish(asking)
         expect(done.status, 1, f"exit status, {done.err}")
-        assert re.search(words, done.out) and "Apply this change? [y/N]" in done.out, done.out
+        said = re.search(words, done.out)
+        assert said and "Apply this change? [y/N]" in done.out, done.out
+        if said.groups():
+            whole, load, milli = said.groups()
+            assert abs(int(whole) - 12 * (float(load) / (1000 if milli else 1) + 2)) < 2, done.out
         os.close(ours)
         os.close(theirs)
     expect((now(SOMAXCONN), status()["state"]), ("4096", "none"), "afterwards")
