@@ -111,7 +111,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.cpp $(wildcard user/base/text.cpp user/model
 $(BUILD)/tests/fuzz/recording_fuzz $(BUILD)/tests/fuzz/records_fuzz: $(wildcard user/model/recording/*.cpp)
 $(BUILD)/tests/fuzz/dns_fuzz: probes/dns_message.cpp probes/dns_svcb.cpp probes/dns_cache.cpp
 $(BUILD)/tests/fuzz/websocket_fuzz: $(patsubst %,probes/%.cpp,websocket target dns_message dns_svcb)
-$(BUILD)/tests/fuzz/tuning_fuzz: $(patsubst %,tuner/%.cpp,record ledger plan_json scope_name tunable catalogue profile_toml qdisc_kind) \
+$(BUILD)/tests/fuzz/tuning_fuzz: $(patsubst %,tuner/%.cpp,record ledger plan plan_json scope_name tunable catalogue profile_toml qdisc_kind) \
     user/base/prefix.cpp \
     $(patsubst %,user/model/diagnosis/%.cpp,evidence_json finding)
 $(BUILD)/tests/fuzz/netlink_fuzz: $(patsubst %,user/capture/%.cpp,netlink links route route_table time_wait value_list xdp) user/base/prefix.cpp

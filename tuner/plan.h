@@ -37,10 +37,10 @@ std::string to_text(const ChangeScope& scope);
 // Whether it is in this namespace, or is this namespace.
 bool is_within(const ChangeScope& scope, const ChangeScope& space);
 
-// One change that is proposed, and why.
 // The finding of what a person wants.
 inline constexpr std::string_view kAskedFor = "asked for";
 
+// One change that is proposed, and why.
 struct Proposal {
   std::string key{};
   ChangeScope scope{};

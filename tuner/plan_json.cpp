@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "tuner/scope_name.h"
 #include "tuner/tunable.h"
 #include "user/base/json_members.h"
@@ -24,11 +22,6 @@ Result<std::vector<Evidence>> evidence_list(const Json& json) {
   return list;
 }
 
-std::string text_of(const Proposal& proposal, std::string_view field) {
-  const auto found = std::ranges::find(proposal.evidence, field, &Evidence::field);
-  return found == proposal.evidence.end() ? "" : human(*found);
-}
-
 Result<> check(const Proposal& proposal) {
   const Tunable* tunable = find_tunable(proposal.key);
   if (!tunable)
@@ -39,19 +32,6 @@ Result<> check(const Proposal& proposal) {
   return Error(fmt::format("{}: is of a {}, not of a {}", proposal.key, name_of(tunable->scope),
                            name_of(proposal.scope.kind)));
 }
-
-}  // namespace
-
-Result<> check_twice(const std::vector<Proposal>& proposals) {
-  for (std::size_t i = 0; i < proposals.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j)
-      if (proposals[i].key == proposals[j].key && proposals[i].scope == proposals[j].scope)
-        return Error(fmt::format("two proposals for {} ({})", proposals[i].key,
-                                 to_text(proposals[i].scope)));
-  return {};
-}
-
-namespace {
 
 Result<Plan> checked_plan(const Json& json) {
   if (!json.is_object()) return Error("it is not JSON of a plan");
@@ -70,40 +50,6 @@ Result<Plan> checked_plan(const Json& json) {
 }
 
 }  // namespace
-
-bool ChangeScope::is_device(const std::string& its_name, std::uint32_t its_index,
-                            const std::string& its_address) const {
-  if (!index) return name == its_name;
-  return index == its_index && (name == its_name || (!address.empty() && address == its_address));
-}
-
-bool ChangeScope::operator==(const ChangeScope& other) const {
-  if (kind != other.kind || cookie != other.cookie || netns != other.netns) return false;
-  return index && other.index ? is_device(other.name, other.index, other.address)
-                              : name == other.name;
-}
-
-std::string to_text(const ChangeScope& scope) {
-  if (scope.kind == ScopeKind::Host) return "host";
-  std::string text = fmt::format("{} {}", name_of(scope.kind), printable(scope.name));
-  if (scope.kind != ScopeKind::Namespace) text += fmt::format(" in netns {}", scope.netns);
-  return text;
-}
-
-std::string where_text(const Proposal& proposal) {
-  const std::string local = text_of(proposal, "local"), remote = text_of(proposal, "remote");
-  const ChangeScope& scope = proposal.scope;
-  if (scope.kind != ScopeKind::Connection || local.empty() || remote.empty()) return to_text(scope);
-  const std::string process = text_of(proposal, "process");
-  return fmt::format("connection {} > {}{} in netns {}", local, remote,
-                     process.empty() ? "" : " (" + process + ")", scope.netns);
-}
-
-bool is_within(const ChangeScope& scope, const ChangeScope& space) {
-  if (scope.kind == ScopeKind::Host || scope.cookie != space.cookie) return false;
-  return scope.kind == ScopeKind::Namespace ? scope.name == space.name
-                                            : std::to_string(scope.netns) == space.name;
-}
 
 Json to_json(const ChangeScope& scope) {
   Json json = object_of({{"kind", name_of(scope.kind)}, {"name", scope.name}});

@@ -40,26 +40,36 @@ TEST(ChildProcessTest, EndsWhatStillRuns) {
   EXPECT_EQ(child.end(), 128 + SIGTERM);
 }
 
-bool ends(pid_t pid) {
-  const UniqueFd fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  pollfd ended = {.fd = fd.get(), .events = POLLIN, .revents = 0};
-  return !fd || poll(&ended, 1, 20'000) == 1;
-}
+// A command and what it leaves behind, both of which would live on.
+struct Leftover {
+  pid_t command = 0, child = 0;
 
-// Starts something that would live on, then does that; which it was.
-ChildProcess with_child(const std::string& child, const std::string& then, pid_t& pid) {
+  // Whether it ends by itself; here it is ended in any case, and so is who waits for the command.
+  bool ends() const {
+    const UniqueFd fd(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+    pollfd ended = {.fd = fd.get(), .events = POLLIN, .revents = 0};
+    const bool has_ended = !fd || poll(&ended, 1, 20'000) == 1;
+    if (!has_ended)
+      for (const pid_t pid : {child, command}) kill(pid, SIGKILL);
+    return has_ended;
+  }
+};
+
+// Starts something that would live on, then does that.
+ChildProcess with_child(const std::string& child, const std::string& then, Leftover& leftover) {
   int ends_of_pipe[2];
   EXPECT_EQ(pipe(ends_of_pipe), 0);
   const UniqueFd reader(ends_of_pipe[0]);
   UniqueFd writer(ends_of_pipe[1]);
-  ChildProcess started =
-      ChildProcess::start_whole(
-          {"sh", "-c", fmt::format("{} >&- 2>&- & echo $! >&{}; {}", child, writer.get(), then)})
-          .value();
+  const std::string script =
+      fmt::format("{} >&- 2>&- & echo $$ $! >&{}; {}", child, writer.get(), then);
+  ChildProcess started = ChildProcess::start_whole({"sh", "-c", script}).value();
   writer.reset();
   char text[32] = {};
   EXPECT_GT(read(reader.get(), text, sizeof(text) - 1), 0);
-  pid = std::atoi(text);
+  char* end = text;
+  leftover.command = static_cast<pid_t>(std::strtol(text, &end, 10));
+  leftover.child = static_cast<pid_t>(std::strtol(end, nullptr, 10));
   return started;
 }
 
@@ -68,12 +78,12 @@ TEST(ChildProcessTest, AWholeOneEndsWithAllThatItStarted) {
        {"sleep 1000", "setsid sleep 1000", "sh -c 'trap \"\" TERM; sleep 1000; sleep 1000'",
         "sh -c 'kill -STOP $$; sleep 1000'"}) {
     for (const char* const then : {"exit 7", "exec sleep 1000"}) {
-      pid_t pid = 0;
-      ChildProcess started = with_child(child, then, pid);
+      Leftover leftover;
+      ChildProcess started = with_child(child, then, leftover);
       const bool ends_by_itself = std::string(then) == "exit 7";
       if (ends_by_itself) wait_for_end(started);
       EXPECT_EQ(started.end(), ends_by_itself ? 7 : 128 + SIGTERM) << child;
-      EXPECT_TRUE(ends(pid)) << child << "; " << then;
+      ASSERT_TRUE(leftover.ends()) << child << "; " << then;
     }
   }
 }
@@ -81,20 +91,23 @@ TEST(ChildProcessTest, AWholeOneEndsWithAllThatItStarted) {
 TEST(ChildProcessTest, AWholeOneEndsWithWhoStartedItHoweverThatEnds) {
   int ends_of_pipe[2];
   ASSERT_EQ(pipe(ends_of_pipe), 0);
+  const UniqueFd reader(ends_of_pipe[0]);
+  UniqueFd writer(ends_of_pipe[1]);
   const pid_t owner = fork();
   if (owner == 0) {
-    pid_t pid = 0;
-    const ChildProcess started = with_child("sleep 1000", "exec sleep 1000", pid);
-    (void)!write(ends_of_pipe[1], &pid, sizeof(pid));
+    Leftover leftover;
+    const ChildProcess started = with_child("sleep 1000", "exec sleep 1000", leftover);
+    (void)!write(writer.get(), &leftover, sizeof(leftover));
     pause();
     _exit(0);
   }
-  close(ends_of_pipe[1]);
-  pid_t pid = 0;
-  ASSERT_EQ(read(ends_of_pipe[0], &pid, sizeof(pid)), static_cast<ssize_t>(sizeof(pid)));
+  writer.reset();
+  Leftover leftover;
+  const ssize_t size = read(reader.get(), &leftover, sizeof(leftover));
   kill(owner, SIGKILL);
   ASSERT_EQ(waitpid(owner, nullptr, 0), owner);
-  EXPECT_TRUE(ends(pid));
+  ASSERT_EQ(size, static_cast<ssize_t>(sizeof(leftover)));
+  EXPECT_TRUE(leftover.ends());
 }
 
 TEST(ChildProcessTest, AWholeOneHasNothingToReadAndEndsByAPipeThatNobodyReads) {
