@@ -114,7 +114,7 @@ $(BUILD)/tests/fuzz/websocket_fuzz: $(patsubst %,probes/%.cpp,websocket target d
 $(BUILD)/tests/fuzz/tuning_fuzz: $(patsubst %,tuner/%.cpp,record ledger plan plan_json scope_name tunable catalogue profile_toml qdisc_kind) \
     user/base/prefix.cpp \
     $(patsubst %,user/model/diagnosis/%.cpp,evidence_json finding)
-$(BUILD)/tests/fuzz/netlink_fuzz: $(patsubst %,user/capture/%.cpp,netlink links route route_table time_wait value_list xdp) user/base/prefix.cpp
+$(BUILD)/tests/fuzz/netlink_fuzz: $(patsubst %,user/capture/%.cpp,netlink links qdiscs route route_table time_wait value_list xdp) user/base/prefix.cpp
 
 bench: ## measure cost and speed beside the peers; prints a table, writes build/bench.json
 	$(Q)scripts/setup.sh bench

@@ -12,7 +12,7 @@
 set -eu
 
 modules="veth tun tcp_bbr nf_tables nft_numgen nft_counter nft_limit nft_reject_inet
-    sch_netem sch_tbf sch_fq tcp_diag"
+    sch_netem sch_tbf sch_fq sch_htb sch_fq_codel tcp_diag"
 [ $# -ge 2 ] || { echo "usage: vm.sh KERNEL PROGRAM [ARG...]" >&2; exit 2; }
 PATH=$PATH:/usr/sbin:/sbin
 name=$1 program=$(realpath -s "$2") limit=${TIME_LIMIT:-300} vm=

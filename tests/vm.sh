@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # vm.sh BUILD [KERNEL...]   On other kernels, those named or all in tests/kernels: the BPF tests as the only
-# program, then the command line tests that change settings of the whole host. The clock of an emulated
+# program, then the command line tests that change settings of the whole host, or need disciplines that not every host has. The clock of an emulated
 # machine is at the mercy of whatever else its host does: what failed is run once more, of the BPF tests alone
 # in a fresh machine. Ends with "N passed, N failed, N skipped".
 #   TIME_LIMIT=1200   seconds for the BPF tests on each kernel; a quarter of it to run again, half for the others
@@ -45,7 +45,7 @@ for kernel; do
     run env EXTRA_FILES="$network" TIME_LIMIT="$limit" \
         tests/twice.sh scripts/vm.sh "$kernel" "$build/bpf-tests" "--gtest_filter=-$no_servers"
     run env EXTRA_FILES="$library $network $(command -v strace) $(command -v sysctl) $build/netsonde $cli" TIME_LIMIT=$((limit / 2)) \
-        scripts/vm.sh "$kernel" "$python" -B "$cli/main.py" "$build/netsonde" tune_host
+        scripts/vm.sh "$kernel" "$python" -B "$cli/main.py" "$build/netsonde" tune_host tune_qdiscs
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 exit "$status"

@@ -31,13 +31,27 @@ std::string entering(const ChangeScope& scope) {
       scope.kind == ScopeKind::Namespace ? printable(scope.name) : std::to_string(scope.netns));
 }
 
+// One htb does not become another.
+std::string shaper_command(const std::string& device, const Shaper& shaper) {
+  const std::uint32_t root = handle_of_qdisc(shaper.kind).value_or(0) >> 16;
+  const std::uint64_t bits = 8 * shaper.bytes_per_s;
+  const ShaperQueue queue = shaper_queue(shaper.bytes_per_s);
+  if (shaper.kind == "tbf")
+    return fmt::format("tc qdisc replace dev {} root handle {:x}: tbf rate {}bit burst {} limit {}",
+                       device, root, bits, queue.burst, queue.limit);
+  return fmt::format(
+      "sh -c {}",
+      shell_word(fmt::format(
+          "tc qdisc del dev {0} root; tc qdisc add dev {0} root handle {1:x}: htb default 1 && "
+          "tc class add dev {0} parent {1:x}: classid {1:x}:1 htb rate {2}bit burst {3} cburst {3} "
+          "&& tc qdisc add dev {0} parent {1:x}:1 handle {4:x}: {5}",
+          device, root, bits, queue.burst, kInnerQdisc.handle >> 16, kInnerQdisc.name)));
+}
+
 std::string qdisc_command(const Proposal& proposal) {
   const std::string device = shell_word(proposal.scope.name);
   if (proposal.from == kDefaultQdisc) return fmt::format("tc qdisc del dev {} root", device);
-  if (const auto rate = shaper_rate(proposal.from))
-    return fmt::format("tc qdisc replace dev {} root handle {:x}: tbf rate {}bit burst {} limit {}",
-                       device, handle_of_qdisc("tbf").value_or(0) >> 16, 8 * *rate,
-                       shaper_queue(*rate).burst, shaper_queue(*rate).limit);
+  if (const auto shaper = shaper_in(proposal.from)) return shaper_command(device, *shaper);
   return fmt::format("tc qdisc replace dev {} root handle {:x}: {}", device,
                      handle_of_qdisc(proposal.from).value_or(0) >> 16, shell_word(proposal.from));
 }

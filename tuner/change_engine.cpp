@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "tuner/qdisc_kind.h"
 #include "user/base/text.h"
 
 namespace netsonde {
@@ -207,8 +208,9 @@ bool is_between(const Proposal& proposal, const std::string& wanted, const std::
 
 // A value that was being written when we were interrupted is ours only if it is what we wanted:
 // what a kernel may have made of it nobody can tell from what somebody else has set, who comes
-// first.
+// first. A discipline with another inside may be there without it.
 bool is_ours(const Change& change, const std::string& found) {
+  if (change.begun && !change.read_back && found == kUnfinishedQdisc) return true;
   const std::string left = change.read_back.value_or(change.proposal.to);
   return change.begun && (found == left || is_between(change.proposal, left, found));
 }

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "tuner/policy_rules.h"
 
@@ -10,9 +9,6 @@ namespace netsonde::policy {
 
 namespace {
 
-constexpr std::string_view kWanted = "fq_codel";
-constexpr std::array<std::string_view, 5> kShortQueues = {"fq_codel", "cake", "codel", "fq_pie",
-                                                          "pie"};
 constexpr double kNearly = 0.9;  // as tcp-memory-pressure has it
 constexpr std::uint64_t kTcpMemoryShare = 4;
 constexpr std::uint64_t kOrphanBytes = 64 << 10, kOrphanShare = 2;
@@ -34,28 +30,6 @@ bool is_short_of_memory(const Finding& finding) {
 }
 
 }  // namespace
-
-// The queue is called "eth0/pfifo_fast/root" where the kernel has attached it; the name of a device
-// has no slash.
-Decision queue_of_device(const Question& question) {
-  const std::string queue = word_of(question.finding, "qdisc").value_or("");
-  const std::size_t first = queue.find('/'), last = queue.rfind('/');
-  if (first == last || !question.input.device) return Error("which queue it is is not known");
-  const std::string kind = queue.substr(first + 1, last - first - 1);
-  if (queue.substr(last + 1) != "root")
-    return Error(
-        fmt::format("{} is not the kernel's own at the root: who attached it decides", queue));
-  if (std::ranges::find(kShortQueues, kind) != kShortQueues.end())
-    return Error(fmt::format("{} keeps its queue short already, by its own parameters", queue));
-  if (!question.input.has_qdisc || !question.input.has_qdisc(kWanted))
-    return Error(fmt::format("this kernel has no {}", kWanted));
-  CurrentSetting now = TRY(current(question, question.input.device(queue.substr(0, first))));
-  if (now.value == kWanted) return Error(fmt::format("is {} already", kWanted));
-  return Step{.now = std::move(now),
-              .word = std::string(kWanted),
-              .expected = "short waits for all that leaves by the device, at the same rate",
-              .verify = "rtt_p99_us falls, and qdisc.backlog_bytes with it; read back"};
-}
 
 Decision input_queue(const Question& question) {
   return multiplied(

@@ -12,8 +12,8 @@ bool always(const Finding&) {
   return true;
 }
 
-bool is_own_queue(const Finding& finding) {
-  return has(finding, "qdisc");
+bool is_queue_of_device(const Finding& finding) {
+  return has(finding, "qdisc") || has(finding, "device");
 }
 
 bool is_not_read(const Finding& finding) {
@@ -63,7 +63,7 @@ constexpr std::array kRules = {
     PolicyRule{.finding = "bufferbloat",
                .key = "device.qdisc",
                .decide = queue_of_device,
-               .also = is_own_queue},
+               .also = is_queue_of_device},
     PolicyRule{
         .finding = "softnet-drops", .key = "net.core.netdev_max_backlog", .decide = input_queue},
     PolicyRule{

@@ -106,8 +106,10 @@ Decision local_ports(const Question& question);
 Decision time_wait_reuse(const Question& question);
 Decision time_wait_table(const Question& question);
 
-// policy_host.cpp
+// policy_devices.cpp
 Decision queue_of_device(const Question& question);
+
+// policy_host.cpp
 Decision input_queue(const Question& question);
 Decision input_budget(const Question& question);
 Decision tcp_memory(const Question& question);

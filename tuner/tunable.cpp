@@ -117,15 +117,16 @@ Result<> check_word(const Tunable& tunable, std::string_view word) {
 
 // Of a queueing discipline that has one.
 Result<> check_rate(const Tunable& tunable, std::string_view value) {
-  if (shaper_rate(value)) return {};
+  if (shaper_in(value)) return {};
+  const std::string_view kind = value.substr(0, value.find(':'));
   return refusal(tunable, value,
-                 fmt::format("is no rate from {} to {} such as tbf:95Mbit",
-                             shaper_value(kSlowestShaper), shaper_value(kFastestShaper)));
+                 fmt::format("is no rate from {} to {} such as {}:95Mbit",
+                             to_text(Shaper{.kind = kind, .bytes_per_s = kSlowestShaper}),
+                             to_text(Shaper{.kind = kind, .bytes_per_s = kFastestShaper}), kind));
 }
 
 Result<> check_words(const Tunable& tunable, std::string_view value) {
-  if (const std::string word = normal_value(value);
-      tunable.key == kQdiscKey && word.starts_with(kShaper))
+  if (const std::string word = normal_value(value); tunable.key == kQdiscKey && names_shaper(word))
     return check_rate(tunable, word);
   const std::vector<std::string_view> words = split(value);
   const std::vector<std::string_view> known = split(tunable.words);
@@ -204,10 +205,10 @@ std::string normal_value(std::string_view value) {
 }
 
 std::string normal_value(const Tunable& tunable, std::string_view value) {
-  if (const auto rate = shaper_rate(normal_value(value)); rate && tunable.key == kQdiscKey)
-    return shaper_value(*rate);
-  if (tunable.shape != TunableShape::Masks || !check_value(tunable, value))
-    return normal_value(value);
+  const std::string words = normal_value(value);
+  if (const auto shaper = shaper_in(words); shaper && tunable.key == kQdiscKey)
+    return to_text(*shaper);
+  if (tunable.shape != TunableShape::Masks || !check_value(tunable, value)) return words;
   std::vector<std::string> masks;
   for (const std::string_view mask : split(value)) masks.push_back(normal_mask(mask));
   return fmt::format("{}", fmt::join(masks, " "));

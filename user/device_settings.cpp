@@ -13,6 +13,7 @@
 #include "user/capture/device_files.h"
 #include "user/capture/links.h"
 #include "user/capture/private_mount.h"
+#include "user/device_qdisc.h"
 
 namespace netsonde {
 
@@ -27,57 +28,7 @@ Result<std::optional<Link>> find_device(Links& links, const ChangeScope& scope) 
   return link;
 }
 
-RootQdisc qdisc_of(const std::string& kind, std::uint32_t handle, std::uint64_t bytes_per_s) {
-  RootQdisc wanted{.kind = kind, .handle = handle, .bytes_per_s = bytes_per_s};
-  if (bytes_per_s) {
-    wanted.burst = shaper_queue(bytes_per_s).burst;
-    wanted.limit = shaper_queue(bytes_per_s).limit;
-  }
-  return wanted;
-}
-
-// The handle stays when somebody changes only the parameters. A burst the kernel gives as the time
-// that it takes, in steps of its clock.
-bool is_ours(const RootQdisc& root) {
-  if (handle_of_qdisc(root.kind) != root.handle) return false;
-  const RootQdisc wanted = qdisc_of(root.kind, root.handle, root.bytes_per_s);
-  const std::uint32_t apart =
-      std::max(root.burst, wanted.burst) - std::min(root.burst, wanted.burst);
-  return !root.has_peak && root.limit == wanted.limit && apart <= 100 + wanted.burst / 100;
-}
-
-std::string as_tc_shows(const RootQdisc& root) {
-  std::string text = fmt::format("{} {:x}:", root.kind, root.handle >> 16);
-  if (!root.bytes_per_s) return text;
-  return fmt::format("{} rate {}bit burst {} limit {}", text, 8 * root.bytes_per_s, root.burst,
-                     root.limit);
-}
-
-// One that somebody else has attached or changed reads as no kind does: "fq 8001:".
-Result<Found> read_qdisc(Links& links, const Link& link) {
-  const auto root = TRY(links.root_qdisc(link));
-  if (!root || root->handle == 0) return Found(kDefaultQdisc);
-  if (!is_ours(*root)) return Found(as_tc_shows(*root));
-  return Found(root->bytes_per_s ? shaper_value(root->bytes_per_s) : root->kind);
-}
-
-// Only in place of the kernel's own or of ours: the parameters of another could not be restored.
-Result<> write_qdisc(Links& links, const Link& link, std::string_view value) {
-  const auto root = TRY(links.root_qdisc(link));
-  const bool is_default = !root || root->handle == 0;
-  if (!is_default && !is_ours(*root))
-    return Error("somebody else has attached " + as_tc_shows(*root));
-  if (value == kDefaultQdisc)
-    return is_default ? Result<>() : links.remove_qdisc(link, root->handle);
-  const auto rate = shaper_rate(value);
-  const std::string kind(rate ? kShaper.substr(0, kShaper.size() - 1) : value);
-  const auto handle = handle_of_qdisc(kind);
-  if (!handle) return Error("nobody knows such a discipline");
-  if (!is_default && root->handle == *handle && root->bytes_per_s == rate.value_or(0)) return {};
-  return links.attach_qdisc(link, qdisc_of(kind, *handle, rate.value_or(0)), !is_default);
-}
-
-Result<Found> read_queue_length(Links&, const Link& link) {
+Result<Found> read_queue_length(const Link& link) {
   return Found(std::to_string(link.queue_length));
 }
 
@@ -132,12 +83,17 @@ constexpr std::array kFileSettings = {
 
 struct LinkSetting {
   std::string_view key{};
-  Result<Found> (*read)(Links&, const Link&) = nullptr;
+  Result<Found> (*read)(const Link&) = nullptr;
   Result<> (*write)(Links&, const Link&, std::string_view) = nullptr;
 };
 
 constexpr std::array kLinkSettings = {
-    LinkSetting{.key = "device.qdisc", .read = read_qdisc, .write = write_qdisc},
+    LinkSetting{.key = kQdiscKey,
+                .read = [](const Link& link) -> Result<Found> {
+                  return Found(TRY(read_qdisc(link.index)));
+                },
+                .write = [](Links&, const Link& link,
+                            std::string_view value) { return write_qdisc(link.index, value); }},
     LinkSetting{.key = "device.txqueuelen", .read = read_queue_length, .write = write_queue_length},
 };
 
@@ -162,7 +118,7 @@ Result<std::optional<std::string>> DeviceSettings::read_here(const ChangeScope& 
   Links links = TRY(Links::open());
   const auto link = TRY(find_device(links, scope));
   if (!link) return Found();
-  if (const LinkSetting* setting = find_in(kLinkSettings, key)) return setting->read(links, *link);
+  if (const LinkSetting* setting = find_in(kLinkSettings, key)) return setting->read(*link);
   const FileSetting* setting = find_in(kFileSettings, key);
   if (!setting) return Found();
   const int root = TRY(sys(scope.cookie));

@@ -16,7 +16,7 @@ import time
 import harness
 
 MODULES = ["view", "ending", "events", "explain", "monitor", "report", "page", "top", "limits", "hostile", "arguments", "places", "install",
-           "findings", "export", "travel", "recording", "dns", "probe", "experiment", "test_command", "tune", "tune_plan", "tune_links",
+           "findings", "export", "travel", "recording", "dns", "probe", "experiment", "test_command", "tune", "tune_plan", "tune_links", "tune_qdiscs", "tune_routes",
            "tune_faults", "tune_experiment", "tune_proposals", "tune_connection", "tune_auto", "tune_limits", "tune_measured"]
 # Write settings of the whole host for real: only when named, in a machine of their own (tests/vm.sh).
 OF_THE_HOST = ["tune_host"]

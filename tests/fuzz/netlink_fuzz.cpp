@@ -13,6 +13,7 @@
 
 #include "user/capture/links.h"
 #include "user/capture/netlink.h"
+#include "user/capture/qdiscs.h"
 #include "user/capture/route.h"
 #include "user/capture/route_table.h"
 #include "user/capture/time_wait.h"
@@ -89,11 +90,17 @@ void read_time_waits() {
 
 void read_links() {
   auto links = Links::open();
-  (void)links.value().root_qdisc({.index = 2, .name = "eth0"});
   (void)links.value().set_queue_length({.index = 2, .name = "eth0"}, 1000);
   const auto all = links.value().all();
   if (all)
     for (const Link& link : all.value()) require(!link.name.empty());
+}
+
+void read_disciplines() {
+  auto qdiscs = Qdiscs::open();
+  (void)qdiscs.value().root(2);
+  const RootQdisc wanted = {.kind = "htb", .handle = 0x10000, .bytes_per_s = 1, .inner = "fq"};
+  (void)qdiscs.value().attach(2, wanted, std::nullopt);
 }
 
 // What is sent back is the route that it was, but for one metric.

@@ -42,6 +42,11 @@ TEST(ByHandTest, ADisciplineGoesOrComesBackAsOurs) {
   EXPECT_EQ(command_for("device.qdisc", "eth0", "tbf:80000000bit"),
             "tc qdisc replace dev eth0 root handle 6e79: tbf rate 80000000bit burst 50000 limit "
             "500000");
+  EXPECT_EQ(
+      command_for("device.qdisc", "eth0", "htb:80Mbit"),
+      "sh -c 'tc qdisc del dev eth0 root; tc qdisc add dev eth0 root handle 6e7a: htb default "
+      "1 && tc class add dev eth0 parent 6e7a: classid 6e7a:1 htb rate 80000000bit burst 50000 "
+      "cburst 50000 && tc qdisc add dev eth0 parent 6e7a:1 handle 6e7b: fq_codel'");
 }
 
 TEST(ByHandTest, AQueueHasItsLengthAgain) {

@@ -103,7 +103,7 @@ TEST(CatalogueTest, TheDisciplinesThatMayBeSetUpHaveHandlesOfTheirOwn) {
   std::string words(kDefaultQdisc);
   std::set<std::uint32_t> handles;
   for (const QdiscKind& kind : kQdiscKinds) {
-    words += " " + std::string(kind.name) + (kind.name == "tbf" ? ":RATE" : "");
+    words += " " + std::string(kind.name) + (kind.shapes ? ":RATE" : "");
     EXPECT_EQ(kind.handle & 0xffff, 0U) << kind.name;
     EXPECT_LT(kind.handle, 0x8000'0000) << "the kernel gives out those above by itself";
     EXPECT_TRUE(handles.insert(kind.handle).second) << kind.name;

@@ -116,6 +116,44 @@ TEST(BufferbloatRulesTest, OfAnotherNamespaceTheQueuesAreNotKnown) {
   EXPECT_EQ(verdict(with_own_queue(0, 0, 0)), "warning network high");
 }
 
+// Ten seconds, busy for so many of them; devices that sent so much meanwhile.
+std::string device_behind(std::uint32_t busy_ms,
+                          const std::vector<std::pair<std::string, std::uint64_t>>& sent,
+                          std::uint64_t netns = 1) {
+  World world;
+  world.has_host = true;
+  std::vector<HostValue> before = {{"netns.inode", "", netns}}, after = before;
+  for (const auto& [name, bytes] : sent) {
+    before.push_back({"device.tx_bytes", name, 0});
+    after.push_back({"device.tx_bytes", name, bytes});
+  }
+  world.host.begin(time_from_ns(at(0)), before);
+  world.host.update(time_from_ns(at(10)), after);
+  ev_sample s = queued();
+  s.tx_bytes = 10'000'000;
+  s.busy_ms = busy_ms;
+  s.in_flight = 100;
+  s.mss = 1000;
+  s.retransmitted_bytes = 900'000;
+  world.run({s});
+  const std::string all = figures(world.only("bufferbloat"));
+  const std::size_t found = all.find(", device=");
+  return found == std::string::npos ? "" : all.substr(found + 2);
+}
+
+TEST(BufferbloatRulesTest, WhatTheDeviceSentAndArrivedIsWhatThePathTook) {
+  EXPECT_EQ(device_behind(9'000, {{"lo", 0}, {"eth0", 11'000'000}}),
+            "device=eth0, device.tx_bytes_per_s=1100000 bytes/s, path_bytes_per_s=1000000 bytes/s");
+  EXPECT_EQ(device_behind(9'000, {{"eth0", 22'000'000}}),
+            "device=eth0, device.tx_bytes_per_s=2200000 bytes/s, path_bytes_per_s=2100000 bytes/s");
+  EXPECT_NE(device_behind(9'000, {{"eth0", 9'900'000}}), "") << "read a little earlier";
+  EXPECT_EQ(device_behind(9'000, {{"eth0", 22'000'010}}), "") << "others sent more";
+  EXPECT_EQ(device_behind(9'000, {{"eth0", 9'899'990}}), "") << "not all of it";
+  EXPECT_EQ(device_behind(8'900, {{"eth0", 11'000'000}}), "") << "with pauses";
+  EXPECT_EQ(device_behind(9'000, {{"bond0", 11'000'000}, {"eth0", 11'100'000}}), "") << "which";
+  EXPECT_EQ(device_behind(9'000, {{"eth0", 11'000'000}}, 2), "") << "another namespace";
+}
+
 // Small messages: the round trip of so many of the samples took about 40 ms.
 struct Samples {
   std::uint32_t delayed, quick;

@@ -274,47 +274,5 @@ TEST(DatagramPolicyTest, OneSocketTakesNoMoreThanA256thOfTheMemory) {
               ElementsAre("net.core.rmem_default 212992 -> 300000"));
 }
 
-// A sender behind a queue of this host; fq_codel is there unless the host lacks it.
-Policy propose_for_queue(const std::string& queue, const std::string& discipline = "default",
-                         bool has_it = true) {
-  PolicyHost host({{"device.qdisc", discipline}});
-  Finding finding = on_connection("bufferbloat", {"net.core.default_qdisc"});
-  if (!queue.empty()) finding.evidence = {{"qdisc", queue, Unit::None}};
-  const std::vector<Finding> findings{finding};
-  PolicyInput input = host.input(findings);
-  input.device = [](const std::string& name) {
-    return ChangeScope{.kind = ScopeKind::Device, .name = name, .cookie = 101, .netns = kOwn};
-  };
-  input.has_qdisc = [has_it](std::string_view kind) { return has_it && kind == "fq_codel"; };
-  return propose(input);
-}
-
-TEST(QueuePolicyTest, TheKernelsOwnQueueOfADeviceIsKeptShort) {
-  const Policy policy = propose_for_queue("eth0/pfifo_fast/root");
-  EXPECT_THAT(steps(policy), ElementsAre("device.qdisc default -> fq_codel"));
-  EXPECT_EQ(policy.proposals[0].scope.name, "eth0");
-}
-
-TEST(QueuePolicyTest, WhatSomebodyHasAttachedStays) {
-  for (const char* queue : {"eth0/tbf/8001:0", "eth0/pfifo_fast/8001:1"}) {
-    const Policy policy = propose_for_queue(queue);
-    EXPECT_THAT(policy.proposals, IsEmpty());
-    EXPECT_THAT(why_not(policy, "device.qdisc"), HasSubstr("who attached it decides")) << queue;
-  }
-}
-
-TEST(QueuePolicyTest, WhatKeepsItShortAlreadyAndWhatIsNotThereIsNotProposed) {
-  EXPECT_THAT(why_not(propose_for_queue("eth0/fq_codel/root"), "device.qdisc"),
-              HasSubstr("keeps its queue short already"));
-  EXPECT_THAT(why_not(propose_for_queue("eth0/pfifo_fast/root", "default", false), "device.qdisc"),
-              HasSubstr("this kernel has no fq_codel"));
-  EXPECT_THAT(why_not(propose_for_queue("eth0/pfifo_fast/root", "pfifo 7:"), "device.qdisc"),
-              HasSubstr("could not be written back"));
-}
-
-TEST(QueuePolicyTest, AQueueOnThePathIsNotOurs) {
-  EXPECT_EQ(why_not(propose_for_queue(""), "device.qdisc"), "");
-}
-
 }  // namespace
 }  // namespace netsonde

@@ -19,17 +19,6 @@ struct Link {
   bool operator==(const Link&) const = default;
 };
 
-struct RootQdisc {
-  std::string kind;
-  std::uint32_t handle = 0;            // 0: the kernel has attached it by itself
-  std::uint64_t bytes_per_s = 0;       // of a tbf
-  std::uint32_t burst = 0, limit = 0;  // of a tbf, in bytes; the burst is about so much when read
-
-  bool has_peak = false;  // of a tbf: a second rate
-
-  bool operator==(const RootQdisc&) const = default;
-};
-
 // The network devices of one network namespace, to be set up.
 class Links {
  public:
@@ -41,14 +30,6 @@ class Links {
   Result<std::optional<Link>> find(const std::string& name);
   Result<std::optional<Link>> at(std::uint32_t index);
   Result<> set_queue_length(const Link& link, std::uint32_t packets);
-
-  // Absent: it has none that shows, as a device that was never up.
-  Result<std::optional<RootQdisc>> root_qdisc(const Link& link);
-  // With the parameters that the kernel gives it. Fails, and leaves what is there, for a kind that
-  // this kernel lacks; and when there is one that somebody has attached, unless that is to go.
-  Result<> attach_qdisc(const Link& link, const RootQdisc& qdisc, bool in_place_of_another);
-  // Only the one of this handle: the kernel then attaches its own.
-  Result<> remove_qdisc(const Link& link, std::uint32_t handle);
 
  private:
   explicit Links(NetlinkSocket socket) : socket_(std::move(socket)) {}

@@ -72,16 +72,40 @@ Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   return netlink;
 }
 
-Result<> NetlinkSocket::tell(NetlinkRequest& request) {
+Result<> NetlinkSocket::tell(std::span<NetlinkRequest> requests) {
   const int wanted = 1;  // 4.12; without it the error is a number alone
   (void)mnl_socket_setsockopt(socket_.get(), NETLINK_EXT_ACK, const_cast<int*>(&wanted),
                               sizeof(wanted));
-  request.header()->nlmsg_flags |= NLM_F_ACK;
-  tells_ = true;
-  auto done = ask(
-      request, [] {}, [](const nlmsghdr&) {});
-  tells_ = false;
+  const std::uint32_t before = sequence_;
+  std::vector<char> bytes;
+  for (NetlinkRequest& request : requests) {
+    nlmsghdr& head = *request.header();
+    head.nlmsg_flags |= NLM_F_ACK;
+    head.nlmsg_seq = ++sequence_;
+    const std::span<const char> message(reinterpret_cast<const char*>(&head), head.nlmsg_len);
+    bytes.insert(bytes.end(), message.begin(), message.end());
+    bytes.resize(NLMSG_ALIGN(bytes.size()));
+  }
+  if (mnl_socket_sendto(socket_.get(), bytes.data(), bytes.size()) < 0)
+    return Error::from_errno("ask over netlink");
+  Result<> done;
+  sequence_ = before;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    ++sequence_;
+    auto acknowledged = receive_acknowledgement();
+    if (done && !acknowledged) done = std::move(acknowledged);
+  }
   return done;
+}
+
+Result<> NetlinkSocket::receive_acknowledgement() {
+  interrupted_ = false;
+  tells_ = true;
+  Result<State> state = State::More;
+  while (state && state.value() == State::More) state = receive([](const nlmsghdr&) {});
+  tells_ = false;
+  if (!state) return state.error();
+  return {};
 }
 
 Result<> NetlinkSocket::ask(NetlinkRequest& request, const std::function<void()>& begin,

@@ -50,7 +50,10 @@ class NetlinkSocket {
   static Result<NetlinkSocket> open(int protocol);
 
   // Has the kernel do something. Its own words are in the error, where it has any.
-  Result<> tell(NetlinkRequest& request);
+  Result<> tell(NetlinkRequest& request) { return tell(std::span(&request, 1)); }
+  // All of them in one go, in their order: who ends us cannot come between two. The kernel also
+  // does what follows one that it refuses; the error is of the first that it refused.
+  Result<> tell(std::span<NetlinkRequest> requests);
 
   // Hands over each message of the answer. A list that changed while it was read is read again,
   // after another call of begin, and given up after some tries.
@@ -62,6 +65,7 @@ class NetlinkSocket {
   };
   enum class State { More, Done, Interrupted };
 
+  Result<> receive_acknowledgement();
   Result<State> receive(const Handler& handler);
   Result<State> take(const nlmsghdr& message, const Handler& handler);
 

@@ -74,8 +74,8 @@ void HostCounters::begin(Time now, std::span<const HostValue> values) {
 
 void HostCounters::update(Time now, std::span<const HostValue> values) {
   const Time before = last_;
+  if (reading_++ == 0) begun_ = now;
   last_ = now;
-  ++reading_;
   Group* group = nullptr;
   std::string_view name;
   for (const HostValue& value : values) {

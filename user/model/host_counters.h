@@ -41,6 +41,8 @@ class HostCounters {
   std::optional<std::uint64_t> value(std::string_view name, std::string_view instance = "") const;
   // Since begin().
   std::optional<std::uint64_t> delta(std::string_view name, std::string_view instance = "") const;
+  // Between begin() and the last reading.
+  Nanos counted() const { return last_ - begun_; }
   // Per second, over the time between the last two readings that had it.
   std::optional<double> rate(std::string_view name, std::string_view instance = "") const;
   // Those of the last reading, sorted.
@@ -79,7 +81,7 @@ class HostCounters {
 
   std::unordered_map<std::string, Group, Hash, std::equal_to<>> groups_;
   std::uint64_t reading_ = 0;
-  Time last_;
+  Time begun_, last_;
 };
 
 }  // namespace netsonde

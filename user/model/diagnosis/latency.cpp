@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
 
 #include "user/model/diagnosis/host.h"
 #include "user/model/diagnosis/rules.h"
@@ -39,6 +42,48 @@ void blame_own_queue(Finding& finding, const Observation& observation, std::uint
         host_figure("qdisc.backlog_bytes", static_cast<std::uint64_t>(waiting), Unit::Bytes));
     finding.evidence.push_back(figure("qdisc.bytes_per_s", rate, Unit::BytesPerSecond));
   }
+}
+
+// Busy for nine tenths of the time.
+bool sent_all_the_time(const Watched& w, const Observation& observation) {
+  const Nanos busy = std::chrono::milliseconds(w.sending_ms());
+  return 10 * busy >= 9 * observation.span();
+}
+
+double per_second(double bytes, Nanos time) {
+  return time > Nanos(0) ? std::round(bytes / seconds(time)) : 0;
+}
+
+// What was sent and has not arrived: it was lost, or is still on its way.
+double not_arrived(const Watched& w) {
+  const double on_the_way = 1.0 * w.last.in_flight - w.base.in_flight;
+  return static_cast<double>(w.grew(&ev_sample::retransmitted_bytes)) +
+         std::max(on_the_way, 0.0) * w.last.mss;
+}
+
+// What the path took of what a device sent while a queue stood on it, if most of that was theirs.
+// Where a device lies on top of another one, or theirs could be of either, nobody knows.
+void add_sending_device(Finding& finding, const Group& group, const Observation& observation) {
+  if (finding.where == Where::Host || !sent_all_the_time(group.worst(), observation)) return;
+  double lost = 0;
+  for (const Watched* w : group.members()) lost += not_arrived(*w);
+  const auto arrived = static_cast<double>(group.grew(&ev_sample::tx_bytes));
+  const double theirs = per_second(arrived + lost, observation.span());
+  std::string device;
+  double sent = 0;
+  for (const std::string& one : observation.host->instances("device.tx_bytes")) {
+    const auto bytes = static_cast<double>(grew(observation, "device.tx_bytes", one));
+    const double rate = per_second(bytes, observation.host->counted());
+    if (rate < 0.9 * theirs || rate > 2 * theirs) continue;
+    if (!device.empty()) return;
+    device = one;
+    sent = rate;
+  }
+  if (device.empty()) return;
+  finding.evidence.push_back(words("device", device));
+  finding.evidence.push_back(figure("device.tx_bytes_per_s", sent, Unit::BytesPerSecond));
+  finding.evidence.push_back(figure("path_bytes_per_s", sent - per_second(lost, observation.span()),
+                                    Unit::BytesPerSecond));
 }
 
 bool is_small_talk(const Watched& w) {
@@ -97,6 +142,8 @@ Findings bufferbloat(const Observation& observation) {
     if (observation.host && value_of(observation, "netns.inode") &&
         value_of(observation, "netns.inode") != worst.last.conn.netns)
       doubt(finding, Confidence::Medium, "the queues of its network namespace were not looked at");
+    else if (observation.host)
+      add_sending_device(finding, group, observation);
     if (worst.ticks_bulk < 4)
       doubt(finding, Confidence::Medium, "the round trip was looked at fewer than four times");
     findings.push_back(std::move(finding));

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "tuner/policy_rules.h"
+#include "tuner/qdisc_kind.h"
+
+namespace netsonde::policy {
+
+namespace {
+
+constexpr std::string_view kFair = kInnerQdisc.name;
+constexpr std::array<std::string_view, 5> kShortQueues = {"fq_codel", "cake", "codel", "fq_pie",
+                                                          "pie"};
+constexpr double kBelowPath = 0.95;
+
+bool has_kind(const Question& question, std::string_view kind) {
+  return question.input.has_qdisc && question.input.has_qdisc(kind);
+}
+
+// The queue is called "eth0/pfifo_fast/root" where the kernel has attached it; the name of a device
+// has no slash.
+Decision own_queue(const Question& question) {
+  const std::string queue = word_of(question.finding, "qdisc").value_or("");
+  const std::size_t first = queue.find('/'), last = queue.rfind('/');
+  if (first == last || !question.input.device) return Error("which queue it is is not known");
+  const std::string kind = queue.substr(first + 1, last - first - 1);
+  if (queue.substr(last + 1) != "root")
+    return Error(
+        fmt::format("{} is not the kernel's own at the root: who attached it decides", queue));
+  if (std::ranges::find(kShortQueues, kind) != kShortQueues.end())
+    return Error(fmt::format("{} keeps its queue short already, by its own parameters", queue));
+  if (!has_kind(question, kFair)) return Error(fmt::format("this kernel has no {}", kFair));
+  CurrentSetting now = TRY(current(question, question.input.device(queue.substr(0, first))));
+  if (now.value == kFair) return Error(fmt::format("is {} already", kFair));
+  return Step{.now = std::move(now),
+              .word = std::string(kFair),
+              .expected = "short waits for all that leaves by the device, at the same rate",
+              .verify = "rtt_p99_us falls, and qdisc.backlog_bytes with it; read back"};
+}
+
+// htb keeps the flows apart with what it has inside.
+Result<std::string> kind_of_shaper(const Question& question) {
+  if (has_kind(question, "htb") && has_kind(question, kFair)) return std::string("htb");
+  if (has_kind(question, "tbf")) return std::string("tbf");
+  return Error(fmt::format("this kernel has neither htb and {} nor tbf", kFair));
+}
+
+// To three digits, downward.
+std::uint64_t rounded_down(double bytes_per_s) {
+  const double step = std::pow(10, std::floor(std::log10(8 * bytes_per_s)) - 2);
+  return static_cast<std::uint64_t>(std::floor(8 * bytes_per_s / step) * step / 8);
+}
+
+// A queue that stands on the path stands here once less is sent than the path takes.
+Decision queue_before_path(const Question& question) {
+  const auto taken = measured(question.finding, "path_bytes_per_s");
+  if (!taken || *taken <= 0 || !question.input.device)
+    return Error("how much the path takes is not known");
+  if (question.input.goal != Goal::Latency)
+    return Error("a shaper takes the queue from the path for a part of the rate: --goal latency");
+  const std::string kind = TRY(kind_of_shaper(question));
+  const Shaper shaper{.kind = kind, .bytes_per_s = rounded_down(kBelowPath * *taken)};
+  CurrentSetting now = TRY(
+      current(question, question.input.device(word_of(question.finding, "device").value_or(""))));
+  if (const auto there = shaper_in(now.value); there && there->bytes_per_s <= shaper.bytes_per_s)
+    return Error("it sends no faster than the path takes already");
+  return Step{
+      .now = std::move(now),
+      .word = to_text(shaper),
+      .expected =
+          "the path's queue is empty as long as it takes what it took: this is 5% less, and what "
+          "is more waits here",
+      .verify =
+          "rtt_p99_us falls towards min_rtt_us, and what is delivered by no more than 5%; read "
+          "back"};
+}
+
+}  // namespace
+
+Decision queue_of_device(const Question& question) {
+  return has(question.finding, "qdisc") ? own_queue(question) : queue_before_path(question);
+}
+
+}  // namespace netsonde::policy
