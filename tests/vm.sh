@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # vm.sh BUILD [KERNEL...]   On other kernels, those named or all in tests/kernels: the BPF tests as the only
-# program, then the command line tests that change settings of the whole host, or need disciplines that not every host has. The clock of an emulated
-# machine is at the mercy of whatever else its host does: what failed is run once more, of the BPF tests alone
-# in a fresh machine. Ends with "N passed, N failed, N skipped".
+# program, then the command line tests that change settings of the whole host, or need disciplines that not
+# every host has. The clock of an emulated machine is at the mercy of whatever else its host does: what failed
+# is run once more, of the BPF tests alone in a fresh machine. Ends with "N passed, N failed, N skipped".
 #   TIME_LIMIT=1200   seconds for the BPF tests on each kernel; a quarter of it to run again, half for the others
 set -eu
 . tests/results.sh

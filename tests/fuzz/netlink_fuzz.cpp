@@ -144,7 +144,7 @@ ssize_t mnl_socket_recvfrom(const mnl_socket*, void* buffer, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto& reads = {read_everything, read_time_waits, read_links, read_routes};
+  const auto& reads = {read_everything, read_time_waits, read_links, read_disciplines, read_routes};
   for (const auto read : reads) {
     kernel = {.answers = {data, size}};
     read();

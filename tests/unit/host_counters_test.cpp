@@ -52,6 +52,17 @@ TEST_F(HostCountersTest, TheRateIsThatOfTheLastRealInterval) {
   EXPECT_DOUBLE_EQ(counters_.rate("snmp.Tcp.InSegs").value(), 20);
 }
 
+TEST_F(HostCountersTest, WhatWasCountedWasCountedFromTheBeginningToTheLastReading) {
+  EXPECT_EQ(counters_.counted(), Nanos(0));
+  begin({{"snmp.Tcp.InSegs", "", 0}});
+  EXPECT_EQ(counters_.counted(), Nanos(0));
+  after(seconds(1), {});
+  after(milliseconds(2500), {});
+  EXPECT_EQ(counters_.counted(), milliseconds(3500));
+  begin({});
+  EXPECT_EQ(counters_.counted(), Nanos(0));
+}
+
 TEST_F(HostCountersTest, TwoReadingsAtTheSameTimeHaveNoRate) {
   begin({{"snmp.Tcp.InSegs", "", 0}});
   after(seconds(0), {{"snmp.Tcp.InSegs", "", 10}});
