@@ -22,7 +22,6 @@ def own_links():
     make_links()
 
 
-
 def make_links():
     tool("ip", "link", "add", "v0", "numtxqueues", "2", "numrxqueues", "2", "type", "veth", "peer", "name", "v1")
     for device in ("v0", "v1"):
@@ -102,21 +101,29 @@ def plan_for(*rows):
 @contextlib.contextmanager
 def other_namespace():
     """Has links like ours; yields its scope and what runs a function in it."""
-    own = os.open("/proc/self/ns/net", os.O_RDONLY)
     with namespaces(1) as (scopes, held):
-        other = os.open(f"/proc/{held[0].pid}/ns/net", os.O_RDONLY)
+        with network_of(held[0]) as inside:
+            inside(make_links)
+            yield scopes[0], inside
 
-        def inside(function):
-            enter_network(other)
-            try:
-                return function()
-            finally:
-                enter_network(own)
 
-        inside(make_links)
-        yield scopes[0], inside
+@contextlib.contextmanager
+def network_of(process):
+    """Yields what runs a function in the network namespace of a process."""
+    own, other = (os.open(f"/proc/{pid}/ns/net", os.O_RDONLY) for pid in ("self", process.pid))
+
+    def inside(function):
+        enter_network(other)
+        try:
+            return function()
+        finally:
+            enter_network(own)
+
+    try:
+        yield inside
+    finally:
+        os.close(own)
         os.close(other)
-    os.close(own)
 
 
 @contextlib.contextmanager
@@ -124,35 +131,28 @@ def uplink(rate, waiting):
     """A host at one end of a path whose router lets so many bytes wait and sends on at that rate, while it sends all that the
     path takes. Yields what tells the bytes that wait there."""
     own_host()
-    home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    with namespaces(2) as (_, (router, far)):
-        for local, name, holder in (("up0", "near", router), ("far0", "onward", router)):
-            tool("ip", "link", "add", local, "type", "veth", "peer", "name", name, "netns", str(holder.pid))
-        tool("ip", "link", "set", "far0", "netns", str(far.pid))
-
-        def inside(holder, *commands):
-            return [tool("nsenter", "-t", str(holder.pid), "-n", *command.split()) for command in commands]
-
-        for command in ("ip addr add 10.1.1.1/24 dev up0", "ip link set up0 up", "ip route add 10.1.2.0/24 via 10.1.1.2"):
-            tool(*command.split())
-        inside(router, "ip addr add 10.1.1.2/24 dev near", "ip link set near up", "ip addr add 10.1.2.2/24 dev onward", "ip link set onward up",
-               "sysctl -qw net.ipv4.ip_forward=1", f"tc qdisc add dev onward root tbf rate {rate} burst 10000 limit {waiting}")
-        inside(far, "ip addr add 10.1.2.1/24 dev far0", "ip link set far0 up", "ip route add 10.1.1.0/24 via 10.1.2.2")
-        # A socket is of the namespace in which it was made.
-        there = os.open(f"/proc/{far.pid}/ns/net", os.O_RDONLY)
-        enter_network(there)
-        listening = socket.create_server(("10.1.2.1", 0))
-        enter_network(home)
+    with namespaces(2) as (_, (router, far)), network_of(router) as at_router, network_of(far) as at_far:
+        set_up(f"ip link add up0 type veth peer name near netns {router.pid}", "ip addr add 10.1.1.1/24 dev up0", "ip link set up0 up",
+               "ip route add 10.1.2.0/24 via 10.1.1.2")
+        at_router(lambda: set_up(
+            f"ip link add onward type veth peer name far0 netns {far.pid}", "ip addr add 10.1.1.2/24 dev near", "ip link set near up",
+            "ip addr add 10.1.2.2/24 dev onward", "ip link set onward up", "sysctl -qw net.ipv4.ip_forward=1",
+            f"tc qdisc add dev onward root tbf rate {rate} burst 10000 limit {waiting}"))
+        at_far(lambda: set_up("ip addr add 10.1.2.1/24 dev far0", "ip link set far0 up", "ip route add 10.1.1.0/24 via 10.1.2.2"))
+        listening = at_far(lambda: socket.create_server(("10.1.2.1", 0)))
         client = socket.create_connection(("10.1.2.1", listening.getsockname()[1]))
         server, _ = listening.accept()
         peers = [Peer(lambda _: pour(client)), Peer(lambda _: drain(server))]
         try:
-            yield lambda: json.loads(inside(router, "tc -s -j qdisc show dev onward root")[0])[0]["backlog"]
+            yield lambda: json.loads(at_router(lambda: tool("tc", "-s", "-j", "qdisc", "show", "dev", "onward", "root")))[0]["backlog"]
         finally:
             for peer in peers:
                 peer.end()
-            for descriptor in (home, there):
-                os.close(descriptor)
+
+
+def set_up(*commands):
+    for command in commands:
+        tool(*command.split())
 
 
 def pour(sock):

@@ -116,23 +116,34 @@ TEST(BufferbloatRulesTest, OfAnotherNamespaceTheQueuesAreNotKnown) {
   EXPECT_EQ(verdict(with_own_queue(0, 0, 0)), "warning network high");
 }
 
-// Ten seconds, busy for so many of them; devices that sent so much meanwhile.
-std::string device_behind(std::uint32_t busy_ms,
-                          const std::vector<std::pair<std::string, std::uint64_t>>& sent,
-                          std::uint64_t netns = 1) {
+// Ten seconds of a connection that sends, read of its network namespace so often and with that.
+struct Sending {
+  std::uint32_t busy_ms = 9'000;
+  std::uint32_t in_flight_before = 0, in_flight = 100;  // segments
+  std::uint64_t netns = 1;
+  double read_for = 10;  // seconds, of the devices
+  std::vector<HostValue> queue{};
+};
+
+// Of devices that sent so much meanwhile.
+std::string device_behind(const std::vector<std::pair<std::string, std::uint64_t>>& sent,
+                          const Sending& how = {}) {
   World world;
   world.has_host = true;
-  std::vector<HostValue> before = {{"netns.inode", "", netns}}, after = before;
-  for (const auto& [name, bytes] : sent) {
-    before.push_back({"device.tx_bytes", name, 0});
-    after.push_back({"device.tx_bytes", name, bytes});
-  }
-  world.host.begin(time_from_ns(at(0)), before);
+  std::vector<HostValue> after = how.queue;
+  for (const auto& [name, bytes] : sent) after.push_back({"device.tx_bytes", name, bytes});
+  std::vector<HostValue> before = after;
+  for (HostValue& value : before) value.value = 0;
+  for (auto* values : {&before, &after}) values->push_back({"netns.inode", "", how.netns});
+  world.host.begin(time_from_ns(at(10 - how.read_for)), before);
   world.host.update(time_from_ns(at(10)), after);
-  ev_sample s = queued();
+  ev_sample s = connection();
+  s.in_flight = how.in_flight_before;
+  world.know({s});
+  s = queued();
   s.tx_bytes = 10'000'000;
-  s.busy_ms = busy_ms;
-  s.in_flight = 100;
+  s.busy_ms = how.busy_ms;
+  s.in_flight = how.in_flight;
   s.mss = 1000;
   s.retransmitted_bytes = 900'000;
   world.run({s});
@@ -142,16 +153,39 @@ std::string device_behind(std::uint32_t busy_ms,
 }
 
 TEST(BufferbloatRulesTest, WhatTheDeviceSentAndArrivedIsWhatThePathTook) {
-  EXPECT_EQ(device_behind(9'000, {{"lo", 0}, {"eth0", 11'000'000}}),
+  EXPECT_EQ(device_behind({{"lo", 0}, {"eth0", 11'000'000}}),
             "device=eth0, device.tx_bytes_per_s=1100000 bytes/s, path_bytes_per_s=1000000 bytes/s");
-  EXPECT_EQ(device_behind(9'000, {{"eth0", 22'000'000}}),
+  EXPECT_EQ(device_behind({{"eth0", 22'000'000}}),
             "device=eth0, device.tx_bytes_per_s=2200000 bytes/s, path_bytes_per_s=2100000 bytes/s");
-  EXPECT_NE(device_behind(9'000, {{"eth0", 9'900'000}}), "") << "read a little earlier";
-  EXPECT_EQ(device_behind(9'000, {{"eth0", 22'000'010}}), "") << "others sent more";
-  EXPECT_EQ(device_behind(9'000, {{"eth0", 9'899'990}}), "") << "not all of it";
-  EXPECT_EQ(device_behind(8'900, {{"eth0", 11'000'000}}), "") << "with pauses";
-  EXPECT_EQ(device_behind(9'000, {{"bond0", 11'000'000}, {"eth0", 11'100'000}}), "") << "which";
-  EXPECT_EQ(device_behind(9'000, {{"eth0", 11'000'000}}, 2), "") << "another namespace";
+  EXPECT_NE(device_behind({{"eth0", 9'900'000}}), "") << "read a little earlier";
+  EXPECT_EQ(device_behind({{"eth0", 22'000'010}}), "") << "others sent more";
+  EXPECT_EQ(device_behind({{"eth0", 9'899'990}}), "") << "not all of it";
+  EXPECT_EQ(device_behind({{"bond0", 11'000'000}, {"eth0", 11'100'000}}), "") << "which";
+}
+
+TEST(BufferbloatRulesTest, WhoPausesDoesNotFillThePath) {
+  EXPECT_EQ(device_behind({{"eth0", 11'000'000}}, {.busy_ms = 8'900}), "");
+}
+
+TEST(BufferbloatRulesTest, TheDevicesOfAnotherNamespaceAreNotItsOwn) {
+  EXPECT_EQ(device_behind({{"eth0", 11'000'000}}, {.netns = 2}), "");
+}
+
+TEST(BufferbloatRulesTest, TheDevicesAreCountedInTheirOwnTime) {
+  EXPECT_EQ(device_behind({{"eth0", 9'900'000}}, {.read_for = 9}),
+            "device=eth0, device.tx_bytes_per_s=1100000 bytes/s, path_bytes_per_s=1000000 bytes/s");
+}
+
+TEST(BufferbloatRulesTest, WhatWasOnItsWayBeforeHasArrivedToo) {
+  EXPECT_EQ(device_behind({{"eth0", 10'000'000}}, {.in_flight_before = 1000, .in_flight = 100}),
+            "device=eth0, device.tx_bytes_per_s=1000000 bytes/s, path_bytes_per_s=1000000 bytes/s");
+}
+
+TEST(BufferbloatRulesTest, WhereTheQueueIsTheHostsOwnNoPathIsMeasured) {
+  EXPECT_EQ(
+      device_behind({{"eth0", 11'000'000}}, {.queue = {{"qdisc.bytes", "eth0/fq", 10'000'000},
+                                                       {"qdisc.backlog_bytes", "eth0/fq", 2500}}}),
+      "");
 }
 
 // Small messages: the round trip of so many of the samples took about 40 ms.

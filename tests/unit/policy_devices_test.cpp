@@ -55,14 +55,16 @@ TEST(QueuePolicyTest, WhatKeepsItShortAlreadyAndWhatIsNotThereIsNotProposed) {
               HasSubstr("this kernel has no fq_codel"));
   EXPECT_THAT(why_not(propose_for_queue("eth0/pfifo_fast/root", "pfifo 7:"), "device.qdisc"),
               HasSubstr("could not be written back"));
+  EXPECT_THAT(why_not(propose_for_queue("eth0/pfifo_fast/root", "fq_codel"), "device.qdisc"),
+              HasSubstr("is fq_codel already"));
 }
 
 // On the path, which took so much.
 Policy propose_for_path(double bytes_per_s, const std::vector<std::string>& kinds,
                         const std::string& discipline = "default", Goal goal = Goal::Latency) {
-  return propose_for({{"device", "eth0", Unit::None},
-                      {"path_bytes_per_s", bytes_per_s, Unit::BytesPerSecond}},
-                     kinds, discipline, goal);
+  return propose_for(
+      {{"device", "eth0", Unit::None}, {"path_bytes_per_s", bytes_per_s, Unit::BytesPerSecond}},
+      kinds, discipline, goal);
 }
 
 const std::vector<std::string> kAll = {"fq_codel", "htb", "tbf"};
@@ -103,6 +105,9 @@ TEST(PathQueuePolicyTest, OneThatShapesAlreadyIsOnlyMadeSlower) {
 
 TEST(PathQueuePolicyTest, WhatIsTooSlowForAnyShaperIsNotProposed) {
   EXPECT_THAT(propose_for_path(1'000, kAll).proposals, IsEmpty());
+  for (const double nothing : {0.0, -1.0})
+    EXPECT_THAT(why_not(propose_for_path(nothing, kAll), "device.qdisc"),
+                HasSubstr("is not known"));
 }
 
 TEST(PathQueuePolicyTest, WithoutARateNothingIsSaid) {

@@ -54,11 +54,11 @@ double per_second(double bytes, Nanos time) {
   return time > Nanos(0) ? std::round(bytes / seconds(time)) : 0;
 }
 
-// What was sent and has not arrived: it was lost, or is still on its way.
+// What was sent and has not arrived: it was lost, or is still on its way. Less than nothing, when
+// what was on its way before has arrived.
 double not_arrived(const Watched& w) {
-  const double on_the_way = 1.0 * w.last.in_flight - w.base.in_flight;
   return static_cast<double>(w.grew(&ev_sample::retransmitted_bytes)) +
-         std::max(on_the_way, 0.0) * w.last.mss;
+         (1.0 * w.last.in_flight - w.base.in_flight) * w.last.mss;
 }
 
 // What the path took of what a device sent while a queue stood on it, if most of that was theirs.
