@@ -4,6 +4,7 @@
 
 #include "tests/unit/change_engine_fixture.h"
 #include "tuner/change_engine.h"
+#include "tuner/qdisc_kind.h"
 
 namespace netsonde {
 namespace {
@@ -37,6 +38,38 @@ TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustWhenItWasKilledStays) {
   original[{"", kBudget}] = "400";
   EXPECT_EQ(host.kernel.values, original);
   EXPECT_TRUE(host.ledger().is_foreign(kBudget, {}, kNow.boot));
+}
+
+// What is left of an htb of eth0 where somebody died before it had all its parts: one of us before
+// or after the kernel had been asked for it, or somebody else after ours had been read back.
+enum class Left { Untouched, Begun, ReadBack };
+std::string discipline_after(Left by) {
+  const std::string key = "device.qdisc";
+  const ChangeScope eth0{.kind = ScopeKind::Device, .name = "eth0", .cookie = 1, .netns = 2};
+  Plan plan{.goal = "asked for"};
+  plan.proposals = {proposal(kBudget, "300", "600"),
+                    {.key = key, .scope = eth0, .from = "default", .to = "htb:95Mbit"}};
+  TunedHost host;
+  host.kernel.at(kBudget) = "300";
+  std::string& discipline = host.kernel.values[{"eth0", key}] = "default";
+  int writes = 0;
+  host.kernel.after_write = [&] {
+    if (by != Left::ReadBack && ++writes == (by == Left::Begun ? 2 : 1)) throw Killed();
+  };
+  host.run([&](ChangeEngine& engine, Ledger&) {
+    const std::uint64_t set = engine.begin(plan, 100, kNow).value();
+    EXPECT_TRUE(engine.write(set, kNow));
+  });
+  host.kernel.after_write = [] {};
+  discipline = kUnfinishedQdisc;
+  host.run([](ChangeEngine& engine, Ledger&) { EXPECT_TRUE(engine.recover(kNow)); });
+  return discipline;
+}
+
+TEST_F(ChangeEngineTest, AHalfMadeDisciplineIsOursOnlyWhereWeWereMakingIt) {
+  EXPECT_EQ(discipline_after(Left::Begun), "default");
+  EXPECT_EQ(discipline_after(Left::Untouched), kUnfinishedQdisc);
+  EXPECT_EQ(discipline_after(Left::ReadBack), kUnfinishedQdisc);
 }
 
 TEST_F(ChangeEngineTest, WhatSomebodyElseSetBeforeOurTurnCameStaysUntouched) {
