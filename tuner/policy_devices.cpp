@@ -42,17 +42,33 @@ Decision own_queue(const Question& question) {
               .verify = "rtt_p99_us falls, and qdisc.backlog_bytes with it; read back"};
 }
 
-// htb keeps the flows apart with what it has inside.
-Result<std::string> kind_of_shaper(const Question& question) {
-  if (has_kind(question, "htb") && has_kind(question, kFair)) return std::string("htb");
-  if (has_kind(question, "tbf")) return std::string("tbf");
-  return Error(fmt::format("this kernel has neither htb and {} nor tbf", kFair));
-}
-
 // To three digits, downward.
 std::uint64_t rounded_down(double bytes_per_s) {
   const double step = std::pow(10, std::floor(std::log10(8 * bytes_per_s)) - 2);
   return static_cast<std::uint64_t>(std::floor(8 * bytes_per_s / step) * step / 8);
+}
+
+struct BeforePath {
+  Shaper shaper{};
+  std::string waits{};
+};
+
+// htb keeps the flows apart with what it has inside; the one line of tbf is as full as that of the
+// path, with the same flows.
+Result<BeforePath> shaper_of(const Question& question, std::uint64_t bytes_per_s) {
+  if (has_kind(question, "htb") && has_kind(question, kFair))
+    return BeforePath{.shaper = {.kind = "htb", .bytes_per_s = bytes_per_s},
+                      .waits = "each flow for itself and not for long"};
+  if (!has_kind(question, "tbf"))
+    return Error(fmt::format("this kernel has neither htb and {} nor tbf", kFair));
+  const double line_us = 1e6 * shaper_queue(bytes_per_s).limit / static_cast<double>(bytes_per_s);
+  if (measured(question.finding, "standing_queue_us").value_or(0) <= line_us)
+    return Error(
+        fmt::format("tbf would let {:.0f} ms wait, no less than the path does; htb and {}, "
+                    "which keep that short, this kernel lacks",
+                    line_us / 1000, kFair));
+  return BeforePath{.shaper = {.kind = "tbf", .bytes_per_s = bytes_per_s},
+                    .waits = fmt::format("for {:.0f} ms at most", line_us / 1000)};
 }
 
 // A queue that stands on the path stands here once less is sent than the path takes.
@@ -62,8 +78,7 @@ Decision queue_before_path(const Question& question) {
     return Error("how much the path takes is not known");
   if (question.input.goal != Goal::Latency)
     return Error("a shaper takes the queue from the path for a part of the rate: --goal latency");
-  const std::string kind = TRY(kind_of_shaper(question));
-  const Shaper shaper{.kind = kind, .bytes_per_s = rounded_down(kBelowPath * *taken)};
+  const auto [shaper, waits] = TRY(shaper_of(question, rounded_down(kBelowPath * *taken)));
   CurrentSetting now = TRY(
       current(question, question.input.device(word_of(question.finding, "device").value_or(""))));
   if (const auto there = shaper_in(now.value); there && there->bytes_per_s <= shaper.bytes_per_s)
@@ -72,8 +87,9 @@ Decision queue_before_path(const Question& question) {
       .now = std::move(now),
       .word = to_text(shaper),
       .expected =
-          "the path's queue is empty as long as it takes what it took: this is 5% less, and what "
-          "is more waits here",
+          fmt::format("the path's queue is empty as long as it takes what it took: this is 5% "
+                      "less, and what is more waits here, {}",
+                      waits),
       .verify =
           "rtt_p99_us falls towards min_rtt_us, and what is delivered by no more than 5%; read "
           "back"};

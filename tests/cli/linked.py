@@ -141,6 +141,7 @@ def uplink(rate, waiting):
         at_far(lambda: set_up("ip addr add 10.1.2.1/24 dev far0", "ip link set far0 up", "ip route add 10.1.1.0/24 via 10.1.2.2"))
         listening = at_far(lambda: socket.create_server(("10.1.2.1", 0)))
         client = socket.create_connection(("10.1.2.1", listening.getsockname()[1]))
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")  # others empty the queue now and then
         server, _ = listening.accept()
         peers = [Peer(lambda _: pour(client)), Peer(lambda _: drain(server))]
         try:

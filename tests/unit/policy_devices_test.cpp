@@ -61,10 +61,12 @@ TEST(QueuePolicyTest, WhatKeepsItShortAlreadyAndWhatIsNotThereIsNotProposed) {
 
 // On the path, which took so much.
 Policy propose_for_path(double bytes_per_s, const std::vector<std::string>& kinds,
-                        const std::string& discipline = "default", Goal goal = Goal::Latency) {
-  return propose_for(
-      {{"device", "eth0", Unit::None}, {"path_bytes_per_s", bytes_per_s, Unit::BytesPerSecond}},
-      kinds, discipline, goal);
+                        const std::string& discipline = "default", Goal goal = Goal::Latency,
+                        double standing_queue_us = 60'000) {
+  return propose_for({{"standing_queue_us", standing_queue_us, Unit::Microseconds},
+                      {"device", "eth0", Unit::None},
+                      {"path_bytes_per_s", bytes_per_s, Unit::BytesPerSecond}},
+                     kinds, discipline, goal);
 }
 
 const std::vector<std::string> kAll = {"fq_codel", "htb", "tbf"};
@@ -84,6 +86,18 @@ TEST(PathQueuePolicyTest, WithoutQueuesForEachFlowASingleOneShapes) {
                 ElementsAre("device.qdisc default -> tbf:95Mbit"));
   EXPECT_THAT(why_not(propose_for_path(12'500'000, {"htb"}), "device.qdisc"),
               HasSubstr("neither htb and fq_codel nor tbf"));
+}
+
+TEST(PathQueuePolicyTest, ASingleQueueIsNoShorterThanAShortOneOnThePath) {
+  const auto wait = [](double bytes_per_s, double standing_queue_us) {
+    return propose_for_path(bytes_per_s, {"tbf"}, "default", Goal::Latency, standing_queue_us);
+  };
+  EXPECT_THAT(steps(wait(12'500'000, 50'001)), ElementsAre("device.qdisc default -> tbf:95Mbit"));
+  EXPECT_THAT(why_not(wait(12'500'000, 50'000), "device.qdisc"), HasSubstr("would let 50 ms wait"));
+  EXPECT_THAT(why_not(wait(100'000, 159'000), "device.qdisc"), HasSubstr("would let 159 ms wait"))
+      << "ten large packets";
+  EXPECT_THAT(steps(propose_for_path(12'500'000, kAll, "default", Goal::Latency, 6'000)),
+              ElementsAre("device.qdisc default -> htb:95Mbit"));
 }
 
 TEST(PathQueuePolicyTest, ItCostsRateAndSoOnlyTheGoalOfLatencyAsksForIt) {

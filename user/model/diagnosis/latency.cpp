@@ -33,7 +33,8 @@ void blame_own_queue(Finding& finding, const Observation& observation, std::uint
     if (waiting <= 0 || rate <= 0 || 2e6 * waiting / rate < queue_us) continue;
     finding.where = Where::Host;
     finding.advice = fmt::format(
-        "The queue is this host's own, {}: fq_codel in its place keeps it short for all who share "
+        "The queue is this host's own, {}: fq_codel in its place, or inside it where it shapes, "
+        "keeps it short for all who share "
         "it.",
         printable(qdisc));
     finding.tunables = {"net.core.default_qdisc"};
