@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 import hostile
-from harness import eventually, expect, fact, finish, free_port, one_error, run, start, succeed
+from harness import eventually, expect, fact, finish, free_port, one_error, run, start
 from traffic import here, refused
 
 SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "perfetto_trace.proto")

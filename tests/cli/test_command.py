@@ -4,7 +4,6 @@ of ours stall."""
 
 import contextlib
 import json
-import os
 import re
 import signal
 import socket

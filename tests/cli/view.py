@@ -242,7 +242,7 @@ def it_follows_the_size_of_the_terminal():
         for columns, rows in [(200, 50), (40, 10), (20, 5), (100, 30)]:
             view.tmux("resize-window", "-x", str(columns), "-y", str(rows))
             small = columns < 40
-            screen = view.shows(*(["terminal too smal"] if small else [2, str(connection.port)]))
+            view.shows(*(["terminal too smal"] if small else [2, str(connection.port)]))
             if not small:
                 eventually(lambda: "help" in view.screen().splitlines()[-1], "the hints in the last line")
 
