@@ -81,14 +81,18 @@ Decision queue_before_path(const Question& question) {
   const auto [shaper, waits] = TRY(shaper_of(question, rounded_down(kBelowPath * *taken)));
   CurrentSetting now = TRY(
       current(question, question.input.device(word_of(question.finding, "device").value_or(""))));
-  if (const auto there = shaper_in(now.value); there && there->bytes_per_s <= shaper.bytes_per_s)
-    return Error("it sends no faster than the path takes already");
+  if (shaper_in(now.value))
+    return Error(
+        fmt::format("is {} already: what the path takes shows only without it, and others "
+                    "may be who fills the queue",
+                    now.value));
   return Step{
       .now = std::move(now),
       .word = to_text(shaper),
       .expected =
-          fmt::format("the path's queue is empty as long as it takes what it took: this is 5% "
-                      "less, and what is more waits here, {}",
+          fmt::format("the path's queue is empty, unless others fill it or the path gets slower: "
+                      "this is 5% less than it took, for all that leaves by the device; what is "
+                      "more waits here, {}",
                       waits),
       .verify =
           "rtt_p99_us falls towards min_rtt_us, and what is delivered by no more than 5%; read "

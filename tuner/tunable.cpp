@@ -205,7 +205,7 @@ std::string normal_value(std::string_view value) {
 }
 
 std::string normal_value(const Tunable& tunable, std::string_view value) {
-  const std::string words = normal_value(value);
+  std::string words = normal_value(value);
   if (const auto shaper = shaper_in(words); shaper && tunable.key == kQdiscKey)
     return to_text(*shaper);
   if (tunable.shape != TunableShape::Masks || !check_value(tunable, value)) return words;

@@ -6,11 +6,14 @@
 #include <algorithm>
 
 #include "tuner/qdisc_kind.h"
+#include "user/base/text.h"
 #include "user/capture/qdiscs.h"
 
 namespace netsonde {
 
 namespace {
+
+constexpr std::uint32_t kLinkHeader = 14;  // bytes, of Ethernet
 
 RootQdisc qdisc_of(const std::string& kind, std::uint32_t handle, std::uint64_t bytes_per_s) {
   RootQdisc wanted{.kind = kind, .handle = handle, .bytes_per_s = bytes_per_s};
@@ -40,7 +43,7 @@ bool is_ours(const RootQdisc& root) {
   const std::uint32_t apart =
       std::max(root.burst, wanted.burst) - std::min(root.burst, wanted.burst);
   return !root.has_more && root.limit == wanted.limit && apart <= 100 + wanted.burst / 100 &&
-         root.inner_handle == wanted.inner_handle;
+         root.inner_handle == wanted.inner_handle && root.inner == wanted.inner;
 }
 
 std::string as_tc_shows(const RootQdisc& root) {
@@ -63,13 +66,14 @@ Result<std::string> read_qdisc(std::uint32_t device) {
   return to_text(Shaper{.kind = root->kind, .bytes_per_s = root->bytes_per_s});
 }
 
-Result<> write_qdisc(std::uint32_t device, std::string_view value) {
+Result<> write_qdisc(const Link& device, std::string_view value) {
   Qdiscs qdiscs = TRY(Qdiscs::open());
-  const auto root = TRY(qdiscs.root(device));
+  const auto root = TRY(qdiscs.root(device.index));
   const bool is_default = !root || root->handle == 0;
   if (!is_default && !is_ours(*root) && !is_unfinished(*root))
     return Error("somebody else has attached " + as_tc_shows(*root));
-  if (value == kDefaultQdisc) return is_default ? Result<>() : qdiscs.remove(device, root->handle);
+  if (value == kDefaultQdisc)
+    return is_default ? Result<>() : qdiscs.remove(device.index, root->handle);
   const auto shaper = shaper_in(value);
   const std::string kind(shaper ? shaper->kind : value);
   const std::uint64_t rate = shaper ? shaper->bytes_per_s : 0;
@@ -78,9 +82,14 @@ Result<> write_qdisc(std::uint32_t device, std::string_view value) {
   if (!is_default && root->handle == *handle && is_ours(*root) && root->bytes_per_s == rate)
     return {};
   const RootQdisc wanted = qdisc_of(kind, *handle, rate);
-  auto attached = qdiscs.attach(device, wanted, root);
+  if (wanted.kind == "tbf" && wanted.burst < device.mtu + kLinkHeader)
+    return Error(
+        fmt::format("tbf drops what is larger than the {} bytes that it sends at once, and a "
+                    "packet of {} has up to {}: take htb",
+                    wanted.burst, printable(device.name), device.mtu + kLinkHeader));
+  auto attached = qdiscs.attach(device.index, wanted, root);
   if (!attached && !wanted.inner.empty())
-    return std::move(attached).error().while_doing("put " + wanted.inner + " into it");
+    return std::move(attached).error().while_doing("set it up with " + wanted.inner + " inside");
   return attached;
 }
 

@@ -93,7 +93,7 @@ constexpr std::array kLinkSettings = {
                   return Found(TRY(read_qdisc(link.index)));
                 },
                 .write = [](Links&, const Link& link,
-                            std::string_view value) { return write_qdisc(link.index, value); }},
+                            std::string_view value) { return write_qdisc(link, value); }},
     LinkSetting{.key = "device.txqueuelen", .read = read_queue_length, .write = write_queue_length},
 };
 

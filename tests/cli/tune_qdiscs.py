@@ -28,7 +28,6 @@ def one_discipline_takes_the_place_of_the_other():
     expect(shown(), before, "in the end")
 
 
-
 @fact
 def a_shaper_has_the_rate_that_was_asked_for():
     own_links()
@@ -47,7 +46,6 @@ def a_shaper_has_the_rate_that_was_asked_for():
     one_error(run("tune", "apply", "--yes", "--set", f"{QDISC}@v0=tbf:95"), 2)
 
 
-
 @fact
 def another_rate_in_a_shaper_of_ours_is_the_administrators():
     own_links()
@@ -61,7 +59,6 @@ def another_rate_in_a_shaper_of_ours_is_the_administrators():
         tool("tc", "qdisc", "del", "dev", "v0", "root")
         succeed("tune", "hand-back", QDISC)
         apply("--set", f"{QDISC}@v0=tbf:80Mbit", *LONG)
-
 
 
 def needs(*kinds):
@@ -108,10 +105,11 @@ def what_is_changed_inside_a_fair_shaper_is_the_administrators():
     needs("htb", "fq_codel", "pfifo")
     for command in ("class change dev v0 parent 6e7a: classid 6e7a:1 htb rate 10mbit burst 20000 cburst 20000",
                     "class change dev v0 parent 6e7a: classid 6e7a:1 htb rate 80mbit ceil 90mbit burst 50000 cburst 50000",
+                    "class change dev v0 parent 6e7a: classid 6e7a:1 htb rate 80mbit burst 50000 cburst 50000 overhead 20",
                     "class add dev v0 parent 6e7a: classid 6e7a:2 htb rate 10mbit", "qdisc replace dev v0 parent 6e7a:1 pfifo",
-                    "qdisc del dev v0 parent 6e7a:1", "class del dev v0 classid 6e7a:1"):
+                    "qdisc add dev v0 parent 6e7a:1 handle 6e7b: pfifo", "qdisc del dev v0 parent 6e7a:1", "class del dev v0 classid 6e7a:1"):
         apply("--set", f"{QDISC}@v0=htb:80Mbit", *LONG)
-        if command.startswith("class del"):
+        if command.startswith(("class del", "qdisc add")):
             tool("tc", "qdisc", "del", "dev", "v0", "parent", "6e7a:1")
         tool("tc", *command.split())
         theirs = tree()
@@ -153,10 +151,23 @@ def a_discipline_that_the_kernel_lacks_costs_nothing():
     succeed("tune", "confirm")
     before = shown()
     for kind in lacking + ["htb:80Mbit"] * ("fq_codel" in lacking):
-        message = refused(f"{QDISC}@v0={kind}")
-        assert "unknown" in message and kind.split(":")[0] in message, message
-        expect(shown(), before, "afterwards")
+        for there in ("v0", "v1"):  # in place of another, of the kernel's own
+            message = refused(f"{QDISC}@{there}={kind}")
+            assert "unknown" in message and kind.split(":")[0] in message, message
+            expect(shown(), before, "afterwards")
 
+
+@fact
+def a_shaper_that_would_drop_the_largest_packets_is_refused():
+    own_links()
+    tool("ip", "link", "set", "v0", "mtu", "15127")
+    before = shown()
+    message = refused(f"{QDISC}@v0=tbf:8Mbit")
+    assert "15141" in message and "htb" in message, message
+    expect(shown(), before, "afterwards")
+    tool("ip", "link", "set", "v0", "mtu", "15126")
+    apply("--set", f"{QDISC}@v0=tbf:8Mbit", *LONG)
+    undo()
 
 
 def kind_is_missing(kind, device="v1"):
@@ -164,7 +175,6 @@ def kind_is_missing(kind, device="v1"):
     if not missing:
         tool("tc", "qdisc", "del", "dev", device, "root")
     return missing
-
 
 
 @fact
@@ -181,7 +191,6 @@ def the_administrators_discipline_is_read_and_left_alone():
     expect(shown(), before, "afterwards")
 
 
-
 @fact
 def what_the_administrator_attaches_meanwhile_stays():
     own_links()
@@ -196,7 +205,6 @@ def what_the_administrator_attaches_meanwhile_stays():
         assert "may only be read" in refused(f"{QDISC}@v0=pfifo") or "written back" in refused(f"{QDISC}@v0=pfifo")
         tool("tc", "qdisc", "del", "dev", "v0", "root")
         succeed("tune", "hand-back", QDISC)
-
 
 
 @fact

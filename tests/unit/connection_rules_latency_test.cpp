@@ -116,14 +116,28 @@ TEST(BufferbloatRulesTest, OfAnotherNamespaceTheQueuesAreNotKnown) {
   EXPECT_EQ(verdict(with_own_queue(0, 0, 0)), "warning network high");
 }
 
-// Ten seconds of a connection that sends, read of its network namespace so often and with that.
+// Ten seconds of connections that send a megabyte a second each, and resend a tenth of that.
 struct Sending {
-  std::uint32_t busy_ms = 9'000;
+  int connections = 1;
+  std::uint32_t busy_ms = 9'000, held_back_ms = 1'000;
   std::uint32_t in_flight_before = 0, in_flight = 100;  // segments
   std::uint64_t netns = 1;
   double read_for = 10;  // seconds, of the devices
   std::vector<HostValue> queue{};
 };
+
+ev_sample sender(const Sending& how, int number) {
+  ev_sample s = queued();
+  s.conn.cookie = kCookie + static_cast<std::uint64_t>(number);
+  s.conn.remote[15] = static_cast<std::uint8_t>(number);
+  s.tx_bytes = 10'000'000;
+  s.busy_ms = how.busy_ms;
+  s.rwnd_limited_ms = how.held_back_ms;
+  s.in_flight = how.in_flight;
+  s.mss = 1000;
+  s.retransmitted_bytes = 900'000;
+  return s;
+}
 
 // Of devices that sent so much meanwhile.
 std::string device_behind(const std::vector<std::pair<std::string, std::uint64_t>>& sent,
@@ -137,43 +151,56 @@ std::string device_behind(const std::vector<std::pair<std::string, std::uint64_t
   for (auto* values : {&before, &after}) values->push_back({"netns.inode", "", how.netns});
   world.host.begin(time_from_ns(at(10 - how.read_for)), before);
   world.host.update(time_from_ns(at(10)), after);
-  ev_sample s = connection();
-  s.in_flight = how.in_flight_before;
-  world.know({s});
-  s = queued();
-  s.tx_bytes = 10'000'000;
-  s.busy_ms = how.busy_ms;
-  s.in_flight = how.in_flight;
-  s.mss = 1000;
-  s.retransmitted_bytes = 900'000;
-  world.run({s});
-  const std::string all = figures(world.only("bufferbloat"));
+  std::vector<ev_sample> senders, known;
+  for (int i = 0; i < how.connections; ++i) {
+    senders.push_back(sender(how, i));
+    known.push_back(connection(senders.back().conn.cookie));
+    known.back().conn = senders.back().conn;
+    known.back().in_flight = how.in_flight_before;
+  }
+  world.know(known);
+  world.run(senders);
+  const std::string all = figures(world.found("bufferbloat").at(0));
   const std::size_t found = all.find(", device=");
   return found == std::string::npos ? "" : all.substr(found + 2);
 }
 
+constexpr std::string_view kMegabyte =
+    "device=eth0, device.tx_bytes_per_s=1100000 bytes/s, path_bytes_per_s=1000000 bytes/s";
+
 TEST(BufferbloatRulesTest, WhatTheDeviceSentAndArrivedIsWhatThePathTook) {
-  EXPECT_EQ(device_behind({{"lo", 0}, {"eth0", 11'000'000}}),
-            "device=eth0, device.tx_bytes_per_s=1100000 bytes/s, path_bytes_per_s=1000000 bytes/s");
-  EXPECT_EQ(device_behind({{"eth0", 22'000'000}}),
-            "device=eth0, device.tx_bytes_per_s=2200000 bytes/s, path_bytes_per_s=2100000 bytes/s");
+  EXPECT_EQ(device_behind({{"lo", 0}, {"eth0", 11'000'000}}), kMegabyte);
+  EXPECT_EQ(device_behind({{"eth0", 12'650'000}}),
+            "device=eth0, device.tx_bytes_per_s=1265000 bytes/s, path_bytes_per_s=1165000 bytes/s");
   EXPECT_NE(device_behind({{"eth0", 9'900'000}}), "") << "read a little earlier";
-  EXPECT_EQ(device_behind({{"eth0", 22'000'010}}), "") << "others sent more";
-  EXPECT_EQ(device_behind({{"eth0", 9'899'990}}), "") << "not all of it";
-  EXPECT_EQ(device_behind({{"bond0", 11'000'000}, {"eth0", 11'100'000}}), "") << "which";
 }
 
-TEST(BufferbloatRulesTest, WhoPausesDoesNotFillThePath) {
-  EXPECT_EQ(device_behind({{"eth0", 11'000'000}}, {.busy_ms = 8'900}), "");
+TEST(BufferbloatRulesTest, ItIsTheOnlyDeviceThatSentAsMuchAsTheyAndHardlyMore) {
+  EXPECT_EQ(device_behind({{"eth0", 9'899'990}}), "") << "not all of it";
+  EXPECT_EQ(device_behind({{"eth0", 12'650'010}}), "") << "others too";
+  EXPECT_EQ(device_behind({{"bond0", 11'000'000}, {"eth0", 11'100'000}}), "") << "either";
+  EXPECT_EQ(device_behind({{"eth0", 90'000'000}, {"lo", 11'000'000}}), "") << "either";
+}
+
+TEST(BufferbloatRulesTest, AllThatMeetAQueueFillThePathTogether) {
+  EXPECT_EQ(device_behind({{"eth0", 22'000'000}}, {.connections = 2}),
+            "device=eth0, device.tx_bytes_per_s=2200000 bytes/s, path_bytes_per_s=2000000 bytes/s");
+  EXPECT_EQ(device_behind({{"eth0", 11'000'000}}, {.connections = 2}), "");
+}
+
+TEST(BufferbloatRulesTest, WhoPausesOrIsHeldBackDoesNotFillThePath) {
+  EXPECT_EQ(device_behind({{"eth0", 11'000'000}}, {.busy_ms = 8'900, .held_back_ms = 1'100}), "");
 }
 
 TEST(BufferbloatRulesTest, TheDevicesOfAnotherNamespaceAreNotItsOwn) {
   EXPECT_EQ(device_behind({{"eth0", 11'000'000}}, {.netns = 2}), "");
 }
 
-TEST(BufferbloatRulesTest, TheDevicesAreCountedInTheirOwnTime) {
-  EXPECT_EQ(device_behind({{"eth0", 9'900'000}}, {.read_for = 9}),
-            "device=eth0, device.tx_bytes_per_s=1100000 bytes/s, path_bytes_per_s=1000000 bytes/s");
+TEST(BufferbloatRulesTest, TheDevicesAreCountedInAboutTheSameTime) {
+  EXPECT_EQ(device_behind({{"eth0", 9'900'000}}, {.read_for = 9}), kMegabyte);
+  EXPECT_EQ(device_behind({{"eth0", 9'790'000}}, {.read_for = 8.9}), "");
+  EXPECT_NE(device_behind({{"eth0", 12'100'000}}, {.read_for = 11}), "");
+  EXPECT_EQ(device_behind({{"eth0", 12'320'000}}, {.read_for = 11.2}), "");
 }
 
 TEST(BufferbloatRulesTest, WhatWasOnItsWayBeforeHasArrivedToo) {

@@ -31,6 +31,7 @@ std::optional<Link> link_in(const nlmsghdr& message) {
     if (type_of(attribute) == IFLA_ADDRESS) link.address = address_in(attribute);
     if (type_of(attribute) == IFLA_TXQLEN)
       link.queue_length = payload<std::uint32_t>(attribute).value_or(0);
+    if (type_of(attribute) == IFLA_MTU) link.mtu = payload<std::uint32_t>(attribute).value_or(0);
   });
   if (link.name.empty()) return std::nullopt;
   return link;

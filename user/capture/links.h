@@ -15,6 +15,7 @@ struct Link {
   std::string name;
   std::string address{};           // of the hardware: "02:00:5e:10:00:01"; empty: it has none
   std::uint32_t queue_length = 0;  // "txqueuelen", in packets
+  std::uint32_t mtu = 0;           // bytes
 
   bool operator==(const Link&) const = default;
 };

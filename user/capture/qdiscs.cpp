@@ -27,6 +27,11 @@ tcmsg head_of(std::uint32_t device, std::uint32_t parent, std::uint32_t handle) 
   return head;
 }
 
+// Counts the bytes of packets, as Ethernet has them, and no more.
+bool is_plain(const tc_ratespec& spec) {
+  return !spec.overhead && !spec.mpu && spec.linklayer == TC_LINKLAYER_ETHERNET;
+}
+
 // Where a rate is too large for the first field it has one of its own.
 std::uint64_t rate_of(const tc_ratespec& first, std::uint64_t large) {
   return large ? large : first.rate;
@@ -60,7 +65,7 @@ void take_token_bucket(const nlattr& options, RootQdisc& root) {
   });
   root.bytes_per_s = rate_of(shaper.rate, large);
   root.limit = shaper.limit;
-  root.has_more = shaper.peakrate.rate != 0;
+  root.has_more = shaper.peakrate.rate != 0 || !is_plain(shaper.rate);
   root.burst = bytes_in(shaper.buffer, root.bytes_per_s);
 }
 
@@ -79,7 +84,8 @@ void take_class(const tcmsg& head, const nlattr& options, RootQdisc& root) {
   root.burst = bytes_in(shaper.buffer, root.bytes_per_s);
   root.inner_handle = head.tcm_info;
   if (is_another || head.tcm_handle != (root.handle | kOnlyClass) ||
-      rate_of(shaper.ceil, large_ceiling) != root.bytes_per_s || shaper.cbuffer != shaper.buffer)
+      rate_of(shaper.ceil, large_ceiling) != root.bytes_per_s || shaper.cbuffer != shaper.buffer ||
+      !is_plain(shaper.rate) || !is_plain(shaper.ceil))
     root.has_more = true;
 }
 
@@ -152,6 +158,14 @@ std::optional<RootQdisc> root_in(const nlmsghdr& message, std::uint32_t device) 
   return root;
 }
 
+std::string kind_in(const nlmsghdr& message) {
+  std::string kind;
+  each_attribute(message, sizeof(tcmsg), [&kind](const nlattr& attribute) {
+    if (type_of(attribute) == TCA_KIND) kind = text_of(attribute);
+  });
+  return kind;
+}
+
 // Disciplines inside may have classes of their own.
 void take_if_class(const nlmsghdr& message, std::uint32_t device, RootQdisc& root) {
   const auto head = fixed_part<tcmsg>(message);
@@ -178,6 +192,15 @@ Result<> Qdiscs::read_classes(std::uint32_t device, RootQdisc& root) {
       [&](const nlmsghdr& message) { take_if_class(message, device, root); });
 }
 
+// What is inside an htb; nothing when it has just gone.
+void Qdiscs::read_inner(std::uint32_t device, RootQdisc& root) {
+  NetlinkRequest inner(RTM_GETQDISC, NLM_F_ACK);
+  inner.put(head_of(device, 0, root.inner_handle));
+  (void)socket_.ask(
+      inner, [&root] { root.inner.clear(); },
+      [&root](const nlmsghdr& message) { root.inner = kind_in(message); });
+}
+
 // The kernel refuses to show one that it hides, and one that is not there; then the list of all of
 // them, which takes long where there are many devices, decides.
 Result<std::optional<RootQdisc>> Qdiscs::root(std::uint32_t device) {
@@ -194,6 +217,7 @@ Result<std::optional<RootQdisc>> Qdiscs::root(std::uint32_t device) {
     TRY(socket_.ask(list, begin, take));
   }
   if (root && root->kind == kHierarchy) TRY(read_classes(device, *root));
+  if (root && root->inner_handle) read_inner(device, *root);
   return root;
 }
 
@@ -201,9 +225,9 @@ Result<std::optional<RootQdisc>> Qdiscs::root(std::uint32_t device) {
 Result<> Qdiscs::attach(std::uint32_t device, const RootQdisc& qdisc,
                         const std::optional<RootQdisc>& there) {
   const bool is_htb = qdisc.kind == kHierarchy;
+  const bool replaces = there && there->handle != 0;
   std::vector<NetlinkRequest> requests;
   if (!is_htb || !there || there->handle != qdisc.handle) {
-    const bool replaces = there && there->handle != 0;
     requests.push_back(making(RTM_NEWQDISC, replaces ? NLM_F_REPLACE : NLM_F_EXCL,
                               head_of(device, TC_H_ROOT, qdisc.handle), qdisc.kind));
     if (qdisc.kind == kTokenBucket)
@@ -218,7 +242,9 @@ Result<> Qdiscs::attach(std::uint32_t device, const RootQdisc& qdisc,
     requests.push_back(
         making(RTM_NEWQDISC, NLM_F_REPLACE, head_of(device, id, qdisc.inner_handle), qdisc.inner));
   }
-  return socket_.tell(requests);
+  auto attached = socket_.tell(requests);
+  if (!attached && is_htb && !replaces) (void)remove(device, qdisc.handle);
+  return attached;
 }
 
 Result<> Qdiscs::remove(std::uint32_t device, std::uint32_t handle) {

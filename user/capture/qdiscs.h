@@ -17,9 +17,9 @@ struct RootQdisc {
   std::uint64_t bytes_per_s = 0;
   std::uint32_t burst = 0;  // bytes, about so many when it is read
   std::uint32_t limit = 0;  // bytes; of a tbf
-  std::string inner{};      // the kind of the discipline inside; of an htb, only to be attached
+  std::string inner{};      // the kind of the discipline inside; of an htb
   std::uint32_t inner_handle = 0;
-  bool has_more = false;  // read: a second rate, more classes
+  bool has_more = false;  // read: a second rate, more classes, bytes counted in another way
 };
 
 // Those of one network namespace, to be set up.
@@ -31,8 +31,8 @@ class Qdiscs {
   // Of the device of this index. Absent: it has none that shows, as a device that was never up.
   Result<std::optional<RootQdisc>> root(std::uint32_t device);
   // With the parameters that the kernel gives it, in place of what was read there. Fails for a kind
-  // that this kernel lacks, and if somebody has attached one where there was none. What has a
-  // discipline inside may then be there without it; else what was there is left.
+  // that this kernel lacks, and if somebody has attached one where there was none. What was there
+  // is then left; but an htb in the place of another discipline may be there half made.
   Result<> attach(std::uint32_t device, const RootQdisc& qdisc,
                   const std::optional<RootQdisc>& there);
   // Only the one of this handle: the kernel then attaches its own.
@@ -43,6 +43,7 @@ class Qdiscs {
 
   // The rate of an htb, which its classes have.
   Result<> read_classes(std::uint32_t device, RootQdisc& root);
+  void read_inner(std::uint32_t device, RootQdisc& root);
 
   NetlinkSocket socket_;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,14 +46,10 @@ void blame_own_queue(Finding& finding, const Observation& observation, std::uint
   }
 }
 
-// Busy for nine tenths of the time.
+// Busy for nine tenths of the time, and held back by no window and no buffer.
 bool sent_all_the_time(const Watched& w, const Observation& observation) {
-  const Nanos busy = std::chrono::milliseconds(w.sending_ms());
+  const Nanos busy = std::chrono::milliseconds(w.grew(&ev_sample::busy_ms));
   return 10 * busy >= 9 * observation.span();
-}
-
-double per_second(double bytes, Nanos time) {
-  return time > Nanos(0) ? std::round(bytes / seconds(time)) : 0;
 }
 
 // What was sent and has not arrived: it was lost, or is still on its way. Less than nothing, when
@@ -62,29 +59,59 @@ double not_arrived(const Watched& w) {
          (1.0 * w.last.in_flight - w.base.in_flight) * w.last.mss;
 }
 
-// What the path took of what a device sent while a queue stood on it, if most of that was theirs.
-// Where a device lies on top of another one, or theirs could be of either, nobody knows.
-void add_sending_device(Finding& finding, const Group& group, const Observation& observation) {
-  if (finding.where == Where::Host || !sent_all_the_time(group.worst(), observation)) return;
-  double lost = 0;
-  for (const Watched* w : group.members()) lost += not_arrived(*w);
-  const auto arrived = static_cast<double>(group.grew(&ev_sample::tx_bytes));
-  const double theirs = per_second(arrived + lost, observation.span());
-  std::string device;
-  double sent = 0;
-  for (const std::string& one : observation.host->instances("device.tx_bytes")) {
-    const auto bytes = static_cast<double>(grew(observation, "device.tx_bytes", one));
-    const double rate = per_second(bytes, observation.host->counted());
-    if (rate < 0.9 * theirs || rate > 2 * theirs) continue;
-    if (!device.empty()) return;
-    device = one;
-    sent = rate;
+// Of all connections of a network namespace that met a standing queue, in bytes per second.
+struct QueuedRate {
+  double sent = 0, lost = 0;
+};
+QueuedRate queued_rate(const Observation& observation, std::uint64_t netns) {
+  QueuedRate rate;
+  for (const Watched* w : observation.connections) {
+    if (w->last.conn.netns != netns || !standing_queue_us(*w)) continue;
+    rate.lost += not_arrived(*w);
+    rate.sent += static_cast<double>(w->grew(&ev_sample::tx_bytes)) + not_arrived(*w);
   }
-  if (device.empty()) return;
-  finding.evidence.push_back(words("device", device));
-  finding.evidence.push_back(figure("device.tx_bytes_per_s", sent, Unit::BytesPerSecond));
-  finding.evidence.push_back(figure("path_bytes_per_s", sent - per_second(lost, observation.span()),
-                                    Unit::BytesPerSecond));
+  rate.lost /= seconds(observation.span());
+  rate.sent /= seconds(observation.span());
+  return rate;
+}
+
+struct SendingDevice {
+  std::string name{};
+  double bytes_per_s = 0;
+};
+
+// The only device that sent what they sent: little more, for headers, or less, for it was read
+// earlier. One that sent much more may have carried it too: then nobody knows.
+std::optional<SendingDevice> device_that_sent(const Observation& observation, double bytes_per_s) {
+  std::optional<SendingDevice> device;
+  for (const std::string& name : observation.host->instances("device.tx_bytes")) {
+    const auto bytes = static_cast<double>(grew(observation, "device.tx_bytes", name));
+    const double rate = bytes / seconds(observation.host->counted());
+    if (rate < 0.9 * bytes_per_s) continue;
+    if (device || rate > 1.15 * bytes_per_s) return std::nullopt;
+    device = SendingDevice{.name = name, .bytes_per_s = rate};
+  }
+  return device;
+}
+
+bool counted_as_long(const Observation& observation) {
+  const Nanos counted = observation.host->counted(), span = observation.span();
+  return counted > Nanos(0) && 10 * counted >= 9 * span && 10 * span >= 9 * counted;
+}
+
+// What the path took of what a device sent while a queue stood on it.
+void add_sending_device(Finding& finding, const Watched& worst, const Observation& observation) {
+  if (finding.where == Where::Host || !sent_all_the_time(worst, observation) ||
+      !counted_as_long(observation))
+    return;
+  const QueuedRate theirs = queued_rate(observation, worst.last.conn.netns);
+  const auto device = device_that_sent(observation, theirs.sent);
+  if (!device) return;
+  finding.evidence.push_back(words("device", device->name));
+  finding.evidence.push_back(
+      figure("device.tx_bytes_per_s", std::round(device->bytes_per_s), Unit::BytesPerSecond));
+  finding.evidence.push_back(figure(
+      "path_bytes_per_s", std::round(device->bytes_per_s - theirs.lost), Unit::BytesPerSecond));
 }
 
 bool is_small_talk(const Watched& w) {
@@ -144,7 +171,7 @@ Findings bufferbloat(const Observation& observation) {
         value_of(observation, "netns.inode") != worst.last.conn.netns)
       doubt(finding, Confidence::Medium, "the queues of its network namespace were not looked at");
     else if (observation.host)
-      add_sending_device(finding, group, observation);
+      add_sending_device(finding, worst, observation);
     if (worst.ticks_bulk < 4)
       doubt(finding, Confidence::Medium, "the round trip was looked at fewer than four times");
     findings.push_back(std::move(finding));
