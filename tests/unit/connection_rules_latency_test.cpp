@@ -124,6 +124,7 @@ struct Sending {
   std::uint64_t netns = 1;
   double read_for = 10;  // seconds, of the devices
   std::vector<HostValue> queue{};
+  void (*other)(ev_sample&) = nullptr;  // what makes the last one different
 };
 
 ev_sample sender(const Sending& how, int number) {
@@ -154,6 +155,7 @@ std::string device_behind(const std::vector<std::pair<std::string, std::uint64_t
   std::vector<ev_sample> senders, known;
   for (int i = 0; i < how.connections; ++i) {
     senders.push_back(sender(how, i));
+    if (how.other && i == how.connections - 1) how.other(senders.back());
     known.push_back(connection(senders.back().conn.cookie));
     known.back().conn = senders.back().conn;
     known.back().in_flight = how.in_flight_before;
@@ -186,6 +188,15 @@ TEST(BufferbloatRulesTest, AllThatMeetAQueueFillThePathTogether) {
   EXPECT_EQ(device_behind({{"eth0", 22'000'000}}, {.connections = 2}),
             "device=eth0, device.tx_bytes_per_s=2200000 bytes/s, path_bytes_per_s=2000000 bytes/s");
   EXPECT_EQ(device_behind({{"eth0", 11'000'000}}, {.connections = 2}), "");
+}
+
+TEST(BufferbloatRulesTest, WhatMeetsNoQueueDoesNotFillThePath) {
+  const auto no_queue = [](ev_sample& s) { s.srtt_us = s.min_rtt_us; };
+  const auto elsewhere = [](ev_sample& s) { s.conn.netns = 7; };
+  for (const auto& other : {+no_queue, +elsewhere}) {
+    EXPECT_EQ(device_behind({{"eth0", 11'000'000}}, {.connections = 2, .other = other}), kMegabyte);
+    EXPECT_EQ(device_behind({{"eth0", 22'000'000}}, {.connections = 2, .other = other}), "");
+  }
 }
 
 TEST(BufferbloatRulesTest, WhoPausesOrIsHeldBackDoesNotFillThePath) {
