@@ -51,6 +51,7 @@ std::string as_tc_shows(const RootQdisc& root) {
   if (root.bytes_per_s) text += fmt::format(" rate {}bit", 8 * root.bytes_per_s);
   if (root.burst) text += fmt::format(" burst {}", root.burst);
   if (root.limit) text += fmt::format(" limit {}", root.limit);
+  if (!root.inner.empty()) text += fmt::format(" with {} inside", root.inner);
   return text;
 }
 

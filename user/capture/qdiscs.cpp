@@ -194,22 +194,23 @@ Result<> Qdiscs::read_classes(std::uint32_t device, RootQdisc& root) {
 
 // What is inside an htb; nothing when it has just gone.
 void Qdiscs::read_inner(std::uint32_t device, RootQdisc& root) {
-  NetlinkRequest inner(RTM_GETQDISC, NLM_F_ACK);
+  NetlinkRequest inner(RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO);
   inner.put(head_of(device, 0, root.inner_handle));
   (void)socket_.ask(
       inner, [&root] { root.inner.clear(); },
       [&root](const nlmsghdr& message) { root.inner = kind_in(message); });
 }
 
-// The kernel refuses to show one that it hides, and one that is not there; then the list of all of
-// them, which takes long where there are many devices, decides.
+// The kernel tells of a single one as of a change: to us only with NLM_F_ECHO, and not of one that
+// it hides or that is not there. Then the list of all, which takes long where there are many,
+// decides.
 Result<std::optional<RootQdisc>> Qdiscs::root(std::uint32_t device) {
   std::optional<RootQdisc> root;
   const auto begin = [&root] { root.reset(); };
   const auto take = [&](const nlmsghdr& message) {
     if (auto found = root_in(message, device)) root = std::move(found);
   };
-  NetlinkRequest one(RTM_GETQDISC, NLM_F_ACK);
+  NetlinkRequest one(RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO);
   one.put(head_of(device, TC_H_ROOT, 0));
   if (!socket_.ask(one, begin, take) || !root) {
     NetlinkRequest list(RTM_GETQDISC, NLM_F_DUMP);
