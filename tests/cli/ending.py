@@ -205,8 +205,8 @@ class Terminal:
                 break
         return self.bytes
 
-    def wait_for(self, words):
-        eventually(lambda: words in self.read(), lambda: f"{words} in {self.bytes[-300:]}")
+    def wait_for(self, *any_of):
+        eventually(lambda: any(words in self.read() for words in any_of), lambda: f"{any_of} in {self.bytes[-300:]}")
 
     def end(self):
         eventually(lambda: self.read() is not None and self.process.poll() is not None, "the end of netsonde")
@@ -281,12 +281,16 @@ def nothing_stays_after_the_view():
         eventually(lambda: not alive(objects), lambda: f"gone: {alive(objects)}")
 
 
+# Of the line that says how the host does: it is well, or others make it suffer.
+JUDGED = b"in the last", b"of segments retransmitted", b"listen overflows/s", b"drops/s ("
+
+
 @fact
 def the_view_writes_no_colours_under_no_color():
     colour = re.compile(rb"\x1b\[[0-9;]*[34][0-9][;m]")
     for environment, coloured in [({}, True), ({"NO_COLOR": "1"}, False)]:
         with Terminal("top", "--interval", "0.2s", "--filter", here(), environment=environment) as terminal:
-            terminal.wait_for(b"in the last")
+            terminal.wait_for(*JUDGED)
             expect(bool(colour.search(terminal.bytes)), coloured, f"colours with {environment}")
 
 
@@ -296,7 +300,7 @@ def the_view_writes_only_ascii_where_the_locale_or_the_user_says_so():
         with Terminal("top", "--interval", "0.2s", "--filter", here(), *arguments, environment=environment) as terminal, Connection() as connection:
             for _ in range(3):
                 connection.exchange()
-                terminal.wait_for(b"in the last")
+                terminal.wait_for(*JUDGED)
             os.write(terminal.ours, b"?")
             terminal.wait_for(b"any")
             expect(all(byte < 0x80 for byte in terminal.bytes), ascii_only, f"ASCII with {arguments} {environment}")
