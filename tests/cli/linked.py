@@ -37,22 +37,18 @@ def make_links():
     eventually(lambda: "tentative" not in tool("ip", "-6", "addr"), "their use")
 
 
-
 def add_nexthop_routes():
     for words in ("nexthop add id 5 via 10.1.0.2 dev v0", "route add 10.3.0.0/16 nhid 5 rto_min 40ms", "route add 10.33.0.0/16 nhid 5"):
         tool("ip", *words.split())
-
 
 
 def routes():
     return tool("ip", "-d", "route") + tool("ip", "-d", "-6", "route")
 
 
-
 def shown():
     """All that the kernel shows of them."""
     return routes() + tool("ip", "-d", "link") + tool("tc", "-d", "qdisc") + "".join(files("v0") + files("v1"))
-
 
 
 def files(device):
@@ -61,20 +57,16 @@ def files(device):
     return [line + "\n" for line in tool("unshare", "-m", "sh", "-c", script).splitlines()]
 
 
-
 def qdisc(device="v0"):
     return tool("tc", "qdisc", "show", "dev", device, "root").split()[1]
-
 
 
 def route(destination):
     return tool("ip", "-d", "route", "show", destination)
 
 
-
 def refused(*wanted, code=1):
     return one_error(run("tune", "apply", "--yes", "--set", *wanted), code)
-
 
 
 def value_of(key, where):
@@ -82,11 +74,9 @@ def value_of(key, where):
     return rows[where]["value"]
 
 
-
 def device(name, inside=None):
     of = inside or scope()
     return {"kind": "device", "name": name, "cookie": of["cookie"], "netns": int(of["name"])}
-
 
 
 def plan_for(*rows):
@@ -95,7 +85,6 @@ def plan_for(*rows):
     boot = open("/proc/sys/kernel/random/boot_id", encoding="ascii").read().strip()
     proposals = [dict(zip(("key", "scope", "from", "to"), row)) | {"evidence": []} for row in rows]
     return json.dumps({"schema": 1, "time_ns": 1, "host": socket.gethostname(), "boot": boot, "goal": "", "proposals": proposals, "considered": []})
-
 
 
 @contextlib.contextmanager
