@@ -30,34 +30,32 @@ Column percent(std::string_view id, std::string_view title, std::string_view hel
 }
 
 ReportTable empty_table() {
-  return {
-      .id = "changes",
-      .title = "Changes",
-      .note =
-          "What an effect improved, in percent of what was there before, with its interval "
-          "of 95%; negative: it became worse. Without one nobody measured it.",
-      .columns = {{.id = "set",
-                   .title = "Set",
-                   .help = "Its number.",
-                   .unit = Unit::Count,
-                   .reach = kEverywhere},
-                  text("key", "Setting", "Its key."),
-                  text("before", "Before", "What was there."),
-                  text("after", "After", "What was written."),
-                  text("outcome", "Outcome", "What became of it."),
-                  text("time", "Time", "When it was written."),
-                  text("ended_why", "Ended by", "What undid it, or failed."),
-                  text(
-                      "scope", "Where",
-                      "The host, a network namespace, or of it a device, a route or a connection."),
-                  text("read_back", "Read back", "After writing.", Column::Reach::Data),
-                  text("why", "Why", "The finding and its figures, a profile, or asked for."),
-                  text("metric", "Metric", "Of the effect."),
-                  percent("improved_percent", "Improved %", "By the metric."),
-                  percent("improved_low_percent", "at least %", "The interval's worse end."),
-                  percent("improved_high_percent", "at most %", "The interval's better end."),
-                  text("verdict", "Verdict", "Of the experiment.")},
-      .is_whole = true};
+  return {.id = "changes",
+          .title = "Changes",
+          .note =
+              "What an effect improved, in percent of what was there before, with its interval "
+              "of 95%; negative: it became worse. Without one nobody measured it.",
+          .columns = {{.id = "set",
+                       .title = "Set",
+                       .help = "Its number.",
+                       .unit = Unit::Count,
+                       .reach = kEverywhere},
+                      text("key", "Setting", "Its key."),
+                      text("before", "Before", "What was there."),
+                      text("after", "After", "What was written."),
+                      text("outcome", "Outcome", "What became of it."),
+                      text("time", "Time", "When it was written."),
+                      text("ended_why", "Ended by", "What undid it, or failed."),
+                      text("scope", "Where",
+                           "The host, network namespace, device, route or connection."),
+                      text("read_back", "Read back", "After writing.", Column::Reach::Data),
+                      text("why", "Why", "The finding and its figures, a profile, or asked for."),
+                      text("metric", "Metric", "Of the effect."),
+                      percent("improved_percent", "Improved %", "By the metric."),
+                      percent("improved_low_percent", "at least %", "The interval's worse end."),
+                      percent("improved_high_percent", "at most %", "The interval's better end."),
+                      text("verdict", "Verdict", "Of the experiment.")},
+          .is_whole = true};
 }
 
 // By how much less, or more, of the metric is there, as far as that is better.
