@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-
 #include "user/model/diagnosis/host.h"
 #include "user/model/diagnosis/rules.h"
 
