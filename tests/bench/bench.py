@@ -24,7 +24,7 @@ import probing
 import recordings
 import report
 import tuning
-from measure import Holders, Load, Terminal, cpu_of_runs, cpu_s, rss_kib
+from measure import Holders, Load, Terminal, cpu_of_runs, cpu_s, launch, rss_kib
 
 QUICK = bool(os.environ.get("QUICK"))
 SS = ["ss", "-tinem"]
@@ -89,7 +89,7 @@ class Bench:
 
     def batch_cost(self):
         command = [self.netsonde, "top", "--batch", "--limit", "20"]
-        batch = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        batch = launch(command, stdout=subprocess.DEVNULL)
         time.sleep(3)
         ms = self.cpu_ms_per_s(batch.pid, 5 if QUICK else 10)
         batch.send_signal(signal.SIGTERM)
@@ -168,8 +168,8 @@ class Bench:
         return kept[-1:] + [row for row in rows if row["lost"]]
 
     def trace_under(self, name, rate, span):
-        trace = subprocess.Popen([self.netsonde, "trace", "--json"], stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.PIPE, text=True)
+        trace = launch([self.netsonde, "trace", "--json"], stdout=subprocess.DEVNULL,
+                       stderr=subprocess.PIPE, text=True)
         time.sleep(1)
         load = Load(f"{self.tools}/load", name)
         load.done(rate)

@@ -5,12 +5,12 @@ for each measurement."""
 import contextlib
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 
 import tuning
+from measure import launch
 
 HERE = os.path.abspath(__file__)
 SPACE = "limited"  # the host of those that need no path
@@ -122,7 +122,7 @@ class Measured:
     def __enter__(self):
         self.log = tempfile.NamedTemporaryFile("r")
         with open(self.log.name, "w") as output:
-            self.process = subprocess.Popen(self.command, stdout=output)
+            self.process = launch(self.command, stdout=output)
         return self
 
     def __exit__(self, *_):

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 
 import probing
+from measure import launch
 
 CONNECTIONS = 64
 LEVELS = (1, 2, 4, 8, 16, 32, 64)
@@ -91,7 +92,7 @@ def resolver(home):
         file.writelines(f'  local-data: "{name}. 300 A 192.0.2.1"\n' for name in names())
     with open(f"{home}/names", "w", encoding="utf-8") as file:
         file.writelines(f"{name} A\n" for name in names())
-    return subprocess.Popen(["unbound", "-c", f"{home}/unbound.conf"], stderr=subprocess.DEVNULL)
+    return launch(["unbound", "-c", f"{home}/unbound.conf"], stderr=subprocess.DEVNULL)
 
 
 def measure(netsonde, quick):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting programs, plain or in a terminal, and reading what they cost."""
+import ctypes
 import fcntl
 import json
 import os
@@ -13,6 +14,15 @@ import subprocess
 import termios
 import threading
 import time
+
+
+_libc = ctypes.CDLL(None)
+_SET_PARENT_DEATH_SIGNAL = 1
+
+
+def launch(command, **how):
+    """Popen of what ends with this process, however that ends."""
+    return subprocess.Popen(command, preexec_fn=lambda: _libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM), **how)
 
 
 def cpu_s(pid):
@@ -41,8 +51,8 @@ class Load:
     """One of the workloads of tests/bench/load.cpp."""
 
     def __init__(self, tool, workload, core=0):
-        self.process = subprocess.Popen([tool, workload, str(core)], text=True, bufsize=1,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = launch([tool, workload, str(core)], text=True, bufsize=1,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def done(self, rate=""):
         """Units, CPU seconds; sets how many units to do per second from now on."""
@@ -69,8 +79,8 @@ class Holders:
     def __init__(self, tool, sockets, *how):
         self.process = None
         if sockets:
-            self.process = subprocess.Popen([tool, str(sockets), *how], stdin=subprocess.PIPE,
-                                            stdout=subprocess.PIPE, text=True)
+            self.process = launch([tool, str(sockets), *how], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
             if self.process.stdout.readline() != "ready\n":
                 raise RuntimeError(f"cannot open {sockets} sockets")
 
@@ -146,7 +156,7 @@ def cpu_of_runs(command, runs, every):
     spent = []
     for _ in range(runs):
         begin = time.monotonic()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = launch(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         usage = os.wait4(process.pid, 0)[2]
         process.returncode = 0
         spent.append(usage.ru_utime + usage.ru_stime)

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from measure import Load, bpf_programs, cpu_s, median_interval
+from measure import Load, bpf_programs, cpu_s, launch, median_interval
 
 SLICE_S = 1.0
 CORE = "1"  # the workload has core 0
@@ -39,7 +39,7 @@ class Peer:
         self.before = bpf_programs()
         self.errors = tempfile.TemporaryFile()
         try:
-            self.process = subprocess.Popen(
+            self.process = launch(
                 ["taskset", "-c", CORE] + command,
                 stdout=subprocess.DEVNULL,
                 stderr=self.errors,

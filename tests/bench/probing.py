@@ -13,6 +13,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from measure import launch
+
 ENDPOINTS = 1000
 PARALLEL = 64
 NGINX = """
@@ -53,7 +55,7 @@ def server():
         with open(f"{home}/hosts", "w", encoding="utf-8") as file:
             file.writelines(f"{address} {name}\n" for address, name in zip(addresses(), hosts("https")))
         subprocess.run(["mount", "--bind", f"{home}/hosts", "/etc/hosts"], check=True)
-        process = subprocess.Popen(["nginx", "-p", home, "-c", f"{home}/nginx.conf"], stderr=subprocess.DEVNULL)
+        process = launch(["nginx", "-p", home, "-c", f"{home}/nginx.conf"], stderr=subprocess.DEVNULL)
         wait_for("http://127.0.1.1/")
         try:
             yield home
@@ -84,7 +86,7 @@ def wait_for(url):
 def timed(command, **options):
     """Wall seconds, CPU seconds and resident MiB of a command; its output."""
     begin = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options)
+    process = launch(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options)
     output = process.stdout.read()
     usage = os.wait4(process.pid, 0)[2]
     process.returncode = 0
@@ -122,8 +124,8 @@ def by_blackbox(_, home, scheme):
     """The exporter alone: who asks it costs nothing here."""
     with open(f"{home}/blackbox.yml", "w", encoding="utf-8") as file:
         file.write(BLACKBOX.format(home=home))
-    process = subprocess.Popen(["prometheus-blackbox-exporter", f"--config.file={home}/blackbox.yml",
-                                "--web.listen-address=127.0.0.1:9115"], stderr=subprocess.DEVNULL)
+    process = launch(["prometheus-blackbox-exporter", f"--config.file={home}/blackbox.yml",
+                      "--web.listen-address=127.0.0.1:9115"], stderr=subprocess.DEVNULL)
     try:
         wait_for("http://127.0.0.1:9115/-/healthy")
         before, _ = cpu_and_rss(process.pid)

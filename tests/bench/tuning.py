@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from measure import cpu_s
+from measure import cpu_s, launch
 
 TRANSFERS = os.path.join(os.path.dirname(__file__), "transfers.py")
 MACHINE, PYTHON = "linux-image-6.12-cloud-amd64", "/usr/bin/python3"
@@ -47,7 +47,7 @@ def own_places():
 
 @contextlib.contextmanager
 def running(command, ready=None, **how):
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **how)
+    process = launch(command, stdout=subprocess.PIPE, text=True, **how)
     try:
         if ready and process.stdout.readline().strip() != ready:
             raise SystemExit(f"bench: {command} does not run")
@@ -100,11 +100,11 @@ class Traffic:
         self.command = within(RECEIVER, sys.executable, TRANSFERS, "fetch", "10.8.0.1", PORT, str(seconds), str(at_once))
 
     def __enter__(self):
-        self.server = subprocess.Popen(within(SENDER, sys.executable, TRANSFERS, "serve", PORT), stdout=subprocess.PIPE, text=True)
+        self.server = launch(within(SENDER, sys.executable, TRANSFERS, "serve", PORT), stdout=subprocess.PIPE, text=True)
         self.server.stdout.readline()
         self.log = tempfile.NamedTemporaryFile("r")
         with open(self.log.name, "w") as output:
-            self.clients = subprocess.Popen(self.command, stdout=output)
+            self.clients = launch(self.command, stdout=output)
         return self
 
     def __exit__(self, *_):
@@ -130,7 +130,7 @@ def tuned(netsonde, space, arguments, quiet_s):
     """What tune auto says until it has tried nothing for so long."""
     with tempfile.NamedTemporaryFile("r") as log:
         with open(log.name, "w") as output:
-            process = subprocess.Popen(within(space, netsonde, *AUTO, *arguments), stdout=output)
+            process = launch(within(space, netsonde, *AUTO, *arguments), stdout=output)
         events, trying, last, deadline = [], False, time.monotonic(), time.monotonic() + 1200
         while time.monotonic() < deadline and (trying or time.monotonic() < last + quiet_s):
             line = log.readline()
@@ -217,7 +217,7 @@ def rival_flows(tools, netsonde, quick):
 
 def idle(_, netsonde, quick):
     """With the defaults, on a host where nothing happens."""
-    process = subprocess.Popen([netsonde, "tune", "auto"], stdout=subprocess.DEVNULL)
+    process = launch([netsonde, "tune", "auto"], stdout=subprocess.DEVNULL)
     time.sleep(8)
     before, begun = spent(process.pid), time.monotonic()
     time.sleep(60 if quick else 300)
@@ -241,11 +241,12 @@ def in_machine(tools, netsonde, quick):
              *map(shutil.which, ("ip", "sysctl", "env"))]
     command = ["scripts/vm.sh", MACHINE, shutil.which("env"), f"QUICK={'1' if quick else ''}", PYTHON, "-B",
                os.path.abspath(__file__), tools, netsonde, *CASES]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | {
+    machine = launch(command, stdout=subprocess.PIPE, text=True, env=os.environ | {
         "VIRTUAL_TIME": "1", "TIME_LIMIT": "14400", "EXTRA_FILES": " ".join(files)})
-    if done.returncode:
-        raise SystemExit(f"bench: the machine has failed: {done.stdout[-300:]}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    output = machine.communicate()[0]
+    if machine.returncode:
+        raise SystemExit(f"bench: the machine has failed: {output[-300:]}")
+    return [json.loads(line) for line in output.splitlines()]
 
 
 CASES = {case.__name__: case for case in (receive_cap, send_cap, random_loss, no_loss, shallow_queue, rival_flows)}
