@@ -44,8 +44,8 @@ run() {
 for kernel; do
     run env EXTRA_FILES="$network" TIME_LIMIT="$limit" \
         tests/twice.sh scripts/vm.sh "$kernel" "$build/bpf-tests" "--gtest_filter=-$no_servers"
-    run env EXTRA_FILES="$library $network $(command -v strace) $(command -v sysctl) $build/netsonde $cli" TIME_LIMIT=$((limit / 2)) \
-        scripts/vm.sh "$kernel" "$python" -B "$cli/main.py" "$build/netsonde" tune_host tune_qdiscs
+    run env EXTRA_FILES="$python $library $network $(command -v strace) $(command -v sysctl) $build/netsonde $cli" TIME_LIMIT=$((limit / 2)) \
+        scripts/vm.sh "$kernel" "$(command -v env)" DEADLINE=60 "$python" -B "$cli/main.py" "$build/netsonde" tune_host tune_qdiscs
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 exit "$status"

@@ -7,7 +7,7 @@ import signal
 
 from harness import eventually, expect, fact, finish, one_error, run, start, succeed, tool
 from traffic import Connection
-from tuned import CHANGED_SOON, JOURNAL, LARGE, LOOKS, QUICK, RMEM, SMALL, TINY, Auto, guard, long_path, own_host, status, tiny_buffers, transfers, value
+from tuned import CHANGED_SOON, JOURNAL, LARGE, LOOKS, QUICK, RMEM, SMALL, TINY, TRIED, Auto, guard, long_path, own_host, status, tiny_buffers, transfers, value
 
 CHANGES_SOON = (*LOOKS, *CHANGED_SOON)
 
@@ -15,7 +15,7 @@ CHANGES_SOON = (*LOOKS, *CHANGED_SOON)
 @fact
 def what_limits_the_traffic_is_raised_and_kept_when_it_helped():
     with tiny_buffers(), transfers():
-        auto = Auto()
+        auto = Auto(pace=(*LOOKS, "--blocks", "12", *TRIED[2:]))
         trying = auto.until("trying")
         expect((trying["key"], trying["from"], trying["design"], trying["metric"]), (RMEM, TINY, "once", "rx_bytes_per_s"), "what is tried")
         assert trying["evidence"] and trying["finding"] == "receive-window-limited", trying
@@ -88,10 +88,12 @@ def what_the_administrator_sets_meanwhile_is_theirs_for_good():
 @fact
 def what_does_not_fit_into_the_duration_is_not_begun():
     with long_path(), transfers():
-        done = run("tune", "auto", "--json", *LOOKS, "--duration", "6s")
-        expect((done.status, value()), (0, SMALL), "what happened")
-        assert (RMEM, "its trial takes longer than is left of --duration") in [(one.get("key"), one.get("why_not")) for one in done.json()], done.out
-        expect(done.json()[-1] | {"time": 0, "time_ns": 0}, {"time": 0, "time_ns": 0, "event": "ended", "kept": 0, "undone": 0}, "the last line")
+        auto = Auto("--duration", "30s", pace=LOOKS)
+        left = auto.until("left")
+        while (left["key"], left["why_not"]) != (RMEM, "its trial takes longer than is left of --duration"):
+            left = auto.until("left")
+        expect((auto.end().status, value()), (0, SMALL), "what happened")
+        expect(auto.events[-1] | {"time": 0, "time_ns": 0}, {"time": 0, "time_ns": 0, "event": "ended", "kept": 0, "undone": 0}, "the last line")
 
 
 @fact

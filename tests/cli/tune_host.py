@@ -88,7 +88,7 @@ def every_setting_of_the_host_is_changed_and_goes_back_to_the_letter():
 def the_guard_undoes_all_of_them_at_the_deadline():
     whole_host()
     before, after = settings()
-    apply(*sets(after), "--confirm-within", "3s")
+    apply(*sets(after), "--confirm-within", "10s")  # longer than it takes to look at them all
     expect((values(after), guard() is not None), (after, True), "sysctl and guard")
     eventually(lambda: guard() is None, "the end of the guard")
     expect((values(before), status()["state"]), (before, "rolled-back"), "sysctl and state")
