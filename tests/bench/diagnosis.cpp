@@ -38,6 +38,12 @@ class Timed : public Sink {
     following_ += Clock::now() - begin;
     return done;
   }
+  Result<> on_host(Time now, std::span<const HostValue> values) override {
+    const auto begin = Clock::now();
+    auto done = window_.on_host(now, values);
+    following_ += Clock::now() - begin;
+    return done;
+  }
   Result<> on_snapshot(const Snapshot& snapshot) override {
     const auto begin = Clock::now();
     TRY(window_.on_snapshot(snapshot));

@@ -63,6 +63,17 @@ TEST_F(HostCountersTest, WhatWasCountedWasCountedFromTheBeginningToTheLastReadin
   EXPECT_EQ(counters_.counted(), Nanos(0));
 }
 
+TEST_F(HostCountersTest, BegunAnewItCountsFromTheLastReading) {
+  begin({{"snmp.Tcp.InErrs", "", 5}});
+  after(seconds(10), {{"snmp.Tcp.InErrs", "", 7}});
+  counters_.begin_anew();
+  EXPECT_EQ(counters_.delta("snmp.Tcp.InErrs"), 0U);
+  EXPECT_EQ(counters_.counted(), Nanos(0));
+  after(seconds(10), {{"snmp.Tcp.InErrs", "", 8}, {"snmp.Tcp.RetransSegs", "", 9}});
+  EXPECT_EQ(counters_.delta("snmp.Tcp.InErrs"), 1U);
+  EXPECT_EQ(counters_.counted(), std::chrono::seconds(10));
+}
+
 TEST_F(HostCountersTest, TwoReadingsAtTheSameTimeHaveNoRate) {
   begin({{"snmp.Tcp.InSegs", "", 0}});
   after(seconds(0), {{"snmp.Tcp.InSegs", "", 10}});

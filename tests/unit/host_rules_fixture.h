@@ -18,8 +18,9 @@ class HostRulesTest : public testing::Test {
 
   // Ten seconds lie between the two readings.
   void read(const Values& before, const Values& after) {
-    host_.begin(from_, before);
-    host_.update(from_ + std::chrono::seconds(10), after);
+    observer_ = Observer(from_);
+    ASSERT_TRUE(observer_.on_host(from_, before));
+    ASSERT_TRUE(observer_.on_host(from_ + std::chrono::seconds(10), after));
   }
 
   std::vector<Finding> findings() {
@@ -28,8 +29,12 @@ class HostRulesTest : public testing::Test {
     tick.header.time_ns =
         static_cast<std::uint64_t>((from_ + std::chrono::seconds(10)).time_since_epoch().count());
     store_.apply(tick);
-    const Snapshot snapshot(store_, &host_);
-    return diagnose(Observer(from_).observe(snapshot, Filter())).findings;
+    return diagnosis().findings;
+  }
+
+  Diagnosis diagnosis() {
+    const Snapshot snapshot(store_);
+    return diagnose(observer_.observe(snapshot, Filter()));
   }
 
   std::optional<Finding> only(std::string_view id) {
@@ -43,7 +48,7 @@ class HostRulesTest : public testing::Test {
   Time from_ = Time(std::chrono::seconds(100));
   Names names_;
   Store store_{&names_};
-  HostCounters host_;
+  Observer observer_{from_};
 };
 
 }  // namespace netsonde

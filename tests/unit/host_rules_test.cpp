@@ -199,8 +199,7 @@ TEST_F(HostRulesTest, AnOffloadThatTheDeviceLacksIsFine) {
 }
 
 TEST_F(HostRulesTest, WithoutTheHostsCountersItsRulesAreNotAmongTheChecked) {
-  const Snapshot snapshot(store_);
-  const Diagnosis diagnosis = diagnose(Observer(from_).observe(snapshot, Filter()));
+  const Diagnosis diagnosis = this->diagnosis();
   EXPECT_EQ(std::ranges::count(diagnosis.checked, std::string_view("qdisc-drops")), 0);
   EXPECT_EQ(std::ranges::count(diagnosis.not_checked, std::string_view("qdisc-drops")), 1);
   EXPECT_EQ(std::ranges::count(diagnosis.checked, std::string_view("random-loss")), 1);
@@ -210,8 +209,7 @@ TEST_F(HostRulesTest, WithoutSysOnlyTheRuleThatNeedsItIsNotChecked) {
   const std::vector<std::string_view> none, irqs = {"irq-imbalance"};
   const auto not_checked = [this](const Values& values) {
     read(values, values);
-    const Snapshot snapshot(store_, &host_);
-    return diagnose(Observer(from_).observe(snapshot, Filter())).not_checked;
+    return diagnosis().not_checked;
   };
   EXPECT_EQ(not_checked({{"device.rx_packets", "eth0", 1}}), irqs);
   EXPECT_EQ(not_checked({{"device.rx_packets", "eth0", 1}, {"queues.rx", "eth0", 1}}), none);
@@ -224,8 +222,7 @@ TEST_F(HostRulesTest, WhenEventsWereLostNothingIsCertain) {
   tick.header.time_ns = 1;
   tick.lost[EV_LOST_EVENTS] = 3;
   store_.apply(tick);
-  const Snapshot snapshot(store_, &host_);
-  const auto found = diagnose(Observer(from_).observe(snapshot, Filter())).findings;
+  const auto found = diagnosis().findings;
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].confidence, Confidence::Medium);
   EXPECT_FALSE(found[0].doubt.empty());

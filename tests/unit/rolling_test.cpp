@@ -95,6 +95,22 @@ TEST_F(RollingTest, ARetransmissionOlderThanTheWindowNoLongerCounts) {
   EXPECT_EQ(watched()->resends.size(), 0u);
 }
 
+TEST_F(RollingTest, TheHostsCountersAreThoseOfTheWindow) {
+  constexpr const char* kDropped = "softnet.dropped";
+  std::uint64_t dropped = 1000;
+  const auto grew = [&] {
+    return rolling_.observe(Snapshot(store_)).host->delta(kDropped, "cpu0").value();
+  };
+  EXPECT_EQ(rolling_.observe(Snapshot(store_)).host, nullptr);
+  for (int second = 1; second <= 40; ++second) {
+    if (second == 2) dropped += 5;
+    const HostValue value{kDropped, "cpu0", dropped};
+    ASSERT_TRUE(rolling_.on_host(time_from_ns(at(second)), std::span(&value, 1)));
+    look(second);
+    EXPECT_EQ(grew(), second >= 2 && second < 20 ? 5U : 0U) << second;
+  }
+}
+
 TEST_F(RollingTest, NothingIsLostWhereOneWindowFollowsAnother) {
   happen(sent(0.2));
   for (int second = 1; second <= 60; ++second) {

@@ -178,8 +178,10 @@ void World::state(double seconds, const ev_congestion_state& change, std::uint64
 }
 
 std::vector<Finding> World::all() {
-  const Snapshot snapshot(store_, has_host ? &host : nullptr);
-  return diagnose(observer_.observe(snapshot, Filter())).findings;
+  const Snapshot snapshot(store_);
+  Observation observation = observer_.observe(snapshot, Filter());
+  if (has_host) observation.host = &host;
+  return diagnose(observation).findings;
 }
 
 std::vector<Finding> World::found(std::string_view id) {

@@ -90,6 +90,12 @@ void HostCounters::update(Time now, std::span<const HostValue> values) {
                     [this](const auto& entry) { return entry.second.reading != reading_; });
 }
 
+void HostCounters::begin_anew() {
+  begun_ = last_;
+  for (auto& [name, group] : groups_)
+    for (auto& [instance, entry] : group.entries) entry.since_begin = 0;
+}
+
 HostCounters::Group& HostCounters::group_of(std::string_view name) {
   auto found = groups_.find(name);
   if (found == groups_.end()) {

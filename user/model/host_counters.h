@@ -36,6 +36,9 @@ class HostCounters {
   void begin(Time now, std::span<const HostValue> values);
   // One more reading; without a begin() the first one begins.
   void update(Time now, std::span<const HostValue> values);
+  // From the last reading on is counted, if there was one.
+  void begin_anew();
+  bool was_read() const { return reading_ > 0; }
 
   // As last read; nothing when the last reading did not have it.
   std::optional<std::uint64_t> value(std::string_view name, std::string_view instance = "") const;

@@ -141,6 +141,7 @@ void account(Watched& watched, const Connection& connection, Time last_tick) {
 
 void Observer::begin(Time now, const Store& store) {
   from_ = now;
+  host_.begin_anew();
   lost_before_ = store.lost();
   last_tick_ = now;
   watched_.clear();
@@ -350,9 +351,16 @@ void Observer::select(Observation& observation, const Filter& filter) const {
   for (const Watched& still : observation.at_rest) add(still);
 }
 
+Result<> Observer::on_host(Time now, std::span<const HostValue> values) {
+  host_.update(now, values);
+  return {};
+}
+
 Observation Observer::observe(const Snapshot& snapshot, const Filter& filter) {
-  Observation observation{
-      .from = from_, .to = snapshot.time(), .now = snapshot, .host = snapshot.host()};
+  Observation observation{.from = from_,
+                          .to = snapshot.time(),
+                          .now = snapshot,
+                          .host = host_.was_read() ? &host_ : nullptr};
   observation.lost = snapshot.lost() - lost_before_;
   observation.not_watched = not_watched_.size();
   for (const auto& [cookie, shapes] : shapes_)

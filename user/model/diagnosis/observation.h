@@ -131,7 +131,7 @@ struct Observation {
   const Snapshot& now;
   std::vector<const Watched*> connections{};  // also those that closed
   std::vector<const Watched*> listeners{};
-  const HostCounters* host = nullptr;  // as in the snapshot
+  const HostCounters* host = nullptr;  // what was counted meanwhile; nullptr: it was not read
   std::uint64_t lost = 0;              // events lost meanwhile
   std::size_t not_watched = 0;         // were active too, beyond the limit of the observer
   std::vector<Watched> at_rest{};      // did nothing, but something waits in a queue of theirs
@@ -145,11 +145,13 @@ class Observer : public Sink {
   static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
   // most: how many sockets it watches, at more than a kilobyte each; others are only counted.
   explicit Observer(Time from, std::size_t most = kNoLimit) : from_(from), most_(most) {}
-  // Begins anew: what follows is compared with what the store holds now.
+  // Begins anew: what follows is compared with what the store holds now, and with the host's
+  // counters as they were read last.
   void begin(Time now, const Store& store);
 
   void before_event(const Event& event, const Store& store) override;
   Result<> on_event(const Event& event, const Store& store) override;
+  Result<> on_host(Time now, std::span<const HostValue> values) override;
   Result<> on_snapshot(const Snapshot& snapshot) override;
 
   Time from() const { return from_; }
@@ -177,6 +179,7 @@ class Observer : public Sink {
   Time from_{};
   std::size_t most_;
   Time last_tick_{};
+  HostCounters host_;
   std::uint64_t lost_before_ = 0;
   std::unordered_map<std::uint64_t, Watched> watched_;
   std::unordered_map<std::uint64_t, std::vector<Lost>> dropped_;  // on their way out

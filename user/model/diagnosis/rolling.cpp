@@ -14,6 +14,11 @@ Result<> RollingObserver::on_event(const Event& event, const Store& store) {
   return {};
 }
 
+Result<> RollingObserver::on_host(Time now, std::span<const HostValue> values) {
+  for (Observer& observer : observers_) TRY(observer.on_host(now, values));
+  return {};
+}
+
 Result<> RollingObserver::on_snapshot(const Snapshot& snapshot) {
   const Time now = snapshot.time();
   if (!begun_) {

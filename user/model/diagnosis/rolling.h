@@ -21,6 +21,7 @@ class RollingObserver : public Sink {
 
   void before_event(const Event& event, const Store& store) override;
   Result<> on_event(const Event& event, const Store& store) override;
+  Result<> on_host(Time now, std::span<const HostValue> values) override;
   Result<> on_snapshot(const Snapshot& snapshot) override;
 
   // As of the newest snapshot, which must be the one given; as valid as that of an Observer.

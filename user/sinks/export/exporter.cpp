@@ -80,6 +80,7 @@ Result<> Exporter::write_closed(const ev_sample& close, const Store& store) {
 }
 
 Result<> Exporter::on_host(Time now, std::span<const HostValue> values) {
+  TRY(observer_.on_host(now, values));
   if (!out_.keeps(ExportTable::Host)) return {};
   const std::int64_t time_ns = now.time_since_epoch().count() + realtime_offset_ns_;
   for (const HostValue& value : values) {

@@ -70,7 +70,7 @@ Result<> ReportBuilder::on_event(const Event& event, const Store& store) {
 
 Result<> ReportBuilder::on_host(Time now, std::span<const HostValue> values) {
   host_.add(now, values);
-  return {};
+  return observer_.on_host(now, values);
 }
 
 Result<> ReportBuilder::on_snapshot(const Snapshot& snapshot) {
@@ -90,12 +90,10 @@ void ReportBuilder::look(const Snapshot& snapshot, bool cut_short) {
 }
 
 void ReportBuilder::diagnose_window(const Snapshot& snapshot) {
-  Observation observation = observer_.observe(snapshot, filter_);
-  observation.host = host_.window();
+  const Observation observation = observer_.observe(snapshot, filter_);
   findings_.add(diagnose(observation), observation,
                 timeline_.ticks() > 1 && observation.span() < settings_.window / 2);
   observer_.begin(snapshot.time(), snapshot.store());
-  host_.begin_window();
 }
 
 Report ReportBuilder::finish(const Snapshot& last, ReportOrigin origin) {
@@ -169,7 +167,7 @@ std::vector<std::string> ReportBuilder::limits(const Snapshot& last) const {
         fmt::format("The round-trip times of some connections are missing: {} that "
                     "are open at once are followed.",
                     RttLog::kMostOpen));
-  if (!host_.window()) {
+  if (!host_.was_read()) {
     limits.emplace_back("The host's own counters were not read.");
     return limits;
   }

@@ -96,15 +96,8 @@ bool is_setting(std::string_view name) {
 
 void HostFaults::add(Time now, std::span<const HostValue> values) {
   note_changes(now, values);
-  all_.update(now, values);
-  window_.update(now, values);
-  newest_.assign(values.begin(), values.end());
+  counted_.update(now, values);
   newest_at_ = now;
-  read_ = true;
-}
-
-void HostFaults::begin_window() {
-  if (read_) window_.begin(newest_at_, newest_);
 }
 
 // What was not there before is no change: it may be a device that came.
@@ -156,14 +149,14 @@ ReportTable HostFaults::faults() const {
                    {.id = "help", .title = "What it counts", .help = "", .is_text = true}};
   std::size_t still = 0;
   for (const Fault& fault : kFaults)
-    for (const std::string& instance : all_.instances(fault.name)) {
-      const std::uint64_t count = all_.delta(fault.name, instance).value_or(0);
+    for (const std::string& instance : counted_.instances(fault.name)) {
+      const std::uint64_t count = counted_.delta(fault.name, instance).value_or(0);
       still += count == 0;
       if (!count) continue;
       table.rows.push_back({std::string(fault.name), instance.empty() ? Cell() : Cell(instance),
                             count, std::string(fault.help)});
     }
-  if (read_)
+  if (was_read())
     table.note = fmt::format(
         "As the host counts them itself, of the network namespace that "
         "netsonde runs in; {} more stood still.",
@@ -174,7 +167,7 @@ ReportTable HostFaults::faults() const {
 std::vector<std::string> HostFaults::unread() const {
   std::vector<std::string> names;
   for (const Fault& fault : kFaults)
-    if (read_ && all_.instances(fault.name).empty()) names.emplace_back(fault.name);
+    if (was_read() && counted_.instances(fault.name).empty()) names.emplace_back(fault.name);
   return names;
 }
 

@@ -11,17 +11,13 @@
 
 namespace netsonde {
 
-// What the host counted in the time observed and in each window of it, and which of its settings
-// changed.
+// What the host counted in the time observed, and which of its settings changed.
 class HostFaults {
  public:
   static constexpr std::size_t kMostChanges = 200;
 
   void add(Time now, std::span<const HostValue> values);
-  // The window counts from the newest reading on.
-  void begin_window();
-
-  const HostCounters* window() const { return read_ ? &window_ : nullptr; }
+  bool was_read() const { return counted_.was_read(); }
   // The counters of trouble that grew.
   ReportTable faults() const;
   void mark_changes(Timeline& timeline, std::int64_t realtime_offset_ns) const;
@@ -37,9 +33,7 @@ class HostFaults {
 
   void note_changes(Time now, std::span<const HostValue> values);
 
-  bool read_ = false;
-  HostCounters all_, window_;
-  std::vector<HostValue> newest_;
+  HostCounters counted_;
   Time newest_at_;
   std::map<std::pair<std::string, std::string>, std::uint64_t> settings_;
   std::vector<Change> changes_;

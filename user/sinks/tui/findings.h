@@ -18,6 +18,9 @@ class LiveFindings {
   Result<> on_event(const Event& event, const Store& store) {
     return window_.on_event(event, store);
   }
+  Result<> on_host(Time now, std::span<const HostValue> values) {
+    return window_.on_host(now, values);
+  }
   // Takes the snapshot in; judge() it then, which costs more, when it is to be seen.
   Result<> take(const Snapshot& snapshot) { return window_.on_snapshot(snapshot); }
   void judge(const Snapshot& snapshot);

@@ -24,6 +24,9 @@ struct Tui::Impl {
 
   void before_event(const Event& event, const Store& store);
   Result<> on_event(const Event& event, const Store& store);
+  Result<> on_host(Time now, std::span<const HostValue> values) {
+    return findings_.on_host(now, values);
+  }
   Result<> on_snapshot(const Snapshot& snapshot);
   void on_key(const Input& input);
   void draw();

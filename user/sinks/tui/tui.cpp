@@ -234,6 +234,10 @@ Result<> Tui::on_event(const Event& event, const Store& store) {
   return impl_->on_event(event, store);
 }
 
+Result<> Tui::on_host(Time now, std::span<const HostValue> values) {
+  return impl_->on_host(now, values);
+}
+
 Result<> Tui::on_snapshot(const Snapshot& snapshot) {
   return impl_->on_snapshot(snapshot);
 }

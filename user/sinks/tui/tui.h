@@ -60,6 +60,7 @@ class Tui : public Sink {
   // To be called before the store is given the event.
   void before_event(const Event& event, const Store& store) override;
   Result<> on_event(const Event& event, const Store& store) override;
+  Result<> on_host(Time now, std::span<const HostValue> values) override;
   Result<> on_snapshot(const Snapshot& snapshot) override;
   Result<> on_input();  // standard input is readable
   Result<> on_resize();
