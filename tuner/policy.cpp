@@ -75,10 +75,29 @@ void join(std::vector<Evidence>& evidence, const std::vector<Evidence>& more) {
     if (!is_known(evidence, one)) evidence.push_back(one);
 }
 
-void consider(Policy& policy, std::string_view key, std::string why_not) {
-  const auto same = [&](const Considered& one) { return one.key == key && one.why_not == why_not; };
-  if (std::ranges::none_of(policy.considered, same))
-    policy.considered.push_back({std::string(key), std::move(why_not)});
+// What is not proposed, and in which network namespaces, of which there may be thousands.
+struct NotProposed {
+  std::string_view key{};
+  std::string why_not{};
+  std::vector<std::uint64_t> spaces{};  // other than the own
+};
+
+void consider(std::vector<NotProposed>& all, std::string_view key, const std::string& why_not,
+              std::optional<std::uint64_t> space) {
+  auto same = std::ranges::find_if(all, [&](const NotProposed& one) {
+    return one.key == key && one.why_not == why_not && one.spaces.empty() == !space;
+  });
+  if (same == all.end()) same = all.insert(same, {.key = key, .why_not = why_not});
+  if (space && std::ranges::find(same->spaces, *space) == same->spaces.end())
+    same->spaces.push_back(*space);
+}
+
+std::string text_of(const NotProposed& one) {
+  if (one.spaces.empty()) return one.why_not;
+  const std::size_t others = one.spaces.size() - 1;
+  return fmt::format("in netns {}{}: {}", one.spaces.front(),
+                     others ? fmt::format(" and {} other{}", others, others == 1 ? "" : "s") : "",
+                     one.why_not);
 }
 
 // Of several findings for one setting the first are told, which are the worst.
@@ -125,11 +144,10 @@ Result<> add(Policy& policy, const Question& question, const Step& step) {
   return {};
 }
 
-// There may be thousands of others, and of each the same could be said.
-std::string_view place_of(const PolicyInput& input, const Finding& finding) {
+std::optional<std::uint64_t> other_space_of(const PolicyInput& input, const Finding& finding) {
   const auto& connection = finding.subject.connection;
-  if (!connection || input.own.name == std::to_string(connection->netns)) return {};
-  return "in another netns: ";
+  if (!connection || input.own.name == std::to_string(connection->netns)) return std::nullopt;
+  return connection->netns;
 }
 
 // What waits longer in a longer queue.
@@ -167,10 +185,13 @@ std::string_view name_of(Goal goal) {
 
 Policy propose(const PolicyInput& input) {
   Policy policy;
+  std::vector<NotProposed> considered;
   for (const Finding& finding : input.findings)
     for (const std::string_view key : settings_of(finding))
       if (const auto taken = take(policy, {input, finding, key}); !taken)
-        consider(policy, key, std::string(place_of(input, finding)) + taken.error().message());
+        consider(considered, key, taken.error().message(), other_space_of(input, finding));
+  for (const NotProposed& one : considered)
+    policy.considered.push_back({.key = std::string(one.key), .why_not = text_of(one)});
   put_pauses_first(policy.proposals);
   return policy;
 }

@@ -50,6 +50,8 @@ Decision accept_queue(const Question& question) {
 Decision syn_queue(const Question& question) {
   if (is_flood(question.finding))
     return Error("few of the cookies came back: a SYN flood, which a longer queue only feeds");
+  if (!names(question.finding, question.key))
+    return Error("no listener asks for as much as somaxconn allows: raising it does nothing");
   return multiplied(question, 2,
                     {.expected = "listeners that ask for more in listen(), and call it again, keep "
                                  "more half-open connections; others are not helped",
@@ -134,7 +136,7 @@ Decision congestion_control(const Question& question) {
   const std::string where = now.tunable->key == kRouteControl ? "@" + now.scope.name : "";
   return Error(
       fmt::format("a different congestion control is decided by experiment: netsonde tune "
-                  "experiment --set {}{}=bbr",
+                  "experiment --set {}{}=bbr --metric tx_bytes_per_busy_s",
                   now.tunable->key, where));
 }
 

@@ -110,8 +110,19 @@ TEST(BufferbloatRulesTest, TheOwnQueueIsWhatStandsWhenItTakesHalfOfTheDelay) {
   EXPECT_EQ(with_own_queue(2500, 0).where, Where::Network);
 }
 
+TEST(BufferbloatRulesTest, AQueueThatTakesFarLongerThanTheConnectionWaitsIsAnothers) {
+  EXPECT_EQ(with_own_queue(10'000, 10'000'000).where, Where::Host);
+  EXPECT_EQ(with_own_queue(10'001, 10'000'000).where, Where::Network);
+}
+
+TEST(BufferbloatRulesTest, AQueueThatSendsLessThanHalfOfWhatTheConnectionDoesIsAnothers) {
+  EXPECT_EQ(with_own_queue(1, 2'500).where, Where::Host);
+  EXPECT_EQ(with_own_queue(1, 2'490).where, Where::Network);
+}
+
 TEST(BufferbloatRulesTest, OfAnotherNamespaceTheQueuesAreNotKnown) {
   EXPECT_EQ(verdict(with_own_queue(0, 0, 2)), "warning network medium");
+  EXPECT_EQ(with_own_queue(2500, 10'000'000, 2).where, Where::Network);
   EXPECT_EQ(verdict(with_own_queue(0, 0, 1)), "warning network high");
   EXPECT_EQ(verdict(with_own_queue(0, 0, 0)), "warning network high");
 }

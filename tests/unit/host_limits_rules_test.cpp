@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+
 #include "tests/unit/host_rules_fixture.h"
 
 namespace netsonde {
@@ -169,6 +171,15 @@ TEST_F(HostLimitsRulesTest, DroppedRequestsAreWorseThanCookies) {
   EXPECT_EQ(finding->impact.attempts, 55U);
 }
 
+// Where every request gets one, cookies tell of no full queue.
+TEST_F(HostLimitsRulesTest, CookiesForAllAreNoFault) {
+  for (const std::uint64_t mode : {1, 2}) {
+    read({{"netstat.TcpExt.SyncookiesSent", "", 0}, {"setting.tcp_syncookies", "", mode}},
+         {{"netstat.TcpExt.SyncookiesSent", "", 50}, {"setting.tcp_syncookies", "", mode}});
+    EXPECT_EQ(findings().size(), mode == 1 ? 1U : 0U);
+  }
+}
+
 TEST_F(HostLimitsRulesTest, DamagedPacketsAreFound) {
   read({{"snmp.Tcp.InCsumErrors", "", 1}, {"snmp.Udp.InCsumErrors", "", 1}},
        {{"snmp.Tcp.InCsumErrors", "", 4}, {"snmp.Udp.InCsumErrors", "", 2}});
@@ -183,6 +194,22 @@ TEST_F(HostLimitsRulesTest, DatagramsWithoutRoomAreFound) {
   const auto finding = only("udp-buffer-errors");
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->impact.segments, 7U);
+  EXPECT_EQ(finding->where, Where::Application);
+  EXPECT_THAT(finding->tunables, testing::Contains("net.core.rmem_default"));
+}
+
+TEST_F(HostLimitsRulesTest, WhatCouldNotBeSentIsNoReadersFault) {
+  read({{"snmp.Udp.SndbufErrors", "", 0}, {"snmp.Udp.MemErrors", "", 0}},
+       {{"snmp.Udp.SndbufErrors", "", 7}, {"snmp.Udp.MemErrors", "", 0}});
+  const auto unsent = only("udp-buffer-errors");
+  ASSERT_TRUE(unsent);
+  EXPECT_EQ(unsent->where, Where::Host);
+  EXPECT_THAT(unsent->tunables, testing::IsEmpty());
+  EXPECT_THAT(unsent->text, testing::HasSubstr("7 were not sent"));
+  read({{"snmp.Udp.MemErrors", "", 0}}, {{"snmp.Udp.MemErrors", "", 3}});
+  const auto no_memory = only("udp-buffer-errors");
+  ASSERT_TRUE(no_memory);
+  EXPECT_THAT(no_memory->tunables, testing::ElementsAre("net.ipv4.udp_mem"));
 }
 
 TEST_F(HostLimitsRulesTest, RefusedDataInASynIsFound) {

@@ -159,8 +159,9 @@ TEST(CongestionControlPolicyTest, AnExperimentDecides) {
   for (const char* finding :
        {"random-loss", "congestive-loss", "congestion-window-limited", "bufferbloat"})
     EXPECT_EQ(of_congestion("cubic", "reno bbr cubic", finding),
-              "in another netns: a different congestion control is decided by experiment: netsonde "
-              "tune experiment --set net.ipv4.tcp_congestion_control=bbr");
+              "in netns 2: a different congestion control is decided by experiment: netsonde "
+              "tune experiment --set net.ipv4.tcp_congestion_control=bbr --metric "
+                  "tx_bytes_per_busy_s");
 }
 
 TEST(CongestionControlPolicyTest, WhoTriesMayProposeIt) {
@@ -224,13 +225,13 @@ TEST(CongestionControlPolicyTest, WhatPausesCutIsMendedBeforeIt) {
 
 TEST(CongestionControlPolicyTest, WhatTheKernelLacksIsNotAdvised) {
   EXPECT_EQ(of_congestion("cubic", "reno cubic"),
-            "in another netns: this kernel has no bbr (available: reno cubic)");
+            "in netns 2: this kernel has no bbr (available: reno cubic)");
   EXPECT_THAT(of_congestion("cubic", "reno bbr2 nobbr"), HasSubstr("has no bbr"));
   EXPECT_THAT(of_congestion("cubic", ""), HasSubstr("is not known"));
 }
 
 TEST(CongestionControlPolicyTest, WhoHasItNeedsNoOther) {
-  EXPECT_EQ(of_congestion("bbr", "reno bbr cubic"), "in another netns: is bbr already");
+  EXPECT_EQ(of_congestion("bbr", "reno bbr cubic"), "in netns 2: is bbr already");
 }
 
 }  // namespace

@@ -86,14 +86,14 @@ TEST(PolicyTest, TodaysValueIsThatOfTheNamespace) {
   EXPECT_THAT(host.propose({restart(kOwn)}).proposals, SizeIs(1));
   const Policy policy = host.propose({restart(kContainer)});
   EXPECT_THAT(policy.proposals, IsEmpty());
-  EXPECT_EQ(why_not(policy, kIdle), "in another netns: is 0 already");
+  EXPECT_EQ(why_not(policy, kIdle), "in netns 2: is 0 already");
 }
 
 TEST(PolicyTest, ANamespaceThatIsGoneIsLeftAlone) {
   const PolicyHost host({{std::string(kIdle), "1"}});
   const Policy policy = host.propose({restart(kGone)});
   EXPECT_THAT(policy.proposals, IsEmpty());
-  EXPECT_EQ(why_not(policy, kIdle), "in another netns: its network namespace is gone");
+  EXPECT_EQ(why_not(policy, kIdle), "in netns 3: its network namespace is gone");
 }
 
 TEST(PolicyTest, ANamespaceThatNobodyKnowsIsLeftAlone) {
@@ -113,7 +113,7 @@ TEST(PolicyTest, WhereNobodyAnswersNothingIsProposed) {
   const Policy policy = propose(PolicyInput{.findings = findings});
   EXPECT_THAT(policy.proposals, IsEmpty());
   EXPECT_EQ(why_not(policy, kBacklog), "not available here");
-  EXPECT_EQ(why_not(policy, kIdle), "in another netns: its network namespace is gone");
+  EXPECT_EQ(why_not(policy, kIdle), "in netns 1: its network namespace is gone");
 }
 
 TEST(PolicyTest, ASettingThatTheKernelLacksIsNotAvailable) {
@@ -246,7 +246,7 @@ TEST(PolicyTest, APlanThatIsFullTakesNoMore) {
     findings.push_back(restart(1000 + i));
   const Policy policy = host.propose(findings);
   EXPECT_THAT(policy.proposals, SizeIs(Plan::kMostProposals));
-  EXPECT_EQ(why_not(policy, kIdle), "in another netns: a plan holds no more than 1000 proposals");
+  EXPECT_EQ(why_not(policy, kIdle), "in netns 2000: a plan holds no more than 1000 proposals");
 }
 
 TEST(PolicyTest, WhatIsProposedIsAPlan) {
@@ -302,7 +302,17 @@ TEST(PolicyTest, WhatIsConsideredOfAnotherNamespaceIsSaidToBe) {
                     on_connection("tail-loss", {"net.ipv4.tcp_early_retrans"}, {}, kContainer)});
   ASSERT_THAT(policy.considered, testing::SizeIs(2));
   EXPECT_THAT(policy.considered[0].why_not, testing::Not(HasSubstr("netns")));
-  EXPECT_THAT(policy.considered[1].why_not, testing::StartsWith("in another netns: "));
+  EXPECT_THAT(policy.considered[1].why_not, testing::StartsWith("in netns 2: "));
+}
+
+TEST(PolicyTest, WhatCouldBeSaidOfThousandsOfNamespacesIsSaidOnce) {
+  const PolicyHost host({{"net.ipv4.tcp_early_retrans", "3"}});
+  std::vector<Finding> findings;
+  for (const std::uint64_t space : {kContainer, kContainer + 5, kContainer, kContainer + 6})
+    findings.push_back(on_connection("tail-loss", {"net.ipv4.tcp_early_retrans"}, {}, space));
+  const Policy policy = host.propose(findings);
+  EXPECT_THAT(why_not(policy, "net.ipv4.tcp_early_retrans"),
+              testing::StartsWith("in netns 2 and 2 others: "));
 }
 
 }  // namespace

@@ -23,12 +23,25 @@ std::uint32_t standing_queue_us(const Watched& w) {
   return least - path >= std::max(kTargetUs, path / 2) ? least - path : 0;
 }
 
-// The queue of an own device is what stands when draining it takes most of the delay.
-void blame_own_queue(Finding& finding, const Observation& observation, std::uint32_t queue_us) {
+// Whether what waits in a queue is about what the connection waits for: at least half of what
+// always stood on its way, and no more than twice what stood there last.
+bool is_as_long(double drained_us, const Watched& w) {
+  const double last_us =
+      w.last.srtt_us > w.last.min_rtt_us ? w.last.srtt_us - w.last.min_rtt_us : 0;
+  const double always_us = standing_queue_us(w);
+  return 2 * drained_us >= always_us && drained_us <= 2 * std::max(always_us, last_us);
+}
+
+// The queue of an own device is what stands when draining it takes most of the delay. One that
+// sends far less than the connection does has nothing of it.
+void blame_own_queue(Finding& finding, const Observation& observation, const Watched& worst) {
+  const double sent =
+      static_cast<double>(worst.grew(&ev_sample::tx_bytes)) / seconds(observation.span());
   for (const std::string& qdisc : observation.host->instances("qdisc.backlog_bytes")) {
     const auto waiting = static_cast<double>(value_of(observation, "qdisc.backlog_bytes", qdisc));
     const double rate = observation.host->rate("qdisc.bytes", qdisc).value_or(0);
-    if (waiting <= 0 || rate <= 0 || 2e6 * waiting / rate < queue_us) continue;
+    if (waiting <= 0 || rate <= 0 || 2 * rate < sent || !is_as_long(1e6 * waiting / rate, worst))
+      continue;
     finding.where = Where::Host;
     finding.advice = fmt::format(
         "The queue is this host's own, {}: fq_codel in its place, or inside it where it shapes, "
@@ -137,12 +150,13 @@ Findings bufferbloat(const Observation& observation) {
           "Pacing, or a congestion control that keeps queues short (bbr), shortens it from here.";
       finding.tunables = {"net.ipv4.tcp_congestion_control"};
     }
-    if (observation.host) blame_own_queue(finding, observation, standing_queue_us(worst));
     if (observation.host && value_of(observation, "netns.inode") &&
-        value_of(observation, "netns.inode") != worst.last.conn.netns)
+        value_of(observation, "netns.inode") != worst.last.conn.netns) {
       doubt(finding, Confidence::Medium, "the queues of its network namespace were not looked at");
-    else if (observation.host)
+    } else if (observation.host) {
+      blame_own_queue(finding, observation, worst);
       add_sending_device(finding, worst, observation);
+    }
     if (worst.ticks_bulk < 4)
       doubt(finding, Confidence::Medium, "the round trip was looked at fewer than four times");
     findings.push_back(std::move(finding));

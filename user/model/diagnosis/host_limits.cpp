@@ -28,8 +28,35 @@ std::uint64_t add_grown(Finding& finding, const Observation& observation,
 
 }  // namespace
 
+namespace {
+
+// Whether somaxconn limits what the listeners that drop requests asked for, or, where none is seen
+// to do that, what any asks for. Where no listener is known it may.
+bool is_limit_of_a_listener(const Observation& observation) {
+  const std::uint64_t most = value_of(observation, "limit.somaxconn");
+  const std::uint64_t netns = value_of(observation, "netns.inode");
+  const auto is_here = [netns](const ev_sample& s) { return !netns || s.conn.netns == netns; };
+  std::size_t dropping = 0, known = 0;
+  bool any_dropping = false, any = false;
+  for (const Watched* w : observation.listeners) {
+    if (!is_here(w->last) || !w->grew(&ev_sample::sk_drops)) continue;
+    ++dropping;
+    any_dropping |= w->last.backlog >= most;
+  }
+  for (const Connection* listener : observation.now.select(Snapshot::Listeners)) {
+    if (!is_here(listener->last) || !listener->sampled) continue;
+    ++known;
+    any |= listener->last.backlog >= most;
+  }
+  return dropping ? any_dropping : !known || any;
+}
+
+}  // namespace
+
 Findings syn_cookies(const Observation& observation) {
-  const std::uint64_t sent = grew(observation, "netstat.TcpExt.SyncookiesSent");
+  // With 2 every request gets a cookie, whether there is room or not.
+  const bool always = value_of(observation, "setting.tcp_syncookies") == 2;
+  const std::uint64_t sent = always ? 0 : grew(observation, "netstat.TcpExt.SyncookiesSent");
   const std::uint64_t dropped = grew(observation, "netstat.TcpExt.TCPReqQFullDrop");
   if (!sent && !dropped) return {};
   Finding finding = on_part(observation, "", dropped ? Severity::Critical : Severity::Warning);
@@ -47,7 +74,8 @@ Findings syn_cookies(const Observation& observation) {
       "A SYN flood when few cookies come back (SyncookiesRecv); else a burst of clients, for "
       "which a longer queue (the listener's backlog, and somaxconn, which limits it) is right. "
       "Never switch cookies off.";
-  finding.tunables = {"net.ipv4.tcp_max_syn_backlog", "net.core.somaxconn"};
+  finding.tunables = {"net.ipv4.tcp_max_syn_backlog"};
+  if (is_limit_of_a_listener(observation)) finding.tunables.push_back("net.core.somaxconn");
   return {finding};
 }
 
@@ -208,20 +236,40 @@ Findings neighbour_overflow(const Observation& observation) {
 }
 
 Findings udp_buffer_errors(const Observation& observation) {
-  Finding finding = on_part(observation, "", Severity::Warning, Where::Application);
-  const std::uint64_t errors =
-      add_grown(finding, observation,
-                {"snmp.Udp.RcvbufErrors", "snmp.Udp.SndbufErrors", "snmp.Udp.MemErrors",
-                 "snmp6.Udp6.RcvbufErrors", "snmp6.Udp6.SndbufErrors"});
-  if (!errors) return {};
-  finding.impact.segments = errors;
-  finding.evidence.push_back(value_figure(observation, "limit.rmem_max", "", Unit::Bytes));
-  finding.text =
-      fmt::format("{} UDP datagrams were dropped because a socket's buffer was full.", errors);
-  finding.advice =
-      "Its process reads too slowly (ss -uam shows whose queue is full, as d in skmem); a "
-      "larger SO_RCVBUF, up to rmem_max, helps against bursts alone.";
-  finding.tunables = {"net.core.rmem_max", "net.core.rmem_default"};
+  Finding finding = on_part(observation, "", Severity::Warning, Where::Host);
+  const std::uint64_t unread = add_grown(finding, observation,
+                                         {"snmp.Udp.RcvbufErrors", "snmp6.Udp6.RcvbufErrors"});
+  const std::uint64_t unsent = add_grown(finding, observation,
+                                         {"snmp.Udp.SndbufErrors", "snmp6.Udp6.SndbufErrors"});
+  const std::uint64_t no_memory =
+      add_grown(finding, observation, {"snmp.Udp.MemErrors", "snmp6.Udp6.MemErrors"});
+  if (!unread && !unsent && !no_memory) return {};
+  finding.impact.segments = unread + unsent + no_memory;
+  std::vector<std::string> what, advice;
+  if (unread) {
+    finding.where = Where::Application;
+    finding.tunables = {"net.core.rmem_max", "net.core.rmem_default"};
+    finding.evidence.push_back(value_figure(observation, "limit.rmem_max", "", Unit::Bytes));
+    what.push_back(fmt::format("{} found a socket's receive buffer full", unread));
+    advice.emplace_back(
+        "Its process reads too slowly (ss -uam shows whose queue is full, as d in skmem); a "
+        "larger SO_RCVBUF, up to rmem_max, helps against bursts alone.");
+  }
+  if (unsent) {
+    what.push_back(
+        fmt::format("{} were not sent, for a send buffer or a queue on their way out was full",
+                    unsent));
+    advice.emplace_back(
+        "More is sent at once than leaves: look at the drops of the queueing disciplines (tc -s "
+        "qdisc), or let the program send more evenly.");
+  }
+  if (no_memory) {
+    finding.tunables.emplace_back("net.ipv4.udp_mem");
+    what.push_back(fmt::format("{} found no memory for UDP left", no_memory));
+    advice.emplace_back("udp_mem limits what all sockets together may hold.");
+  }
+  finding.text = fmt::format("UDP datagrams were dropped: {}.", fmt::join(what, "; "));
+  finding.advice = fmt::format("{}", fmt::join(advice, " "));
   return {finding};
 }
 
