@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "tuner/qdisc_kind.h"
 #include "user/base/text.h"
@@ -46,6 +47,15 @@ bool is_ours(const RootQdisc& root) {
          root.inner_handle == wanted.inner_handle && root.inner == wanted.inner;
 }
 
+// Whether the kernel would attach it again once ours is gone: of a device with several queues mq,
+// of one without any none; else what net.core.default_qdisc says now.
+bool comes_again(const std::string& kind) {
+  if (kind == "mq" || kind == "noqueue") return true;
+  std::ifstream file("/proc/sys/net/core/default_qdisc");
+  std::string standard;
+  return !(file >> standard) || standard == kind;
+}
+
 std::string as_tc_shows(const RootQdisc& root) {
   std::string text = fmt::format("{} {:x}:", root.kind, root.handle >> 16);
   if (root.bytes_per_s) text += fmt::format(" rate {}bit", 8 * root.bytes_per_s);
@@ -60,7 +70,9 @@ std::string as_tc_shows(const RootQdisc& root) {
 Result<std::string> read_qdisc(std::uint32_t device) {
   Qdiscs qdiscs = TRY(Qdiscs::open());
   const auto root = TRY(qdiscs.root(device));
-  if (!root || root->handle == 0) return std::string(kDefaultQdisc);
+  if (!root || root->handle == 0)
+    return root && !comes_again(root->kind) ? fmt::format("{} {}", kDefaultQdisc, root->kind)
+                                            : std::string(kDefaultQdisc);
   if (is_unfinished(*root)) return std::string(kUnfinishedQdisc);
   if (!is_ours(*root)) return as_tc_shows(*root);
   if (!root->bytes_per_s) return root->kind;

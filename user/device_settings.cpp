@@ -24,8 +24,12 @@ using Found = std::optional<std::string>;
 // Absent: it is gone, be it that another one has its index or its name.
 Result<std::optional<Link>> find_device(Links& links, const ChangeScope& scope) {
   auto link = TRY(scope.index ? links.at(scope.index) : links.find(scope.name));
-  if (link && !scope.is_device(link->name, link->index, link->address)) link.reset();
-  return link;
+  if (!link || scope.is_device(link->name, link->index, link->address)) return link;
+  // By its index it may be the same, or another that has taken it.
+  if (scope.address.empty() && link->address.empty())
+    return Error(fmt::format("{} may be called {} now: it has no address to know it by",
+                             printable(scope.name), printable(link->name)));
+  return std::optional<Link>();
 }
 
 Result<Found> read_queue_length(const Link& link) {
@@ -123,7 +127,10 @@ Result<std::optional<std::string>> DeviceSettings::read_here(const ChangeScope& 
   if (!setting) return Found();
   const int root = TRY(sys(scope.cookie));
   const auto files = TRY(DeviceFiles::open(root, link->name));
-  return files ? read_files(*files, setting->names(*files)) : Found();
+  if (files) return read_files(*files, setting->names(*files));
+  if (TRY(find_device(links, scope)))
+    return Error(printable(link->name) + " was renamed meanwhile: try again");
+  return Found();
 }
 
 Result<> DeviceSettings::write_here(const ChangeScope& scope, std::string_view key,

@@ -2,6 +2,7 @@
 #include "user/tuned_host.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -52,6 +53,11 @@ bool is_kept(const ChangeSet& set, const Instant& now) {
                          : has_owner(kTunerDirectory, set.number);
 }
 
+std::uint64_t interrupted_set(const Ledger& ledger, const Instant& now) {
+  const ChangeSet* open = ledger.unfinished();
+  return open && open->state == SetState::Pending && !is_kept(*open, now) ? open->number : 0;
+}
+
 std::string host_name() {
   char name[256] = {};
   gethostname(name, sizeof(name) - 1);
@@ -74,19 +80,22 @@ ChangeScope Namespaces::own() const {
   return scope_of(own_);
 }
 
-const NetworkNamespace* Namespaces::look_up(std::uint64_t inode) {
+Result<const NetworkNamespace*> Namespaces::look_up(std::uint64_t inode) {
   if (const auto known = known_.find(inode); known != known_.end()) return &known->second;
-  for (NetworkNamespace& one : network_namespaces()) known_.try_emplace(one.inode, std::move(one));
+  NetworkNamespaces all = network_namespaces();
+  for (NetworkNamespace& one : all.found) known_.try_emplace(one.inode, std::move(one));
   const auto found = known_.find(inode);
-  return found == known_.end() ? nullptr : &found->second;
+  if (found != known_.end()) return &found->second;
+  if (!all.not_opened) return nullptr;
+  return Error(fmt::format("look for netns {}: {}", inode, all.problem));
 }
 
 std::optional<ChangeScope> Namespaces::find(std::uint64_t inode) {
   if (inode == own_.inode) return own();
-  const NetworkNamespace* found = look_up(inode);
+  const auto found = look_up(inode);
   std::optional<ChangeScope> scope;
-  if (!found) return scope;
-  (void)inside(*found, [&scope]() -> Result<> {
+  if (!found || !found.value()) return scope;
+  (void)inside(*found.value(), [&scope]() -> Result<> {
     scope = netsonde::scope_of(TRY(own_namespace()));
     return {};
   });
@@ -109,7 +118,7 @@ Result<bool> Namespaces::enter(const ChangeScope& scope,
     TRY(function());
     return true;
   }
-  const NetworkNamespace* found = look_up(inode_of(scope));
+  const NetworkNamespace* found = TRY(look_up(inode_of(scope)));
   if (!found) return false;
   bool same = false;
   TRY(inside(*found, [&]() -> Result<> {

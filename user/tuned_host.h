@@ -31,6 +31,8 @@ Result<Plan> empty_plan(std::string goal);
 // Whether a pending set has a guard, and its end still lies ahead: its time, or, where it is bound,
 // whoever began it.
 bool is_kept(const ChangeSet& set, const Instant& now);
+// The set that has not ended and that nobody keeps any more; 0: none.
+std::uint64_t interrupted_set(const Ledger& ledger, const Instant& now);
 
 // The network namespaces of this host, entered when a setting of theirs is wanted.
 class Namespaces {
@@ -47,7 +49,7 @@ class Namespaces {
  private:
   Namespaces(NamespaceIdentity own, UniqueFd home) : own_(own), home_(std::move(home)) {}
   Result<> be_at_home() const;
-  const NetworkNamespace* look_up(std::uint64_t inode);
+  Result<const NetworkNamespace*> look_up(std::uint64_t inode);
 
   NamespaceIdentity own_;
   UniqueFd home_;

@@ -174,7 +174,10 @@ Result<> Live::adopt() {
   if (bpf_program__autoload(object_->progs.adopt_sockets)) {
     const BpfLink link(bpf_program__attach_iter(object_->progs.adopt_sockets, nullptr));
     if (!link) return Error::from_errno("attach adopt_sockets");
-    for (const NetworkNamespace& space : network_namespaces()) {
+    const NetworkNamespaces spaces = network_namespaces();
+    namespaces_ += spaces.not_opened;
+    namespaces_unreachable_ += spaces.not_opened;
+    for (const NetworkNamespace& space : spaces.found) {
       ++namespaces_;
       if (!inside(space, [&]() -> Result<> {
             TRY(run_iterator(link.get(), nullptr, {}));

@@ -7,7 +7,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <set>
 
 namespace netsonde {
@@ -25,20 +28,31 @@ class Collector {
  public:
   void add(const std::string& path) {
     struct stat status = {};
-    if (stat(path.c_str(), &status) || !seen_.insert(status.st_ino).second) return;
+    if (stat(path.c_str(), &status)) return note(errno);
+    if (seen_.contains(status.st_ino)) return;
     UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (fd) found.push_back({.inode = status.st_ino, .fd = std::move(fd)});
+    // Its process may have ended meanwhile, and another one have its number.
+    if (!fd || fstat(fd.get(), &status)) return note(errno);
+    if (seen_.insert(status.st_ino).second)
+      all.found.push_back({.inode = status.st_ino, .fd = std::move(fd)});
   }
 
-  std::vector<NetworkNamespace> found;
+  NetworkNamespaces all;
 
  private:
+  // What has ended, or is not for us to see, is no failure.
+  void note(int error) {
+    if (error == ENOENT || error == ESRCH || error == EACCES || error == EPERM) return;
+    ++all.not_opened;
+    all.problem = std::strerror(error);
+  }
+
   std::set<std::uint64_t> seen_;
 };
 
 }  // namespace
 
-std::vector<NetworkNamespace> network_namespaces() {
+NetworkNamespaces network_namespaces() {
   Collector collector;
   collector.add(kOwn);
   std::error_code error;
@@ -46,9 +60,13 @@ std::vector<NetworkNamespace> network_namespaces() {
     const std::string name = entry.path().filename();
     if (is_number(name)) collector.add("/proc/" + name + "/ns/net");
   }
+  if (error) {
+    ++collector.all.not_opened;
+    collector.all.problem = error.message();
+  }
   for (const auto& entry : std::filesystem::directory_iterator("/run/netns", error))
     collector.add(entry.path());
-  return std::move(collector.found);
+  return std::move(collector.all);
 }
 
 Result<NamespaceIdentity> own_namespace() {
@@ -60,6 +78,16 @@ Result<NamespaceIdentity> own_namespace() {
   if (!any || getsockopt(any.get(), SOL_SOCKET, SO_NETNS_COOKIE, &identity.cookie, &length))
     return Error::from_errno("read the cookie of the network namespace");
   return identity;
+}
+
+// A process 1 may let nobody look; kernel threads are where the first one began.
+std::optional<bool> is_first_namespace(std::uint64_t inode) {
+  struct stat first = {};
+  if (!stat("/proc/1/ns/net", &first)) return first.st_ino == inode;
+  std::ifstream comm("/proc/2/comm");
+  std::string name;
+  if (!(comm >> name) || name != "kthreadd" || stat("/proc/2/ns/net", &first)) return std::nullopt;
+  return first.st_ino == inode;
 }
 
 Result<> inside(const NetworkNamespace& target, const std::function<Result<>()>& function) {

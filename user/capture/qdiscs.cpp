@@ -192,6 +192,21 @@ Result<> Qdiscs::read_classes(std::uint32_t device, RootQdisc& root) {
       [&](const nlmsghdr& message) { take_if_class(message, device, root); });
 }
 
+// Somebody may have attached another in the place of the kernel's own, which has no handle.
+Result<> Qdiscs::look_inside(std::uint32_t device, RootQdisc& root) {
+  NetlinkRequest all(RTM_GETQDISC, NLM_F_DUMP);
+  all.put(head_of(device, 0, 0));
+  const RootQdisc without = root;
+  return socket_.ask(
+      all, [&] { root = without; },
+      [&](const nlmsghdr& message) {
+        const auto head = fixed_part<tcmsg>(message);
+        root.has_more |= head && head->tcm_ifindex == static_cast<int>(device) &&
+                         TC_H_MAJ(head->tcm_parent) == root.handle &&
+                         head->tcm_parent != TC_H_ROOT && head->tcm_handle != 0;
+      });
+}
+
 // What is inside an htb; nothing when it has just gone.
 void Qdiscs::read_inner(std::uint32_t device, RootQdisc& root) {
   NetlinkRequest inner(RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO);
@@ -218,6 +233,7 @@ Result<std::optional<RootQdisc>> Qdiscs::root(std::uint32_t device) {
     TRY(socket_.ask(list, begin, take));
   }
   if (root && root->kind == kHierarchy) TRY(read_classes(device, *root));
+  if (root && root->kind == kTokenBucket) TRY(look_inside(device, *root));
   if (root && root->inner_handle) read_inner(device, *root);
   return root;
 }

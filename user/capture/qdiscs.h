@@ -44,6 +44,7 @@ class Qdiscs {
   // The rate of an htb, which its classes have.
   Result<> read_classes(std::uint32_t device, RootQdisc& root);
   void read_inner(std::uint32_t device, RootQdisc& root);
+  Result<> look_inside(std::uint32_t device, RootQdisc& root);
 
   NetlinkSocket socket_;
 };
