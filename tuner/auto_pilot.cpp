@@ -114,8 +114,8 @@ void AutoPilot::note(const Proposal& proposal, bool kept, Time now) {
     past.not_before = {};
     return;
   }
-  past.rests =
-      past.failures++ ? std::min(2 * past.rests, limits_.longest_back_off) : limits_.back_off;
+  const Nanos longest = std::max(limits_.longest_back_off, limits_.back_off);
+  past.rests = past.failures++ ? std::min(2 * past.rests, longest) : limits_.back_off;
   past.not_before = now + past.rests;
 }
 

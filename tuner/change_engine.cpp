@@ -36,17 +36,22 @@ Result<> ChangeEngine::note(Record record) {
   return ledger_.take(record);
 }
 
-// What we left there and is no more somebody else has changed since.
+Result<> ChangeEngine::note_foreign(std::uint64_t set, std::size_t change, const std::string& found,
+                                    const Instant& now) {
+  return note({.kind = RecordKind::Ended,
+               .set = set,
+               .time_ns = now.time_ns,
+               .change = change,
+               .state = ChangeState::Foreign,
+               .text = fmt::format("it is {} now", printable(found))});
+}
+
+// What we left there and is no more somebody else has changed since: the newest of it.
 Result<> ChangeEngine::look_for_foreign(const Proposal& proposal, const std::string& found,
                                         const Instant& now) {
   const auto left = ledger_.confirmed(proposal.key, proposal.scope, now.boot);
   if (!left || *ledger_.sets()[left->set - 1].changes[left->change].read_back == found) return {};
-  return note({.kind = RecordKind::Ended,
-               .set = left->set,
-               .time_ns = now.time_ns,
-               .change = left->change,
-               .state = ChangeState::Foreign,
-               .text = fmt::format("it is {} now", printable(found))});
+  return note_foreign(left->set, left->change, found, now);
 }
 
 Result<bool> ChangeEngine::check(const Proposal& proposal, const Instant& now) {
@@ -70,6 +75,9 @@ Result<bool> ChangeEngine::check(const Proposal& proposal, const Instant& now) {
 Result<std::uint64_t> ChangeEngine::begin(const Plan& plan, std::uint64_t deadline_ns,
                                           const Instant& now) {
   if (plan.proposals.empty()) return Error("the plan proposes nothing");
+  if (plan.proposals.size() > Plan::kMostProposals)
+    return Error(fmt::format("{} changes are too many for one set: {} at most",
+                             plan.proposals.size(), Plan::kMostProposals));
   if (const ChangeSet* open = ledger_.unfinished())
     return Error(fmt::format("change set {} is {}: 'netsonde tune {}' first", open->number,
                              netsonde::name_of(open->state),
@@ -107,12 +115,15 @@ Result<> ChangeEngine::note_gone(std::uint64_t set, std::size_t change, const In
 
 Result<> ChangeEngine::write_one(std::uint64_t set, std::size_t change, const Instant& now) {
   const Proposal proposal = ledger_.sets()[set - 1].changes[change].proposal;
+  // Before it is looked at: to be on disk takes long, in which somebody else may write.
+  TRY(note({.kind = RecordKind::Writing, .set = set, .time_ns = now.time_ns, .change = change}));
   const auto there = TRY(settings_.read(proposal.scope, proposal.key));
   if (!there && is_of_connection(proposal)) return note_gone(set, change, now);
-  if (there != proposal.from)
+  if (there != proposal.from) {
+    if (there) TRY(note_foreign(set, change, *there, now));
     return Error(fmt::format("{}: somebody else has set it to {} meanwhile", name_of(proposal),
                              there ? printable(*there) : "nothing"));
-  TRY(note({.kind = RecordKind::Writing, .set = set, .time_ns = now.time_ns, .change = change}));
+  }
   const auto found = TRY(put(proposal, proposal.to));
   if (!found && is_of_connection(proposal)) return note_gone(set, change, now);
   if (!found) return Error(name_of(proposal) + ": not available any more");
@@ -146,22 +157,31 @@ Result<> ChangeEngine::write(std::uint64_t set, const Instant& now,
 }
 
 // The journal says already that it may be written: it tells what was there, and what we left.
-Result<> ChangeEngine::switch_to(std::uint64_t set, bool in_force) {
-  for (const Change& change : ledger_.sets()[set - 1].changes) {
-    const Proposal& proposal = change.proposal;
-    const auto there = TRY(settings_.read(proposal.scope, proposal.key));
-    if (!there) return Error(name_of(proposal) + ": not available any more");
-    if (*there != proposal.from && there != change.read_back)
-      return Error(
-          fmt::format("{}: somebody else has set it to {}", name_of(proposal), printable(*there)));
-    const std::string& wanted = in_force ? proposal.to : proposal.from;
-    if (*there == wanted) continue;
-    const auto found = TRY(put(proposal, wanted));
-    if (!found) return Error(name_of(proposal) + ": not available any more");
-    if (*found != wanted)
-      return Error(fmt::format("{}: the kernel made {} of {}", name_of(proposal), printable(*found),
-                               printable(wanted)));
+Result<> ChangeEngine::switch_one(std::uint64_t set, std::size_t i, const Turn& turn,
+                                  const Instant& now) {
+  const Change change = ledger_.sets()[set - 1].changes[i];
+  const Proposal& proposal = change.proposal;
+  const auto there = TRY(settings_.read(proposal.scope, proposal.key));
+  if (!there) return Error(name_of(proposal) + ": not available any more");
+  const std::string left =
+      turn.was_in_force ? change.read_back.value_or(proposal.to) : proposal.from;
+  if (*there != left) {
+    TRY(note_foreign(set, i, *there, now));
+    return Error(
+        fmt::format("{}: somebody else has set it to {}", name_of(proposal), printable(*there)));
   }
+  const std::string& wanted = turn.in_force ? proposal.to : proposal.from;
+  if (*there == wanted) return {};
+  const auto found = TRY(put(proposal, wanted));
+  if (!found) return Error(name_of(proposal) + ": not available any more");
+  if (*found == wanted) return {};
+  return Error(fmt::format("{}: the kernel made {} of {}", name_of(proposal), printable(*found),
+                           printable(wanted)));
+}
+
+Result<> ChangeEngine::switch_to(std::uint64_t set, const Turn& turn, const Instant& now) {
+  for (std::size_t i = 0; i < ledger_.sets()[set - 1].changes.size(); ++i)
+    TRY(switch_one(set, i, turn, now));
   return {};
 }
 
@@ -176,7 +196,8 @@ Result<> ChangeEngine::note_effect(std::uint64_t set, const ChangeEffect& effect
   return {};
 }
 
-Result<> ChangeEngine::confirm(std::uint64_t set, const Instant& now) {
+Result<> ChangeEngine::confirm(std::uint64_t set, const Instant& now,
+                               const std::function<Result<>()>& may_go_on) {
   const std::vector<Change> changes = ledger_.sets()[set - 1].changes;
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const Proposal& proposal = changes[i].proposal;
@@ -189,6 +210,7 @@ Result<> ChangeEngine::confirm(std::uint64_t set, const Instant& now) {
               .state = found ? ChangeState::Foreign : ChangeState::Vanished,
               .text = found ? fmt::format("it is {} now", printable(*found)) : ""}));
   }
+  TRY(may_go_on());
   return note({.kind = RecordKind::Confirmed, .set = set, .time_ns = now.time_ns});
 }
 
@@ -245,8 +267,9 @@ Result<> ChangeEngine::roll_back(std::uint64_t set, const std::string& why, cons
   const auto keep = [&](Record record) {
     if (Result<> one = note(std::move(record)); noted) noted = std::move(one);
   };
+  // Nothing is urgent there.
   if (ledger_.sets()[set - 1].state == SetState::Confirmed)
-    keep({.kind = RecordKind::Undoing, .set = set, .time_ns = now.time_ns});
+    TRY(note({.kind = RecordKind::Undoing, .set = set, .time_ns = now.time_ns}));
   for (std::size_t i = changes.size(); i-- > 0;) {
     if (changes[i].state >= ChangeState::Restored && changes[i].state != ChangeState::Stuck)
       continue;
@@ -279,12 +302,24 @@ Ledger ChangeEngine::remembered(const ChangeSet& begun) {
   return ledger;
 }
 
+// Of a key that is handed back, all that is confirmed and not there any more.
+Result<> ChangeEngine::end_overwritten(const ForeignKey& key, const Instant& now) {
+  const auto found = settings_.read(key.scope, key.key);
+  if (!found || !found.value()) return {};
+  while (const auto left = ledger_.confirmed(key.key, key.scope, now.boot)) {
+    if (ledger_.sets()[left->set - 1].changes[left->change].read_back == found.value()) return {};
+    TRY(note_foreign(left->set, left->change, *found.value(), now));
+  }
+  return {};
+}
+
 Result<bool> ChangeEngine::hand_back(std::string_view key, std::string_view where,
                                      const Instant& now) {
   bool any = false;
   const std::vector<ForeignKey> foreign = ledger_.foreign();
   for (const ForeignKey& one : foreign) {
     if (one.key != key || (!where.empty() && one.scope.name != where)) continue;
+    TRY(end_overwritten(one, now));
     TRY(note({.kind = RecordKind::HandedBack, .time_ns = now.time_ns, .key = one}));
     any = true;
   }

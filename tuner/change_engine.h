@@ -42,31 +42,43 @@ class ChangeEngine {
       std::uint64_t set, const Instant& now,
       const std::function<Result<>()>& may_go_on = [] { return Result<>(); });
 
-  // Has a pending set in force, or what was there before, for a while; fails when somebody else has
-  // changed a setting meanwhile, or when it is not read back.
-  Result<> switch_to(std::uint64_t set, bool in_force);
+  // Has a pending set in force, or what was there before, for a while. Fails when it is not read
+  // back, and when what was left there last is not there any more: that setting is somebody else's
+  // from now on, also when they have put back what was there before.
+  struct Turn {
+    bool was_in_force = true, in_force = true;
+  };
+  Result<> switch_to(std::uint64_t set, const Turn& turn, const Instant& now);
   // What a change of it has done.
   Result<> note_effect(std::uint64_t set, const ChangeEffect& effect, const Instant& now);
 
-  // A pending set stays. What somebody else has changed meanwhile is theirs from now on.
-  Result<> confirm(std::uint64_t set, const Instant& now);
+  // A pending set stays, if it may when all was looked at. What somebody else has changed meanwhile
+  // is theirs from now on.
+  Result<> confirm(
+      std::uint64_t set, const Instant& now,
+      const std::function<Result<>()>& may_go_on = [] { return Result<>(); });
   // Undoes a pending or a confirmed set, the last change first; one of another run of the kernel is
   // gone anyway. What cannot be undone is in the ledger (Stuck); fails only when the journal could
-  // not be written, and then nonetheless after it has undone what it could.
+  // not be written, and then nonetheless after it has undone what it could of a pending one.
   Result<> roll_back(std::uint64_t set, const std::string& why, const Instant& now);
-  // What an interrupted run has left: undone, or, in another run of the kernel, gone.
+  // The newest set that an interrupted run has left: undone, or, in another run of the kernel, gone.
   Result<> recover(const Instant& now);
-  // What somebody else has set may be changed again. False: it was nobody's.
+  // What somebody else has set may be changed again; what we had there before is over. False: it
+  // was nobody's.
   Result<bool> hand_back(std::string_view key, std::string_view where, const Instant& now);
 
  private:
   // False: it is of a connection that has closed.
   Result<bool> check(const Proposal& proposal, const Instant& now);
   Result<> look_for_foreign(const Proposal& proposal, const std::string& found, const Instant& now);
+  Result<> end_overwritten(const ForeignKey& key, const Instant& now);
   Result<> note(Record record);
+  Result<> note_foreign(std::uint64_t set, std::size_t change, const std::string& found,
+                        const Instant& now);
   Result<> write_all(std::uint64_t set, const Instant& now,
                      const std::function<Result<>()>& may_go_on);
   Result<> write_one(std::uint64_t set, std::size_t change, const Instant& now);
+  Result<> switch_one(std::uint64_t set, std::size_t change, const Turn& turn, const Instant& now);
   struct End {
     ChangeState state = ChangeState::Restored;
     std::string problem{};

@@ -204,9 +204,22 @@ Result<> start_guard(const GuardDuty& duty) {
   return wait_until_ready(reader.get());
 }
 
+namespace {
+
+std::uint64_t boottime_ns() {
+  timespec now = {};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
 Result<> wait_for_end(const GuardDuty& duty) {
   const UniqueFd journal = TRY(changes_of(Journal::path_in(duty.directory)));
-  while (!has_ended(duty) && has_guard(duty.directory, duty.set)) {
+  constexpr std::uint64_t kMarginNs = 5'000'000'000;  // a guard may be stopped
+  while (!has_ended(duty) && has_guard(duty.directory, duty.set) &&
+         (!duty.deadline_ns || boottime_ns() < duty.deadline_ns + kMarginNs)) {
     pollfd changed{.fd = journal.get(), .events = POLLIN, .revents = 0};
     if (poll(&changed, 1, kLookForGuardMs) <= 0) continue;
     char events[4096];

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <ctime>
 #include <optional>
+#include <string_view>
 
 #include "user/base/text.h"
 
@@ -95,6 +96,13 @@ Result<> write_at(int fd, std::string_view bytes, std::size_t offset) {
   return {};
 }
 
+// It may have been moved away while somebody else held it.
+bool is_still_there(int fd, const std::string& path) {
+  struct stat opened = {}, named = {};
+  return !fstat(fd, &opened) && !lstat(path.c_str(), &named) && opened.st_dev == named.st_dev &&
+         opened.st_ino == named.st_ino;
+}
+
 // What a crash has left half written is cut off. Not otherwise: cutting gives reserved room back.
 Result<> cut_to(int fd, std::size_t length, const std::string& path) {
   struct stat status = {};
@@ -127,6 +135,8 @@ Result<Journal> Journal::open(const std::string& directory) {
   if (!fd) return Error::from_errno("open " + printable(path));
   TRY(check_file(fd.get(), path));
   TRY(lock(fd.get(), LOCK_EX, path));
+  if (!is_still_there(fd.get(), path))
+    return Error(printable(path) + " was moved or replaced meanwhile: try again");
   TRY(sync_directory(directory));
   Journal journal(path, std::move(fd));
   journal.ledger_ = TRY(ledger_in(journal.fd_.get(), path));
@@ -147,13 +157,19 @@ Result<Ledger> Journal::look(const std::string& directory, bool settled) {
 
 Result<> Journal::append(const Record& record) {
   const std::string line = to_line(record);
+  // One that nobody could read again would hide all the others.
+  if (const auto again = record_from(std::string_view(line).substr(0, line.size() - 1)); !again)
+    return Error("keep the journal " + printable(path_) + ": " + again.error().message());
   const int fd = fd_.get();
   Result<> written;
   if (record.begun) written = make_room(fd, length_, line.size(), record.begun->changes.size());
   if (written) written = write_at(fd, line, length_);
   if (!written) {
-    (void)cut_to(fd, length_, path_);
-    return std::move(written).error().while_doing("keep the journal " + printable(path_));
+    const std::string problem = "keep the journal " + printable(path_);
+    if (!cut_to(fd, length_, path_))
+      return Error(problem + ": " + written.error().message() +
+                   ", and whether it counts is not known: netsonde tune status");
+    return std::move(written).error().while_doing(problem);
   }
   length_ += line.size();
   return {};

@@ -128,10 +128,10 @@ const ChangeSet* Ledger::find(std::uint64_t number) const {
 }
 
 const ChangeSet* Ledger::unfinished() const {
-  const auto open = std::ranges::find_if(sets_, [](const ChangeSet& set) {
+  const auto open = std::find_if(sets_.rbegin(), sets_.rend(), [](const ChangeSet& set) {
     return set.state == SetState::Pending || set.state == SetState::Stuck;
   });
-  return open == sets_.end() ? nullptr : &*open;
+  return open == sets_.rend() ? nullptr : &*open;
 }
 
 bool Ledger::is_foreign(const std::string& key, const ChangeScope& scope,

@@ -42,7 +42,8 @@ std::string where_text(const Proposal& proposal) {
   const ChangeScope& scope = proposal.scope;
   if (scope.kind != ScopeKind::Connection || local.empty() || remote.empty()) return to_text(scope);
   const std::string process = text_of(proposal, "process");
-  return fmt::format("connection {} > {}{} in netns {}", local, remote,
+  return fmt::format("connection {} {} {}{} in netns {}", local,
+                     text_of(proposal, "direction") == "in" ? "<" : ">", remote,
                      process.empty() ? "" : " (" + process + ")", scope.netns);
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +65,13 @@ struct Considered {
   std::string why_not{};
 };
 
+// What a plan was made from.
+struct PlanObserved {
+  double seconds = 0;
+  std::size_t connections = 0, listeners = 0;  // that were active
+  std::uint64_t lost = 0;                      // events
+};
+
 struct Plan {
   static constexpr int kSchema = 1;
   static constexpr std::size_t kMostProposals = 1000;
@@ -71,6 +80,7 @@ struct Plan {
   std::string host{};        // its name
   std::string boot{};        // of which run of the kernel; namespaces do not outlive it
   std::string goal{};        // "throughput", "latency", "balanced", "profile NAME", "asked for"
+  std::optional<PlanObserved> observed{};  // absent: nothing was looked at
   std::vector<Proposal> proposals{};
   std::vector<Considered> considered{};
 };

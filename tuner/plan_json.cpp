@@ -33,6 +33,9 @@ Result<> check(const Proposal& proposal) {
                            name_of(proposal.scope.kind)));
 }
 
+// What one of ours never reaches, and what is shown in no time.
+constexpr std::size_t kLongestProposal = 32 * 1024;
+
 Result<Plan> checked_plan(const Json& json) {
   if (!json.is_object()) return Error("it is not JSON of a plan");
   const int schema = TRY(integer_member<int>(json, "schema"));
@@ -43,8 +46,11 @@ Result<Plan> checked_plan(const Json& json) {
   plan.host = TRY(text_member(json, "host"));
   plan.boot = TRY(text_member(json, "boot"));
   plan.goal = TRY(optional_text_member(json, "goal"));
-  for (const Json& one : *TRY(array_member(json, "proposals", Plan::kMostProposals)))
+  for (const Json& one : *TRY(array_member(json, "proposals", Plan::kMostProposals))) {
     plan.proposals.push_back(TRY(proposal_from(one)));
+    if (one.dump(-1, ' ', true, Json::error_handler_t::replace).size() > kLongestProposal)
+      return Error(fmt::format("a proposal is longer than {} bytes", kLongestProposal));
+  }
   TRY(check_twice(plan.proposals));
   return plan;
 }
@@ -119,12 +125,19 @@ Json to_json(const Plan& plan) {
   for (const Proposal& proposal : plan.proposals) proposals.push_back(to_json(proposal));
   for (const Considered& one : plan.considered)
     considered.push_back(object_of({{"key", one.key}, {"why_not", one.why_not}}));
+  Json observed;
+  if (plan.observed)
+    observed = object_of({{"seconds", plan.observed->seconds},
+                          {"connections", plan.observed->connections},
+                          {"listeners", plan.observed->listeners},
+                          {"lost", plan.observed->lost}});
   return object_of({{"schema", Plan::kSchema},
                     {"time", rfc3339(plan.time_ns)},
                     {"time_ns", plan.time_ns},
                     {"host", plan.host},
                     {"boot", plan.boot},
                     {"goal", plan.goal},
+                    {"observed", std::move(observed)},
                     {"proposals", std::move(proposals)},
                     {"considered", std::move(considered)}});
 }

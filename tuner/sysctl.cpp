@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -77,7 +78,13 @@ Result<std::optional<std::string>> Sysctl::read(const ChangeScope& scope, std::s
 Result<bool> Sysctl::can_be_written(const ChangeScope& scope, std::string_view key) {
   bool can = false;
   TRY(enter_(scope, [&]() -> Result<> {
-    can = static_cast<bool>(open_file(key, O_WRONLY));
+    if (geteuid() == 0) {
+      can = static_cast<bool>(open_file(key, O_WRONLY));
+      return {};
+    }
+    struct stat status = {};
+    const UniqueFd fd = open_file(key, O_RDONLY);
+    can = fd && fstat(fd.get(), &status) == 0 && (status.st_mode & S_IWUSR);
     return {};
   }));
   return can;

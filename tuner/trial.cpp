@@ -49,12 +49,13 @@ void Trial::start() {
   begin_period();
 }
 
-// Once: what is there stays, and is seen to.
+// Once: what is there stays.
 void Trial::begin_period() {
   const std::size_t period = before_.size() + after_.size();
   const bool goes_on =
       settings_.design == TrialDesign::Once && period > 0 && order_[period] == order_[period - 1];
-  if (Result<> set = callbacks_.set(order_[period]); !set) return end(set.error().message());
+  const Result<> set = goes_on ? Result<>() : callbacks_.set(order_[period]);
+  if (!set) return end(set.error().message());
   const Nanos wait = goes_on ? Nanos(1) : std::max(settings_.wash_out, Nanos(1));
   if (Result<> waits = loop_.set_interval(timer_, wait); !waits) end(waits.error().message());
 }
@@ -66,7 +67,9 @@ void Trial::measure() {
 
 void Trial::end_period(std::optional<TrialFigures> figures) {
   if (!figures) return end("nothing could be measured");
-  (order_[before_.size() + after_.size()] ? after_ : before_).push_back(*std::move(figures));
+  const bool tried = order_[before_.size() + after_.size()];
+  if (const Result<> held = callbacks_.set(tried); !held) return end(held.error().message());
+  (tried ? after_ : before_).push_back(*std::move(figures));
   if (std::min(before_.size(), after_.size()) > blocks_.size()) return end_block();
   begin_period();
 }

@@ -35,7 +35,7 @@ Nanos time_of(const TrialSettings& settings, Nanos period);
 class Trial {
  public:
   struct Callbacks {
-    // Brings it about, or sees that it still holds, and reads it back.
+    // Brings it about, or sees at the end of a period that it still holds, and reads it back.
     std::function<Result<>(bool tried)> set{};
     // Measures one period, and tells later what; absent: nothing could be.
     std::function<void(std::function<void(std::optional<TrialFigures>)> done)> measure{};

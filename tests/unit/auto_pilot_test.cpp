@@ -77,6 +77,19 @@ TEST_F(AutoPilotTest, WhatDidNotHelpRestsTwiceAsLongEachTime) {
   }
 }
 
+TEST_F(AutoPilotTest, WhoWantsALongerRestThanTheLongestHasIt) {
+  AutoPilot patient({.back_off = std::chrono::hours(48)});
+  const Proposal one = proposal(kRmem, "1", "2");
+  for (int failure = 0; failure < 2; ++failure) {
+    patient.note(one, false, now);
+    now += std::chrono::hours(47);
+    (void)patient.choose({one}, now);
+    EXPECT_FALSE(patient.choose({one}, now).proposal) << failure;
+    now += std::chrono::hours(1);
+    EXPECT_TRUE(patient.choose({one}, now).proposal) << failure;
+  }
+}
+
 TEST_F(AutoPilotTest, WhatHelpedGoesOnAtOnce) {
   const Proposal first = proposal(kRmem, "1", "2"), next = proposal(kRmem, "2", "4");
   look(first);

@@ -172,5 +172,75 @@ TEST_F(ChangeEngineTest, WhatSomebodyElseSetAfterTheConfirmationIsLeftAloneUntil
   EXPECT_EQ(host.kernel.at(kBudget), "800");
 }
 
+TEST_F(ChangeEngineTest, WhatIsHandedBackIsOverInAllSetsBelow) {
+  Plan first, second, third;
+  first.proposals = {proposal(kBudget, "300", "400")};
+  second.proposals = {proposal(kBudget, "400", "500")};
+  third.proposals = {proposal(kBudget, "777", "800")};
+  host.run([&](ChangeEngine& engine, Ledger&) {
+    ASSERT_TRUE(apply(engine, first));
+    ASSERT_TRUE(engine.confirm(1, kNow));
+    ASSERT_TRUE(apply(engine, second));
+  });
+  host.kernel.at(kBudget) = "777";
+  ASSERT_TRUE(roll_back(2));
+  host.run([](ChangeEngine& engine, Ledger&) {
+    EXPECT_TRUE(engine.hand_back(kBudget, "", kNow).value());
+  });
+  EXPECT_TRUE(apply(third));
+  ASSERT_TRUE(roll_back(3));
+  ASSERT_TRUE(roll_back(1));
+  EXPECT_EQ(host.kernel.at(kBudget), "777");
+}
+
+// In which way is it left, and what somebody then puts there.
+ChangeState state_when_switched(bool in_force, const std::string& found) {
+  TunedHost host;
+  host.kernel.at(kBudget) = "300";
+  Plan plan;
+  plan.proposals = {proposal(kBudget, "300", "600")};
+  host.run([&](ChangeEngine& engine, Ledger& ledger) {
+    const std::uint64_t set = engine.begin(plan, 0, kNow).value();
+    EXPECT_TRUE(engine.write(set, kNow));
+    EXPECT_TRUE(engine.switch_to(set, {.was_in_force = true, .in_force = in_force}, kNow));
+    host.kernel.at(kBudget) = found;
+    const Result<> held =
+        engine.switch_to(set, {.was_in_force = in_force, .in_force = in_force}, kNow);
+    EXPECT_EQ(static_cast<bool>(held), ledger.foreign().empty());
+    EXPECT_TRUE(engine.roll_back(set, "an experiment", kNow));
+  });
+  const Change change = host.ledger().sets().at(0).changes.at(0);
+  EXPECT_EQ(host.kernel.at(kBudget), change.state == ChangeState::Foreign ? found : "300");
+  return change.state;
+}
+
+TEST_F(ChangeEngineTest, WhoPutsBackTheOldValueInATrialIsObeyed) {
+  EXPECT_EQ(state_when_switched(true, "600"), ChangeState::Restored);
+  EXPECT_EQ(state_when_switched(false, "300"), ChangeState::Restored);
+  EXPECT_EQ(state_when_switched(true, "300"), ChangeState::Foreign);
+  EXPECT_EQ(state_when_switched(false, "600"), ChangeState::Foreign);
+  EXPECT_EQ(state_when_switched(true, "400"), ChangeState::Foreign);
+}
+
+TEST_F(ChangeEngineTest, WhatSomebodyElseSetsWhileTheJournalIsWrittenStays) {
+  for (const char* theirs : {"400", "600"}) {
+    TunedHost other;
+    other.kernel.at(kBudget) = "300";
+    Plan plan;
+    plan.proposals = {proposal(kBudget, "300", "600")};
+    Fate fate;
+    other.kernel.fate = &fate;
+    Ledger ledger;
+    ChangeEngine engine(other.kernel, ledger, [&](const Record& record) -> Result<> {
+      if (record.kind == RecordKind::Writing) other.kernel.at(kBudget) = theirs;
+      return {};
+    });
+    ASSERT_TRUE(engine.begin(plan, 100, kNow));
+    EXPECT_FALSE(engine.write(1, kNow));
+    EXPECT_EQ(other.kernel.at(kBudget), theirs);
+    EXPECT_TRUE(ledger.is_foreign(kBudget, {}, kNow.boot));
+  }
+}
+
 }  // namespace
 }  // namespace netsonde

@@ -264,6 +264,51 @@ TEST_F(ChangeEngineTest, MasksThatWereWrittenInPartAreOurs) {
   }
 }
 
+TEST_F(ChangeEngineTest, OfSeveralThatAreStuckTheNewestIsUndoneFirst) {
+  Plan first, second;
+  first.proposals = {proposal(kBudget, "300", "400")};
+  second.proposals = {proposal(kBudget, "400", "500")};
+  host.run([&](ChangeEngine& engine, Ledger&) {
+    ASSERT_TRUE(apply(engine, first));
+    ASSERT_TRUE(engine.confirm(1, kNow));
+    ASSERT_TRUE(apply(engine, second));
+    ASSERT_TRUE(engine.confirm(2, kNow));
+  });
+  host.kernel.unreadable = {kBudget};
+  ASSERT_TRUE(roll_back(2));
+  ASSERT_TRUE(roll_back(1));
+  host.kernel.unreadable.clear();
+  recover();
+  EXPECT_EQ(host.kernel.at(kBudget), "400");
+  recover();
+  EXPECT_EQ(host.kernel.at(kBudget), "300");
+  EXPECT_TRUE(host.ledger().foreign().empty());
+}
+
+TEST_F(ChangeEngineTest, MoreChangesThanAPlanHoldsAreRefusedBeforeAnythingIsWritten) {
+  Plan plan;
+  plan.proposals.assign(Plan::kMostProposals + 1, proposal(kBudget, "300", "600"));
+  const Result<> applied = apply(plan);
+  ASSERT_FALSE(applied);
+  EXPECT_THAT(applied.error().message(), HasSubstr("1001 changes are too many"));
+  EXPECT_EQ(host.disk, "");
+}
+
+TEST_F(ChangeEngineTest, WhatIsConfirmedIsNotUndoneWithoutAJournal) {
+  apply_and_confirm();
+  host.disk_is_full = true;
+  EXPECT_FALSE(roll_back(1));
+  EXPECT_EQ(host.kernel.values, wanted);
+}
+
+TEST_F(ChangeEngineTest, WhatMayNotBeConfirmedAnyMoreIsNot) {
+  ASSERT_TRUE(apply(plan()));
+  host.run([](ChangeEngine& engine, Ledger&) {
+    EXPECT_FALSE(engine.confirm(1, kNow, [] { return Result<>(Error("too late")); }));
+  });
+  EXPECT_EQ(host.ledger().sets().at(0).state, SetState::Pending);
+}
+
 TEST_F(ChangeEngineTest, NothingNewBeginsWhileSomethingIsStuck) {
   ASSERT_TRUE(apply(plan()));
   const Result<> second = apply(plan());

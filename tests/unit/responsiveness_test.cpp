@@ -80,7 +80,7 @@ class ResponsivenessTest : public HttpTest {
     return {.load = server.request(),
             .probe = probe,
             .address = HttpServer::address(),
-            .requests = 1000,
+            .requests = 1'000'000,
             .bytes = 1ULL << 40,
             .duration = milliseconds(600),
             .interval = milliseconds(50),

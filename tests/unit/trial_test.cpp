@@ -303,7 +303,7 @@ TEST_F(TrialTest, TheOrderIsByChanceAndTheSameForASeed) {
 
 TEST_F(TrialTest, OnceComesFirstWhatWasThere) {
   run({.design = TrialDesign::Once, .blocks = 8, .seed = 3});
-  EXPECT_EQ(sets, 16);
+  EXPECT_EQ(sets, 2 + 16) << "each way once, and that it held in each period";
   std::vector<bool> wanted(8, false);
   wanted.resize(16, true);
   EXPECT_EQ(order, wanted);
@@ -328,11 +328,19 @@ TEST_F(TrialTest, HarmEndsIt) {
 }
 
 TEST_F(TrialTest, ASettingThatCannotBeBroughtAboutEndsIt) {
-  fails_at = 5;
+  fails_at = 8;
   run({.blocks = 8, .seed = 3});
   EXPECT_EQ(blocks.size(), 2U);
   EXPECT_EQ(ended_early, "somebody else has set it");
   EXPECT_FALSE(harmed);
+}
+
+TEST_F(TrialTest, APeriodInWhichItDidNotHoldDoesNotCount) {
+  fails_at = 7;
+  run({.blocks = 8, .seed = 3});
+  EXPECT_EQ(blocks.size(), 1U);
+  EXPECT_EQ(order.size(), 4U);
+  EXPECT_EQ(ended_early, "somebody else has set it");
 }
 
 TEST_F(TrialTest, WithoutFiguresItEnds) {

@@ -68,8 +68,9 @@ struct Tolerance {
 std::string harm_in(std::span<const TrialEffect> effects, const Tolerance& tolerance);
 
 // Looked at after every block: what has become worse; empty: nothing has. Either surely, judged so
-// that the chance of a false alarm in so many blocks stays below 5%, or so much that nobody should
-// wait for that: twice as bad in each of the last three blocks.
+// that the chance of a false alarm in so many blocks stays below 5%, for which few blocks beside
+// many guards never suffice, or so much that nobody should wait for that: twice as bad in each of
+// the last three blocks.
 std::string harm_of(std::span<const TrialBlock> blocks, std::string_view decides,
                     std::size_t all_blocks, std::uint64_t seed, const Tolerance& tolerance = {});
 
