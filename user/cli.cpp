@@ -20,16 +20,26 @@ namespace {
 
 constexpr const char* kDefaultConfig = "/etc/netsonde/netsonde.toml";
 
+// Also what cannot be looked at, as a loop of links.
+bool may_be_there(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error) || error;
+}
+
+bool is_file(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error);
+}
+
 class Arguments {
  public:
   Arguments() {
     app_.set_version_flag("--version", "netsonde " NETSONDE_VERSION);
-    app_.set_config("--config", std::filesystem::exists(kDefaultConfig) ? kDefaultConfig : "",
+    app_.set_config("--config", may_be_there(kDefaultConfig) ? kDefaultConfig : "",
                     "Defaults for any long option, TOML: one [command] section per command")
         ->check(CLI::Validator(
             [](std::string& path) -> std::string {
-              if (!std::filesystem::exists(path) || std::filesystem::is_regular_file(path))
-                return {};
+              if (!may_be_there(path) || is_file(path)) return {};
               return "'" + path + "' is no regular file";
             },
             "FILE"));
@@ -357,9 +367,8 @@ class Arguments {
     const std::string path =
         config && !config->results().empty() ? config->results().front() : kDefaultConfig;
     if (error.get_name() == "FileError") return printable("cannot read " + path);
-    const auto place = std::filesystem::is_regular_file(path)
-                           ? place_in_config(message, path, given_)
-                           : std::nullopt;
+    const auto place =
+        is_file(path) ? place_in_config(message, path, given_) : std::nullopt;
     return printable(place ? *place : message);
   }
 

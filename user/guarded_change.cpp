@@ -9,6 +9,7 @@
 
 #include "tuner/guard.h"
 #include "user/tune_output.h"
+#include "user/tune_place.h"
 
 namespace netsonde {
 
@@ -44,14 +45,24 @@ std::size_t gone_of(const ChangeSet& set) {
       std::ranges::count(set.changes, ChangeState::Vanished, &Change::state));
 }
 
+// By a journal that somebody holds and does not let go.
+bool has_ended(const ChangeSet& begun) {
+  const auto ledger = Journal::look(kTunerDirectory);
+  const ChangeSet* set = ledger ? ledger.value().find(begun.number) : nullptr;
+  return set && set->time_ns == begun.time_ns && set->state != SetState::Pending &&
+         set->state != SetState::Stuck;
+}
+
 Result<bool> roll_back_as_guard(const ChangeSet& begun, const std::string& why) {
   const Instant now = TRY(instant_now());
   auto tuned = TunedHost::open();
+  if (!tuned && has_ended(begun)) return true;
   const ChangeSet* set = tuned ? tuned.value()->ledger().find(begun.number) : nullptr;
   if (!set || set->time_ns != begun.time_ns) return roll_back_from_memory(begun, why, now);
   if (set->state != SetState::Pending && set->state != SetState::Stuck) return true;
   TRY(tuned.value()->engine().roll_back(begun.number, why, now));
-  const ChangeSet& undone = *tuned.value()->ledger().find(begun.number);
+  const ChangeSet undone = *tuned.value()->ledger().find(begun.number);
+  tuned.value().reset();  // whoever listens to the log may not go on
   log_rollback(begun.number, undone, why, "");
   return undone.state != SetState::Stuck;
 }
@@ -67,13 +78,13 @@ Undisturbed::Undisturbed() {
 }
 
 Result<> undo_interrupted(TunedHost& host) {
-  const ChangeSet* left = host.interrupted();
-  if (!left) return {};
-  const std::uint64_t number = left->number;
-  TRY(host.engine().recover(TRY(instant_now())));
-  const ChangeSet& set = *host.ledger().find(number);
-  tell(fmt::format("netsonde: change set {} was interrupted\n{}", number, undone_text(set)));
-  if (set.state == SetState::Stuck) return Error("it could not be undone wholly");
+  while (const ChangeSet* left = host.interrupted()) {
+    const std::uint64_t number = left->number;
+    TRY(host.engine().recover(TRY(instant_now())));
+    const ChangeSet& set = *host.ledger().find(number);
+    tell(fmt::format("netsonde: change set {} was interrupted\n{}", number, undone_text(set)));
+    if (set.state == SetState::Stuck) return Error("it could not be undone wholly");
+  }
   return {};
 }
 
@@ -81,9 +92,11 @@ Result<> undo_interrupted() {
   return undo_interrupted(*TRY(TunedHost::open()));
 }
 
-Result<Applied> apply(const Plan& plan, Nanos deadline_after) {
-  TRY(check_twice(plan.proposals));
+Result<Applied> apply(const Plan& wanted, Nanos deadline_after) {
+  TRY(check_twice(wanted.proposals));
   auto host = TRY(TunedHost::open());
+  Plan plan = wanted;
+  TRY(add_what_is_allowed(plan, host->host()));
   const Undisturbed undisturbed;
   const Instant now = TRY(instant_now());
   const bool bound = deadline_after == Nanos(0);

@@ -49,37 +49,30 @@ Result<> LiveTrial::start(const Proposal& proposal, Done done) {
   return {};
 }
 
-void LiveTrial::count_connected() {
-  const double connected = figures_.connected();
-  if (attempt_->in_force) attempt_->connected_with += connected - attempt_->connected;
-  attempt_->connected = connected;
-}
-
 // Written when it is wanted for the first time.
 Result<> LiveTrial::switch_to(bool tried) {
-  count_connected();
-  attempt_->in_force = tried;
-  if (attempt_->begun) return switch_guarded(attempt_->begun->number, tried);
+  attempt_->opened.turn(tried, figures_.connected());
+  if (attempt_->begun) return switch_guarded(*attempt_->begun, tried);
   if (!tried) return {};
   Plan plan = TRY(empty_plan("auto, " + options_.goal));
   plan.proposals = {attempt_->proposal};
   Applied applied = TRY(netsonde::apply(plan, Nanos(0)));
-  attempt_->begun = ChangeSet{.number = applied.set, .time_ns = applied.begun_ns};
+  attempt_->begun = GuardedSet{.number = applied.set, .begun_ns = applied.begun_ns};
   attempt_->owner = std::move(applied.owner);
   return {};
 }
 
 TrialReport LiveTrial::report() {
-  count_connected();
   TrialReport report = report_of(*attempt_->trial, attempt_->meter->problem());
-  if (report.ended_early.empty() && attempt_->proof->opened_later && !attempt_->connected_with)
-    report.ended_early = "no connection was opened meanwhile, and open ones keep what they have";
+  if (report.ended_early.empty() && attempt_->proof->opened_later &&
+      !attempt_->opened.count(figures_.connected()))
+    no_connection_had_it(report);
   return report;
 }
 
 // What cannot be kept any more is undone.
 Result<TrialEnd> LiveTrial::conclude_attempt(TrialReport& report) const {
-  if (!attempt_->begun) return TrialEnd::Undone;
+  if (!attempt_->begun) return TrialEnd::NotTried;
   report.set = attempt_->begun->number;
   const Ledger before = TRY(Journal::look(kTunerDirectory));
   const ChangeSet* pending = before.find(report.set);
@@ -99,7 +92,9 @@ Result<TrialEnd> LiveTrial::conclude_attempt(TrialReport& report) const {
 Result<> LiveTrial::end() {
   TrialReport report = this->report();
   const TrialEnd end = TRY(conclude_attempt(report));
-  TRY(output_.ended(attempt_->proposal, report));
+  TRY(end == TrialEnd::NotTried
+          ? output_.left({.key = attempt_->proposal.key, .why_not = report.ended_early})
+          : output_.ended(attempt_->proposal, report));
   const Done done = std::move(attempt_->done);
   attempt_.reset();
   if (!report.outcome.empty()) {
@@ -113,7 +108,7 @@ Result<> LiveTrial::undo() const {
   if (!attempt_->begun) return {};
   auto host = TRY(TunedHost::open());
   const ChangeSet* set = host->ledger().find(attempt_->begun->number);
-  if (!set || set->time_ns != attempt_->begun->time_ns || set->state != SetState::Pending)
+  if (!set || set->time_ns != attempt_->begun->begun_ns || set->state != SetState::Pending)
     return {};
   return host->engine().roll_back(set->number, "interrupted", TRY(instant_now()));
 }

@@ -26,7 +26,7 @@ Nanos time_of_trial(const TuneOptions& options, const Proof& proof);
 
 // A proposal that is tried on the traffic that there is, behind a guard, and stays only when it
 // proved itself. What happens is told.
-enum class TrialEnd : std::uint8_t { Kept, Undone, EndedByOthers };
+enum class TrialEnd : std::uint8_t { Kept, Undone, EndedByOthers, NotTried };
 
 class LiveTrial {
  public:
@@ -40,6 +40,7 @@ class LiveTrial {
   // Of what has a proof; one after the other. The session looks as often as it needs meanwhile.
   Result<> start(const Proposal& proposal, Done done);
   bool runs() const { return attempt_.has_value(); }
+  bool has_changed_something() const { return attempt_ && attempt_->begun; }
   // Undoes what is being tried.
   Result<> interrupt();
 
@@ -48,15 +49,13 @@ class LiveTrial {
     Proposal proposal{};
     const Proof* proof = nullptr;
     Done done{};
-    std::optional<ChangeSet> begun{};  // absent: nothing was written yet
+    std::optional<GuardedSet> begun{};  // absent: nothing was written yet
     UniqueFd owner{};
     std::unique_ptr<PeriodMeter> meter{};
     std::unique_ptr<Trial> trial{};
-    bool in_force = false;
-    double connected = 0, connected_with = 0;  // by the last switch; with what is tried
+    OpenedMeanwhile opened{};
   };
 
-  void count_connected();
   Result<> switch_to(bool tried);
   Result<> end();
   TrialReport report();

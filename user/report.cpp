@@ -90,8 +90,10 @@ void add_changes(ReportBuilder& builder, std::vector<std::string>& unknown, std:
   const auto ledger = Journal::look(kTunerDirectory);
   if (!ledger) return unknown.push_back("Changes: " + ledger.error().message() + ".");
   if (ledger.value().sets().empty()) return;
-  builder.add_section(changes_section(ledger.value()));
-  for (TimelineMark& mark : change_marks(ledger.value(), from_ns, to_ns))
+  const auto now = instant_now();
+  if (!now) return unknown.push_back("Changes: " + now.error().message() + ".");
+  builder.add_section(changes_section(ledger.value(), now.value()));
+  for (TimelineMark& mark : change_marks(ledger.value(), now.value(), from_ns, to_ns))
     builder.add_mark(std::move(mark));
 }
 

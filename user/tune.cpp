@@ -2,14 +2,15 @@
 #include "user/tune.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <map>
+#include <set>
 
 #include "user/base/text.h"
+#include "user/capture/netns.h"
 #include "user/tune_apply.h"
 #include "user/tune_auto.h"
 #include "user/tune_connection.h"
@@ -94,10 +95,11 @@ Result<int> print_status(const Options& options) {
 
 Result<int> print_log(const Options& options) {
   const Ledger ledger = TRY(Journal::look(kTunerDirectory));
-  if (!options.json) fmt::print("{}", log_text(ledger.sets()));
+  const std::uint64_t interrupted = interrupted_set(ledger, TRY(instant_now()));
+  if (!options.json) fmt::print("{}", log_text(ledger.sets(), interrupted));
   if (options.json)
     for (const ChangeSet& set : ledger.sets())
-      for (const Change& change : set.changes) fmt::print("{}\n", to_line(log_json(set, change)));
+      for (const Change& change : set.changes) fmt::print("{}\n", to_line(log_json(set, change, interrupted)));
   return 0;
 }
 
@@ -120,7 +122,8 @@ class Persisting {
   const std::vector<std::string>& not_sysctls() const { return not_sysctls_; }
 
   Result<std::vector<Persisted>> settings() {
-    for (Persisted& one : TRY(read_persisted())) settings_[one.key] = one;
+    for (Persisted& one : TRY(read_persisted())) in_file_[one.key] = one;
+    settings_ = in_file_;
     const Ledger ledger = TRY(Journal::look(kTunerDirectory));
     for (const ChangeSet& set : ledger.sets())
       for (const Change& change : set.changes) take(set, change);
@@ -147,11 +150,23 @@ class Persisting {
         not_sysctls_.push_back(key + "@" + change.proposal.scope.name);
       return;
     }
-    if (change.proposal.scope != host_.scope_of(*tunable)) return;
-    if (!is_in_force(set, change) || set.state == SetState::Pending)
-      settings_.erase(key);
-    else if (set.boot == now_.boot)
+    if (change.proposal.scope == host_.scope_of(*tunable)) take_sysctl(set, change);
+  }
+  // In the order of the sets. What is pending is above what stays; what was undone takes only its
+  // own value out, and not what an older one, of this boot or before it, has there again.
+  void take_sysctl(const ChangeSet& set, const Change& change) {
+    const std::string& key = change.proposal.key;
+    const auto there = settings_.find(key);
+    if (set.state == SetState::Pending) {
+      pending_.insert(key);
+    } else if (!is_in_force(set, change)) {
+      if (there != settings_.end() && there->second.value == change.read_back) settings_.erase(there);
+    } else if (set.boot == now_.boot) {
       settings_[key] = {.key = key, .value = *change.read_back, .comment = comment_of(set, change)};
+    } else if (const auto file = in_file_.find(key);
+               file != in_file_.end() && file->second.value == change.read_back) {
+      settings_[key] = file->second;
+    }
   }
   Result<bool> is_allowed(const Persisted& one) {
     const Tunable* tunable = find_tunable(one.key);
@@ -160,6 +175,7 @@ class Persisting {
                  printable(one.value));
       return false;
     }
+    if (pending_.contains(one.key)) return true;
     const auto found = TRY(host_.settings().read(host_.scope_of(*tunable), one.key));
     if (!found || *found == one.value) return true;
     fmt::print(stderr, "netsonde: {} is {} now, not {}: left out\n", one.key, printable(*found),
@@ -169,17 +185,11 @@ class Persisting {
 
   SettingsOfHost& host_;
   Instant now_;
-  std::map<std::string, Persisted> settings_;
+  std::map<std::string, Persisted> in_file_, settings_;
+  std::set<std::string> pending_;
   std::size_t of_connections_ = 0;  // changes
   std::vector<std::string> not_sysctls_;
 };
-
-// Whether the files of sysctl.d are read for the network namespace that we are in.
-bool is_first_namespace() {
-  struct stat own = {}, first = {};
-  return stat("/proc/self/ns/net", &own) || stat("/proc/1/ns/net", &first) ||
-         own.st_ino == first.st_ino;
-}
 
 std::string words_on_lost(const std::vector<std::string>& names) {
   if (names.empty()) return {};
@@ -188,10 +198,11 @@ std::string words_on_lost(const std::vector<std::string>& names) {
 }
 
 Result<int> persist() {
-  if (!is_first_namespace())
-    fmt::print(stderr,
-               "netsonde: at boot that file is read for the first network namespace, not for this "
-               "one\n");
+  if (!is_first_namespace(TRY(own_namespace()).inode).value_or(true))
+    return Error(
+        "at boot the files of sysctl.d are read for the first network namespace, not for this one: "
+        "nothing is persisted");
+  auto held = TRY(TunedHost::open());  // nothing is undone meanwhile
   auto host = TRY(SettingsOfHost::open());
   Persisting persisting(*host, TRY(instant_now()));
   const std::vector<Persisted> settings = TRY(persisting.settings());
@@ -201,13 +212,15 @@ Result<int> persist() {
       fmt::print("{} is removed: nothing that it would hold is in force\n", kPersistedPath);
       return 0;
     }
-    return Error(lost.empty() ? "nothing is confirmed: there is nothing to persist" : lost);
+    return Error(lost.empty() ? "nothing that holds here is confirmed: there is nothing to persist" : lost);
   }
   if (!lost.empty()) fmt::print(stderr, "netsonde: {}\n", printable(lost));
   TRY(write_persisted(settings));
   fmt::print("{}: {} setting{}\n", kPersistedPath, settings.size(),
              settings.size() == 1 ? "" : "s");
   const DropIns files = DropIns::read();
+  for (const std::string& problem : files.not_read())
+    fmt::print(stderr, "netsonde: {}\n", printable(problem));
   for (const Persisted& one : settings)
     for (const Assignment& later : files.later_than(kPersistedName, one.key))
       fmt::print(stderr, "netsonde: {}:{} overrides {}\n", printable(later.file), later.line,

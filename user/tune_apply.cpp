@@ -80,7 +80,11 @@ Result<const ChangeSet*> set_in(const Ledger& ledger, std::uint64_t number) {
 }
 
 Result<int> wait_for_outcome(std::uint64_t number, std::int64_t begun_ns) {
-  TRY(wait_for_end({.directory = kTunerDirectory, .set = number, .begun_ns = begun_ns}));
+  const Ledger begun = TRY(Journal::look(kTunerDirectory));
+  TRY(wait_for_end({.directory = kTunerDirectory,
+                    .set = number,
+                    .begun_ns = begun_ns,
+                    .deadline_ns = TRY(set_in(begun, number))->deadline_ns}));
   const Ledger ledger = TRY(Journal::look(kTunerDirectory));
   const ChangeSet* set = TRY(set_in(ledger, number));
   if (set->state != SetState::Pending) return report_outcome(*set);
@@ -107,7 +111,7 @@ std::string persisted_text(const ChangeSet& set) {
   if (!persisted) return text;
   for (const Change& change : set.changes)
     for (const Persisted& one : persisted.value())
-      if (one.key == change.proposal.key)
+      if (one.key == change.proposal.key && one.value == change.read_back)
         text +=
             hanging("  ",
                     fmt::format("{} is still in {}: netsonde tune persist brings that up to date",
@@ -194,6 +198,7 @@ Result<int> apply_plan(const Options& options) {
     fmt::print(stderr, "netsonde: {}: {}\n", one.key, one.why_not);
   TRY(settings->check_names(plan));
   TRY(check_congestion(plan, *settings));
+  if (!options.tune.by_measurement) TRY(add_what_is_allowed(plan, *settings));
   return apply_if_wanted(plan, options);
 }
 
@@ -206,8 +211,13 @@ Result<int> confirm_changes() {
         fmt::format("the time of change set {} is over, or its guard is gone: netsonde "
                     "tune recover",
                     number));
-  TRY(host->engine().confirm(number, TRY(instant_now())));
-  const ChangeSet& set = *host->ledger().find(number);
+  const auto in_time = [&host]() -> Result<> {
+    if (!host->interrupted()) return {};
+    return Error("the time to confirm is over: netsonde tune recover");
+  };
+  TRY(host->engine().confirm(number, TRY(instant_now()), in_time));
+  const ChangeSet set = *host->ledger().find(number);
+  host.reset();  // whoever reads what is printed may not go on
   std::string left;
   for (const Change& change : set.changes)
     if (change.state == ChangeState::Vanished)
@@ -224,13 +234,19 @@ Result<int> roll_back_changes(const Options& options) {
   const Undisturbed undisturbed;
   int status = 0;
   std::string text;
-  for (const std::uint64_t number : TRY(sets_to_undo(host->ledger(), options.tune))) {
+  const std::vector<std::uint64_t> numbers = TRY(sets_to_undo(host->ledger(), options.tune));
+  for (const std::uint64_t number : numbers) {
     TRY(host->engine().roll_back(number, "netsonde tune rollback", TRY(instant_now())));
     const ChangeSet& set = *host->ledger().find(number);
     text += fmt::format("change set {} is {}\n{}{}", number, name_of(set.state), undone_text(set),
                         persisted_text(set));
-    if (set.state == SetState::Stuck) status = 1;
+    if (set.state != SetState::Stuck) continue;
+    // An older one would find what this one has left there, and take it for somebody else's.
+    if (number != numbers.back()) text += "  what is older stays until this is undone\n";
+    status = 1;
+    break;
   }
+  host.reset();
   fmt::print("{}", text);
   return status;
 }

@@ -114,14 +114,22 @@ bool Auto::has_time_for(const Proposal& proposal) const {
 
 Result<> Auto::attempt(const Proposal& proposal) {
   TRY(undo_interrupted());
+  const Ledger ledger = TRY(Journal::look(kTunerDirectory));
+  if (const ChangeSet* open = ledger.unfinished()) {
+    TRY(tell_considered({{.key = proposal.key,
+                          .why_not = fmt::format("change set {} is {}", open->number,
+                                                 name_of(open->state))}}));
+    begin_looking();
+    return {};
+  }
   return trial_.start(proposal, [this, proposal](TrialEnd end) { return go_on(proposal, end); });
 }
 
 Result<> Auto::go_on(const Proposal& tried, TrialEnd end) {
-  ++(end == TrialEnd::Kept ? kept_ : undone_);
+  if (end != TrialEnd::NotTried) ++(end == TrialEnd::Kept ? kept_ : undone_);
   if (end == TrialEnd::EndedByOthers)
     pilot_.leave(tried, kernel_now());
-  else
+  else if (end != TrialEnd::NotTried)
     pilot_.note(tried, end == TrialEnd::Kept, kernel_now());
   TRY(session_.set_interval(tick_of(options_.window, kIdleInterval)));
   begin_looking();
@@ -131,7 +139,7 @@ Result<> Auto::go_on(const Proposal& tried, TrialEnd end) {
 Result<> Auto::run() {
   TRY(output_.begun(options_));
   Result<> ran = session_.run();
-  if (trial_.runs()) ++undone_;
+  undone_ += trial_.has_changed_something();
   TRY(trial_.interrupt());
   TRY(ran);
   return output_.finished(kept_, undone_);

@@ -60,6 +60,7 @@ Match match_of(const ev_conn& conn) {
   Match match{.netns = conn.netns};
   match.ends = {{.field = "local", .value = end_text(conn.local, conn.local_port)},
                 {.field = "remote", .value = end_text(conn.remote, conn.remote_port)}};
+  if (conn.direction == EV_IN) match.ends.push_back({.field = "direction", .value = "in"});
   if (conn.owner)
     match.ends.push_back(
         {.field = "process", .value = fmt::format("{}[{}]", fixed_string(conn.comm), conn.pid)});

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <random>
 
+#include "tuner/auto_pilot.h"
 #include "tuner/trial.h"
 #include "user/base/text.h"
 #include "user/guarded_change.h"
@@ -143,12 +144,23 @@ std::string how_long(const TuneOptions& options, const TrialFigures& tried) {
   return hanging("", words, 4);
 }
 
+// Whether all of it does nothing for connections that are open.
+bool is_for_new_ones(const Plan& plan) {
+  return std::ranges::all_of(plan.proposals, [](const Proposal& proposal) {
+    const Proof* proof = proof_of(proposal.key);
+    return proof && proof->opened_later;
+  });
+}
+
 class Run {
  public:
-  Run(const Options& options, std::string metric, std::uint64_t set, Session session)
+  // opened_later: what is tried does nothing for connections that are open.
+  Run(const Options& options, std::string metric, GuardedSet& set, bool opened_later,
+      Session session)
       : options_(options.tune),
         metric_(std::move(metric)),
         set_(set),
+        opened_later_(opened_later),
         seed_(options.tune.seed ? *options.tune.seed : std::random_device()()),
         session_(std::move(session)) {
     session_.add_sink(figures_);
@@ -159,14 +171,17 @@ class Run {
     return {};
   }
   Result<> run();
-  TrialReport report() const;
+  TrialReport report();
 
  private:
+  Result<> switch_to(bool tried);
   void show_progress(std::size_t blocks) const;
 
   const TuneOptions& options_;
   std::string metric_;
-  std::uint64_t set_;
+  GuardedSet& set_;
+  OpenedMeanwhile opened_;
+  bool opened_later_;
   std::uint64_t seed_;
   std::size_t blocks_ = blocks_of(options_);
   PeriodFigures figures_;
@@ -176,12 +191,17 @@ class Run {
   bool ended_ = false;
 };
 
+Result<> Run::switch_to(bool tried) {
+  opened_.turn(tried, figures_.connected());
+  return switch_guarded(set_, tried);
+}
+
 Result<> Run::run() {
   trial_ = std::make_unique<Trial>(
       session_.loop(),
       TrialSettings{
           .blocks = blocks_, .wash_out = wash_out_of(options_), .seed = seed_, .decides = metric_},
-      Trial::Callbacks{.set = [this](bool tried) { return switch_guarded(set_, tried); },
+      Trial::Callbacks{.set = [this](bool tried) { return switch_to(tried); },
                        .measure = [this](auto done) { meter_.does->measure(std::move(done)); },
                        .on_block = [this](std::size_t blocks) { show_progress(blocks); },
                        .on_end =
@@ -203,19 +223,21 @@ void Run::show_progress(std::size_t blocks) const {
   (void)std::fflush(stderr);
 }
 
-TrialReport Run::report() const {
+TrialReport Run::report() {
   TrialReport report = report_of(*trial_, ended_ ? meter_.does->problem() : "");
   if (!ended_) report.ended_early = "interrupted";
+  if (report.ended_early.empty() && opened_later_ && !opened_.count(figures_.connected()))
+    no_connection_had_it(report);
   return report;
 }
 
 Result<TrialReport> try_out(const Options& options, const TrialFigures& tried, const Plan& plan,
                             const Filter& filter) {
   const Applied applied = TRY(apply(plan, Nanos(0)));
-  const ChangeSet begun{.number = applied.set, .time_ns = applied.begun_ns};
+  GuardedSet begun{.number = applied.set, .begun_ns = applied.begun_ns};
   std::optional<Run> run;
   const auto measured = [&]() -> Result<TrialReport> {
-    run.emplace(options, metric_of(options.tune), applied.set,
+    run.emplace(options, metric_of(options.tune), begun, is_for_new_ones(plan),
                 TRY(Session::open({.interval = interval_of(options.tune, tried),
                                    .read_host_every = interval_of(options.tune, tried)},
                                   filter)));

@@ -31,8 +31,11 @@ Result<std::vector<NamedSetting>> wanted_settings(const TuneOptions& options) {
 
 class Lister {
  public:
-  Lister(SettingsOfHost& host, std::string boot)
-      : host_(host), boot_(std::move(boot)), ledger_(known_changes()) {}
+  Lister(SettingsOfHost& host, const Instant& now)
+      : host_(host),
+        boot_(now.boot),
+        ledger_(known_changes()),
+        interrupted_(interrupted_set(ledger_, now)) {}
 
   // One for each device, for each route.
   std::vector<ListedSetting> look(const Tunable& tunable) {
@@ -91,25 +94,28 @@ class Lister {
   std::string why_not(const ChangeScope& scope, const ListedSetting& setting) const {
     if (!setting.value) return "this kernel, or this " + here(scope) + ", does not have it";
     const auto can = host_.settings().can_be_written(scope, setting.tunable->key);
-    return geteuid() == 0 && can && !can.value() ? "here it may only be read" : "";
+    return can && !can.value() ? "here it may only be read" : "";
   }
   static std::string here(const ChangeScope& scope) {
     return scope.kind == ScopeKind::Device ? "device" : "namespace";
   }
   // A pending one is the last.
   void note_set(const ChangeScope& scope, ListedSetting& setting) const {
+    setting.has_journal = geteuid() == 0;
     for (const ChangeSet& set : ledger_.sets())
       for (const Change& change : set.changes)
         if (set.boot == boot_ && is_in_force(set, change) && change.read_back == setting.value &&
             change.proposal.key == setting.tunable->key && change.proposal.scope == scope) {
           setting.set = set.number;
-          setting.is_pending = set.state == SetState::Pending;
+          setting.outcome =
+              set.state == SetState::Pending ? outcome_of(set, change, interrupted_) : "";
         }
   }
 
   SettingsOfHost& host_;
   std::string boot_;
   Ledger ledger_;
+  std::uint64_t interrupted_;
   DropIns at_boot_ = DropIns::read();
   std::optional<Result<std::vector<std::string>>> devices_;
   std::optional<Result<std::vector<RouteSettings::Values>>> routes_;
@@ -135,7 +141,7 @@ void print(const std::vector<ListedSetting>& listed, const Options& options) {
 Result<int> list_settings(const Options& options) {
   const std::vector<NamedSetting> wanted = TRY(wanted_settings(options.tune));
   auto host = TRY(SettingsOfHost::open());
-  Lister lister(*host, TRY(instant_now()).boot);
+  Lister lister(*host, TRY(instant_now()));
   const bool all = options.tune.all || !options.tune.settings.empty();
   std::vector<ListedSetting> listed;
   for (const NamedSetting& one : wanted) {

@@ -20,15 +20,16 @@ std::string or_dash(std::string_view text) {
 std::string set_by(const ListedSetting& setting) {
   if (!setting.value) return "-";
   if (setting.set)
-    return fmt::format("change set {}{}", setting.set, setting.is_pending ? ", pending" : "");
+    return fmt::format("change set {}{}", setting.set, setting.outcome.empty() ? "" : ", " + setting.outcome);
   if (setting.at_boot) {
     std::string place =
         fmt::format("{}:{}", printable(setting.at_boot->file), setting.at_boot->line);
     if (normal_value(setting.at_boot->value) == *setting.value) return place;
-    return fmt::format("run time (not {})", place);
+    return fmt::format("{} (not {})", setting.has_journal ? "run time" : "-", place);
   }
   if (setting.tunable->standard.empty()) return "-";
-  return is_standard(*setting.tunable, *setting.value) ? "kernel" : "run time";
+  if (is_standard(*setting.tunable, *setting.value)) return "kernel";
+  return setting.has_journal ? "run time" : "-";
 }
 
 Json set_by_json(const ListedSetting& setting) {
@@ -37,7 +38,7 @@ Json set_by_json(const ListedSetting& setting) {
   const std::string who = set_by(setting);
   Json json = object_of({{"kind", setting.set       ? "netsonde"
                                   : file            ? "file"
-                                  : who == "-"      ? "unknown"
+                                  : who.starts_with('-') ? "unknown"
                                   : who == "kernel" ? "kernel"
                                                     : "run-time"},
                          {"file", setting.at_boot ? Json(setting.at_boot->file) : Json()},

@@ -31,13 +31,17 @@ std::vector<std::string> lines_of(const std::string& text, int width) {
 namespace {
 
 constexpr int kWidth = 80;
+constexpr std::string_view kNeedsRecovery = "needs-recovery";
 
-// The kernel's number for no bound says little.
+}  // namespace
+
 std::string value_text(const Proposal& proposal, const std::string& value) {
   const bool is_rate = proposal.key == kConnectionPacing;
   if (is_rate && (value == "4294967295" || value == "18446744073709551615")) return "unlimited";
-  return printable(value);
+  return printable(value) + (is_rate ? " bytes/s" : "");
 }
+
+namespace {
 
 std::string effect_note(const Change& change) {
   if (!change.effect) return "";
@@ -82,19 +86,20 @@ std::string hanging(const std::string& begin, const std::string& words, std::siz
 }
 
 std::string because(const Proposal& proposal) {
-  std::string text = proposal.finding;
+  std::string text = printable(proposal.finding);
   for (const Evidence& one : proposal.evidence)
     text += fmt::format("{} {} {}", &one == proposal.evidence.data() ? ":" : ",",
                         printable(one.field), human(one));
   return text;
 }
 
-std::string outcome_of(const ChangeSet& set, const Change& change) {
+std::string outcome_of(const ChangeSet& set, const Change& change, std::uint64_t interrupted) {
   if (set.state == SetState::Rebooted) return "ended with the boot";
   if (change.state == ChangeState::Foreign) return "left to somebody else";
   if (change.state == ChangeState::Vanished) return "gone";
   if (change.state == ChangeState::Stuck) return "stuck";
-  if (change.state == ChangeState::Restored) return "rolled back";
+  if (change.state == ChangeState::Restored) return std::string(name_of(SetState::RolledBack));
+  if (set.number == interrupted) return std::string(kNeedsRecovery);
   return std::string(name_of(set.state));
 }
 
@@ -109,8 +114,28 @@ std::string changes_text(const std::vector<Proposal>& proposals) {
   return text;
 }
 
+namespace {
+
+std::string number_of(std::uint64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::string observed_text(const PlanObserved& observed) {
+  const auto span = std::chrono::duration<double>(observed.seconds);
+  return hanging("",
+                 fmt::format("Observed for {}: {} and {} active; {} lost.",
+                             short_duration(std::chrono::duration_cast<Nanos>(span)),
+                             number_of(observed.connections, "connection"),
+                             number_of(observed.listeners, "listener"),
+                             observed.lost ? number_of(observed.lost, "event") : "no event"),
+                 0);
+}
+
+}  // namespace
+
 std::string plan_text(const Plan& plan) {
   std::string text;
+  if (plan.observed) text += observed_text(*plan.observed) + "\n";
   for (const Proposal& proposal : plan.proposals) {
     text += hanging("", change_text(proposal), 4);
     add_line(text, "because", because(proposal));
@@ -127,8 +152,9 @@ std::string plan_text(const Plan& plan) {
 
 Json to_json(const TuneStatus& status) {
   Json changes = Json::array(), left_alone = Json::array();
+  const std::uint64_t interrupted = status.state == kNeedsRecovery ? status.set->number : 0;
   for (const ChangeInForce& one : status.changes) {
-    changes.push_back(log_json(*one.set, *one.change));
+    changes.push_back(log_json(*one.set, *one.change, interrupted));
     changes.back()["value_now"] = one.now ? Json(*one.now) : Json();
     changes.back()["replaced_by"] = one.replaced_by ? Json(one.replaced_by) : Json();
   }
@@ -158,7 +184,7 @@ std::string state_text(const TuneStatus& status) {
                         std::max<std::int64_t>(0, *status.seconds_left));
   else if (status.state == "pending")
     text += ", an experiment, undone when it ends";
-  else if (status.state == "needs-recovery")
+  else if (status.state == kNeedsRecovery)
     text += "; run: netsonde tune recover";
   else
     text += "; nothing is pending";
@@ -184,7 +210,7 @@ std::string text_of(const ForeignKey& one) {
 
 std::string status_text(const TuneStatus& status) {
   std::string text = hanging("", state_text(status), 4);
-  const bool is_known = status.state != "needs-recovery";
+  const bool is_known = status.state != kNeedsRecovery;
   if (status.changes.empty() && is_known) text += "In force, set by netsonde: nothing\n";
   if (!status.changes.empty()) text += "In force, set by netsonde:\n";
   for (const ChangeInForce& one : status.changes) text += hanging("  ", text_of(one), 6);
@@ -194,7 +220,7 @@ std::string status_text(const TuneStatus& status) {
   return text;
 }
 
-Json log_json(const ChangeSet& set, const Change& change) {
+Json log_json(const ChangeSet& set, const Change& change, std::uint64_t interrupted) {
   const Proposal& proposal = change.proposal;
   Json evidence = Json::array();
   for (const Evidence& one : proposal.evidence) evidence.push_back(to_json(one));
@@ -208,7 +234,7 @@ Json log_json(const ChangeSet& set, const Change& change) {
                     {"evidence", std::move(evidence)},
                     {"finding", or_null(proposal.finding)},
                     {"effect", change.effect ? to_json(*change.effect) : Json()},
-                    {"outcome", outcome_of(set, change)},
+                    {"outcome", outcome_of(set, change, interrupted)},
                     {"problem", or_null(change.problem)},
                     {"ended", set.ended_ns ? Json(rfc3339(set.ended_ns)) : Json()},
                     {"why", or_null(set.why)}});
@@ -222,19 +248,20 @@ std::string to_the_second(std::int64_t time_ns) {
 
 }  // namespace
 
-std::string log_text(const std::vector<ChangeSet>& sets) {
+std::string log_text(const std::vector<ChangeSet>& sets, std::uint64_t interrupted) {
   std::string text;
   for (const ChangeSet& set : sets) {
     text += hanging(
         "",
         fmt::format("{}  change set {}: {}{}{}", to_the_second(set.time_ns), set.number,
-                    name_of(set.state), set.ended_ns ? " " + to_the_second(set.ended_ns) : "",
+                    set.number == interrupted ? kNeedsRecovery : name_of(set.state), set.ended_ns ? " " + to_the_second(set.ended_ns) : "",
                     set.why.empty() ? "" : ": " + printable(set.why)),
         6);
     for (const Change& change : set.changes) {
       text +=
           hanging("  ",
-                  fmt::format("{}: {}{}{}", change_text(change.proposal), outcome_of(set, change),
+                  fmt::format("{}: {}{}{}", change_text(change.proposal),
+                              outcome_of(set, change, interrupted),
                               change.problem.empty() ? "" : ": " + printable(change.problem),
                               effect_note(change)),
                   6);

@@ -37,7 +37,8 @@ struct ListedSetting {
   std::string why_not{};
   const Assignment* at_boot = nullptr;  // what sysctl's files say
   std::uint64_t set = 0;                // the change set of ours that is in force; 0: none
-  bool is_pending = false;              // it is not confirmed yet
+  std::string outcome{};                // of that, where it is not confirmed
+  bool has_journal = true;              // which tells what is ours; only root can read it
 };
 Json to_json(const ListedSetting& setting);
 std::string list_text(const std::vector<ListedSetting>& settings);
@@ -46,6 +47,9 @@ std::string details_text(const ListedSetting& setting);
 
 // "net.core.somaxconn", "device.txqueuelen@eth0".
 std::string name_of(const ListedSetting& setting);
+
+// A value as it is shown: the kernel's number for no bound says little.
+std::string value_text(const Proposal& proposal, const std::string& value);
 
 // The changes as a table: what was, what is to be.
 std::string changes_text(const std::vector<Proposal>& proposals);
@@ -74,13 +78,14 @@ std::string status_text(const TuneStatus& status);
 
 // Why a change was made: the finding and its figures.
 std::string because(const Proposal& proposal);
-// What became of it: "confirmed", "rolled back", ...
-std::string outcome_of(const ChangeSet& set, const Change& change);
+// What became of it: "confirmed", "rolled-back", ... interrupted: the set that nobody undoes unless
+// somebody recovers it; 0: none.
+std::string outcome_of(const ChangeSet& set, const Change& change, std::uint64_t interrupted = 0);
 bool is_in_force(const ChangeSet& set, const Change& change);
 
 // A line per change.
-Json log_json(const ChangeSet& set, const Change& change);
-std::string log_text(const std::vector<ChangeSet>& sets);
+Json log_json(const ChangeSet& set, const Change& change, std::uint64_t interrupted);
+std::string log_text(const std::vector<ChangeSet>& sets, std::uint64_t interrupted);
 
 // What an experiment on settings found.
 struct TrialReport {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "user/base/prefix.h"
 #include "user/base/text.h"
 #include "user/capture/host.h"
+#include "user/capture/netns.h"
 
 namespace netsonde {
 
@@ -125,6 +128,31 @@ Result<> check_place(const NamedSetting& setting, SettingsOfHost& host) {
                            list_of(names)));
 }
 
+constexpr std::string_view kDefaultControl = "net.ipv4.tcp_congestion_control";
+constexpr std::string_view kAllowedControls = "net.ipv4.tcp_allowed_congestion_control";
+
+std::optional<bool> is_first(const ChangeScope& space) {
+  return is_first_namespace(std::strtoull(space.name.c_str(), nullptr, 10));
+}
+
+bool has_word(const std::string& text, std::string_view word) {
+  std::istringstream words(text);
+  for (std::string one; words >> one;)
+    if (one == word) return true;
+  return false;
+}
+
+// Others than the first may take as their default only what that one allows everybody.
+Result<> check_allowed(std::string_view name, const ChangeScope& space, SettingsOfHost& host) {
+  if (is_first(space).value_or(true)) return {};
+  const auto value = TRY(host.settings().read(ChangeScope(), kAllowedControls));
+  if (has_word(value.value_or(""), name)) return {};
+  return Error(fmt::format(
+      "congestion control {} is not allowed to netns {}: net.ipv4.tcp_allowed_congestion_control "
+      "of the first one has {}",
+      printable(name), space.name, value ? *value : "nothing"));
+}
+
 Result<> check_congestion(std::string_view name, const ChangeScope& space, SettingsOfHost& host) {
   std::vector<std::string> available;
   const bool is_there = TRY(host.namespaces().enter(space, [&available]() -> Result<> {
@@ -147,8 +175,38 @@ Result<> check_congestion(const Plan& plan, SettingsOfHost& host) {
                          is_standard(*find_tunable(proposal.key), proposal.to);
     if (is_none || !checked.emplace(space.name, proposal.to).second) continue;
     std::istringstream names(proposal.to);
-    for (std::string name; names >> name;) TRY(check_congestion(name, space, host));
+    for (std::string name; names >> name;) {
+      TRY(check_congestion(name, space, host));
+      if (proposal.key == "net.ipv4.tcp_congestion_control")
+        TRY(check_allowed(name, space, host));
+    }
   }
+  return {};
+}
+
+Result<> add_what_is_allowed(Plan& plan, SettingsOfHost& host) {
+  const auto wanted = std::ranges::find(plan.proposals, kDefaultControl, &Proposal::key);
+  const auto allowed = std::ranges::find(plan.proposals, kAllowedControls, &Proposal::key);
+  if (wanted == plan.proposals.end() || allowed != plan.proposals.end() ||
+      !is_first(wanted->scope).value_or(false))
+    return {};
+  const auto before = TRY(host.settings().read(ChangeScope(), kAllowedControls));
+  if (!before || has_word(*before, wanted->to)) return {};
+  // The kernel lists them in the order of those that are available.
+  std::vector<std::string> after = congestion_controls();
+  std::erase_if(after, [&](const std::string& one) {
+    return one != wanted->to && !has_word(*before, one);
+  });
+  const Tunable& tunable = *find_tunable(kAllowedControls);
+  plan.proposals.insert(
+      wanted, Proposal{.key = std::string(kAllowedControls),
+                       .from = *before,
+                       .to = fmt::format("{}", fmt::join(after, " ")),
+                       .evidence = wanted->evidence,
+                       .finding = wanted->finding,
+                       .expected = "what is the default is allowed to every program",
+                       .risk = std::string(tunable.risk),
+                       .verify = "read back"});
   return {};
 }
 

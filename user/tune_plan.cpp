@@ -54,7 +54,7 @@ std::optional<std::string> value_there(SettingsOfHost& host, const ChangeScope& 
   auto value = host.settings().read(scope, key);
   if (!value || !value.value()) return std::nullopt;
   const auto can = host.settings().can_be_written(scope, key);
-  if (find_tunable(key) && geteuid() == 0 && can && !can.value()) return std::nullopt;
+  if (find_tunable(key) && can && !can.value()) return std::nullopt;
   return std::move(value).value();
 }
 
@@ -106,8 +106,15 @@ class Looking {
 Result<Plan> plan_of_findings(const Options& options, SettingsOfHost& host) {
   TRY(check_recorded_host(options));
   Plan plan;
-  const auto use = [&](const Diagnosis& diagnosis, const Observation&) -> Result<> {
-    plan = TRY(netsonde::plan_of_findings(diagnosis.findings, options.tune, false, host));
+  const auto use = [&](const Diagnosis& diagnosis, const Observation& observation) -> Result<> {
+    const HostCounters* counters = observation.host;
+    plan = TRY(netsonde::plan_of_findings(
+        diagnosis.findings, options.tune, false, host,
+        counters ? counters->value("netns.inode").value_or(0) : std::uint64_t{0}));
+    plan.observed = {.seconds = seconds(observation.span()),
+                     .connections = observation.connections.size(),
+                     .listeners = observation.listeners.size(),
+                     .lost = observation.lost};
     return {};
   };
   if (options.from.empty()) TRY(check_privilege());
@@ -195,8 +202,15 @@ Result<int> print_json_of(const Profile& profile) {
   return 0;
 }
 
-// What is left out is said.
+// What is left out is said; why others would not be proposed nobody asked.
 void leave_out_and_consider(Plan& plan, const TuneOptions& options) {
+  if (!options.only.empty())
+    std::erase_if(plan.considered, [&](const Considered& one) {
+      return std::ranges::none_of(options.only, [&one](const std::string& text) {
+        const auto named = named_setting(text);
+        return named && named.value().tunable->key == one.key;
+      });
+    });
   std::vector<Considered> left = leave_out(plan, options);
   std::ranges::move(left, std::back_inserter(plan.considered));
 }
@@ -223,17 +237,23 @@ Goal goal_of(const TuneOptions& options) {
 }
 
 Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptions& options,
-                              bool tries, SettingsOfHost& host) {
+                              bool tries, SettingsOfHost& host, std::uint64_t counted_in) {
+  // Unknown, where it is gone meanwhile, or only root may look.
+  const ChangeScope own = counted_in ? host.namespaces().find(counted_in).value_or(ChangeScope())
+                                     : host.namespaces().own();
   Policy policy = propose(
       {.findings = findings,
        .scope_of = [&host](std::uint64_t inode) { return host.namespaces().find(inode); },
-       .own = host.namespaces().own(),
+       .own = own,
        .value = [&host](const auto& scope, auto key) { return value_there(host, scope, key); },
        .route_to = [&host](const auto& scope,
                            const auto& remote) { return host.route_to(scope, remote); },
        .device =
-           [&host](const std::string& name) {
-             return host.scope_of(*find_tunable(kQdiscKey), name);
+           [&own](const std::string& name) {
+             return ChangeScope{.kind = ScopeKind::Device,
+                                .name = name,
+                                .cookie = own.cookie,
+                                .netns = std::strtoull(own.name.c_str(), nullptr, 10)};
            },
        .has_qdisc =
            [](std::string_view kind) {

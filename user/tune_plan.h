@@ -16,9 +16,10 @@ namespace netsonde {
 Result<int> run_tune_plan(const Options& options);
 
 // What the findings allow to propose here, without what somebody else has set and what is left out.
-// tries: what only an experiment decides is proposed too.
+// tries: what only an experiment decides is proposed too. counted_in: the network namespace whose
+// counters were looked at, by its inode; 0: our own.
 Result<Plan> plan_of_findings(std::span<const Finding> findings, const TuneOptions& options,
-                              bool tries, SettingsOfHost& host);
+                              bool tries, SettingsOfHost& host, std::uint64_t counted_in = 0);
 Goal goal_of(const TuneOptions& options);
 // Takes out what --only and --except do not want; what that was, each setting once.
 std::vector<Considered> leave_out(Plan& plan, const TuneOptions& options);

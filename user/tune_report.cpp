@@ -74,14 +74,14 @@ void add_effect(std::vector<Cell>& row, const std::optional<ChangeEffect>& effec
                          std::max(one, other), effect->verdict});
 }
 
-std::vector<Cell> row_of(const ChangeSet& set, const Change& change) {
+std::vector<Cell> row_of(const ChangeSet& set, const Change& change, std::uint64_t interrupted) {
   const Proposal& proposal = change.proposal;
   const std::string& ended_by = change.problem.empty() ? set.why : change.problem;
   std::vector<Cell> row{set.number,
                         proposal.key,
-                        proposal.from,
-                        proposal.to,
-                        outcome_of(set, change),
+                        value_text(proposal, proposal.from),
+                        value_text(proposal, proposal.to),
+                        outcome_of(set, change, interrupted),
                         rfc3339(set.time_ns).substr(0, 19) + "Z",
                         ended_by.empty() ? Cell() : Cell(ended_by),
                         where_text(proposal)};
@@ -119,17 +119,18 @@ Result<Report> report_of(const Ledger& ledger) {
   report.verdict =
       fmt::format("{} set{} of changes {} made, {} change{} in force.", sets, sets == 1 ? "" : "s",
                   sets == 1 ? "was" : "were", there, there == 1 ? " is" : "s are");
-  report.sections.push_back(changes_section(ledger));
+  report.sections.push_back(changes_section(ledger, now));
   return report;
 }
 
 }  // namespace
 
-ReportSection changes_section(const Ledger& ledger) {
+ReportSection changes_section(const Ledger& ledger, const Instant& now) {
+  const std::uint64_t interrupted = interrupted_set(ledger, now);
   ReportSection section{.id = "changes", .title = "Changes"};
   ReportTable table = empty_table();
   for (auto set = ledger.sets().rbegin(); set != ledger.sets().rend(); ++set)
-    for (const Change& change : set->changes) table.rows.push_back(row_of(*set, change));
+    for (const Change& change : set->changes) table.rows.push_back(row_of(*set, change, interrupted));
   for (const ForeignKey& one : ledger.foreign()) {
     if (one.scope.kind == ScopeKind::Connection) continue;  // which may be gone long since
     section.words.push_back(fmt::format("{} is left alone: somebody else has set it.", one.key));
@@ -139,8 +140,9 @@ ReportSection changes_section(const Ledger& ledger) {
   return section;
 }
 
-std::vector<TimelineMark> change_marks(const Ledger& ledger, std::int64_t from_ns,
-                                       std::int64_t to_ns) {
+std::vector<TimelineMark> change_marks(const Ledger& ledger, const Instant& now,
+                                       std::int64_t from_ns, std::int64_t to_ns) {
+  const std::uint64_t interrupted = interrupted_set(ledger, now);
   std::vector<TimelineMark> marks;
   for (const ChangeSet& set : ledger.sets()) {
     if (set.time_ns < from_ns || set.time_ns > to_ns) continue;
@@ -149,8 +151,10 @@ std::vector<TimelineMark> change_marks(const Ledger& ledger, std::int64_t from_n
           {.from_ns = set.time_ns,
            .to_ns = set.ended_ns ? set.ended_ns : to_ns,
            .kind = "change",
-           .text = fmt::format("{}: {} -> {}, {}", change.proposal.key, change.proposal.from,
-                               change.proposal.to, outcome_of(set, change))});
+           .text = fmt::format("{}: {} -> {}, {}", change.proposal.key,
+                               value_text(change.proposal, change.proposal.from),
+                               value_text(change.proposal, change.proposal.to),
+                               outcome_of(set, change, interrupted))});
   }
   return marks;
 }

@@ -8,7 +8,7 @@ import socket
 
 from harness import eventually, expect, fact, finish, netns, one_error, run, start, succeed, tool
 from tuned import (BOTH, CHANGED, IDLE, JOURNAL, LONG, ORIGINAL, SOMAXCONN, apply, apply_plan, guard, kill_guard, namespaces, own_host,
-                   scope, status, undo, values)
+                   persist, scope, status, undo, values)
 
 
 @fact
@@ -34,7 +34,7 @@ def without_a_confirmation_the_guard_rolls_back():
     expect(values(), ORIGINAL, "sysctl")
     eventually(lambda: guard() is None, "the end of the guard")
     assert "not confirmed in time" in " ".join(succeed("tune", "log").out.split())
-    expect({row["outcome"] for row in succeed("tune", "log", "--json").json()}, {"rolled back"}, "outcomes")
+    expect({row["outcome"] for row in succeed("tune", "log", "--json").json()}, {"rolled-back"}, "outcomes")
 
 
 @fact
@@ -232,18 +232,18 @@ def a_namespace_that_vanishes_keeps_nothing_from_being_undone():
         expect(succeed_or_told.status, 0, "exit status")
         expect(values_in([held[0], held[2]]), ["4096", "4096"], "the others")
         outcomes = [row["outcome"] for row in succeed("tune", "log", "--json").json()]
-        expect(outcomes, ["rolled back", "gone", "rolled back"], "outcomes")
+        expect(outcomes, ["rolled-back", "gone", "rolled-back"], "outcomes")
 
 
 @fact
 def what_is_confirmed_can_be_persisted_and_later_files_are_told():
     own_host()
-    assert "nothing is confirmed" in one_error(run("tune", "persist"), 1)
+    assert "nothing that holds here is confirmed" in one_error(persist(), 1)
     apply()
     succeed("tune", "confirm")
     with open("/etc/sysctl.d/95-later.conf", "w", encoding="ascii") as later:
         later.write(f"\n{IDLE} = 1\n")
-    done = run("tune", "persist")
+    done = persist()
     expect(done.status, 0, "exit status")
     assert f"netsonde: /etc/sysctl.d/95-later.conf:2 overrides {IDLE}\n" in done.err, done.err
     lines = open("/etc/sysctl.d/90-netsonde.conf", encoding="ascii").read().splitlines()
@@ -253,6 +253,29 @@ def what_is_confirmed_can_be_persisted_and_later_files_are_told():
     expect(values(), CHANGED, "after sysctl has read it")
     succeed("tune", "unpersist")
     expect(os.listdir("/etc/sysctl.d"), ["95-later.conf"], "files")
+
+
+@fact
+def elsewhere_than_in_the_first_network_namespace_nothing_is_persisted():
+    own_host()
+    apply()
+    succeed("tune", "confirm")
+    expect(persist().status, 0, "exit status there")
+    assert "first network namespace" in one_error(run("tune", "persist"), 1)
+    expect(len(persisted()), 2, "settings")
+
+
+@fact
+def a_later_change_that_was_undone_takes_nothing_from_the_file():
+    own_host()
+    apply("--set", f"{SOMAXCONN}=5000", *LONG)
+    succeed("tune", "confirm")
+    expect(persist().status, 0, "exit status")
+    apply("--set", f"{SOMAXCONN}=6000", *LONG)
+    expect((persist().status, persisted()), (0, [f"{SOMAXCONN} = 5000"]), "while another is pending")
+    done = succeed("tune", "rollback")
+    assert "is still in" not in done.out, done.out
+    expect((persist().status, persisted()), (0, [f"{SOMAXCONN} = 5000"]), "after it was undone")
 
 
 def persisted():
@@ -266,14 +289,14 @@ def what_is_undone_or_not_so_any_more_is_not_persisted():
     for key, value in ((SOMAXCONN, 5000), (IDLE, 0)):
         apply("--set", f"{key}={value}", *LONG)
         succeed("tune", "confirm")
-    run("tune", "persist")
+    persist()
     expect(len(persisted()), 2, "settings")
     assert "is still in /etc/sysctl.d/90-netsonde.conf" in succeed("tune", "rollback").out
-    run("tune", "persist")
+    persist()
     expect(persisted(), [f"{SOMAXCONN} = 5000"], "after one is undone")
     tool("sysctl", "-w", f"{SOMAXCONN}=7777")
     assert "7777" in succeed("tune", "status").out
-    done = run("tune", "persist")
+    done = persist()
     assert done.status == 0 and f"{SOMAXCONN} is 7777 now, not 5000" in done.err, done.err
     expect(os.listdir("/etc/sysctl.d"), [], "files")
 

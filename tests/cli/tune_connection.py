@@ -12,7 +12,7 @@ import time
 import harness
 from harness import (eventually, expect, fact, finish, launch, netns, one_error, run, start, succeed, tool)
 from traffic import Connection, Peer
-from tuned import JOURNAL, LONG, apply_plan, guard, kill_guard, own_host, status, undo
+from tuned import JOURNAL, LONG, apply_plan, guard, kill_guard, own_host, persist, status, undo
 
 PACING, NO_LIMIT = 47, 0xFFFFFFFF  # SO_MAX_PACING_RATE
 
@@ -82,7 +82,7 @@ def what_is_confirmed_stays_with_the_connection():
         succeed("tune", "confirm")
         eventually(lambda: guard() is None, "the end of the guard")
         expect((congestion(one.client), status()["state"]), ("cubic", "confirmed"), "afterwards")
-        done = run("tune", "persist")
+        done = persist()
         assert done.status == 1 and "ends with them" in done.err, done.err
         expect(os.listdir("/etc/sysctl.d"), [], "files")
         row = json.loads(succeed("tune", "report", "--format", "json").out)["sections"]["changes"]["tables"]["changes"]["rows"][0]
@@ -132,7 +132,7 @@ def a_connection_that_has_closed_is_gone_and_nothing_is_stuck():
         done = succeed("tune", "rollback")
         assert "rolled-back" in done.out and ": gone" in done.out and "is reno again" in done.out, done.out
         expect(congestion(one.client), "reno", "afterwards")
-        expect(sorted(row["outcome"] for row in succeed("tune", "log", "--json").json()), ["gone", "rolled back"], "outcomes")
+        expect(sorted(row["outcome"] for row in succeed("tune", "log", "--json").json()), ["gone", "rolled-back"], "outcomes")
 
 
 @fact

@@ -7,8 +7,10 @@ import json
 import os
 import signal
 import threading
+import time
 
 from harness import eventually, expect, fact, finish, is_in_its_loop, one_error, run, start, succeed, tool
+from traffic import Connection, Peer
 from tuned import JOURNAL, LARGE, ORIGINAL, RMEM, SMALL, SOMAXCONN, guard, kill_guard, long_path, own_host, status, values
 
 
@@ -53,7 +55,7 @@ def an_experiment_finds_what_a_setting_does_and_undoes_it():
         expect((summary["kept"], summary["set"], summary["ended_early"]), (False, 1, None), "summary")
         expect(values(RMEM), [SMALL.split()], "sysctl")
         logged = succeed("tune", "log", "--json").json()[0]
-        expect((logged["effect"]["metric"], logged["effect"]["ratio"], logged["outcome"]), ("load_seconds", deciding["ratio"], "rolled back"), "log")
+        expect((logged["effect"]["metric"], logged["effect"]["ratio"], logged["outcome"]), ("load_seconds", deciding["ratio"], "rolled-back"), "log")
 
 
 @fact
@@ -96,6 +98,33 @@ def an_experiment_ends_when_somebody_else_sets_what_it_tries():
         done = finish(running)
         assert done.status != 0 and "somebody else has set it to 4096 32768 99999" in " ".join(done.out.split()), done.out
         expect(values(RMEM), [["4096", "32768", "99999"]], "sysctl")
+
+
+@fact
+def an_experiment_ends_when_somebody_puts_the_old_value_back():
+    with long_path():
+        running = start("tune", "experiment", "--yes", "--keep", "--set", f"{RMEM}={LARGE}", "--load", "python3 -S /var/lib/load.py")
+        eventually(lambda: os.path.exists(JOURNAL) and status()["state"] == "pending" and values(RMEM) == [LARGE.split()], "the experiment")
+        tool("sysctl", "-w", f"{RMEM}={SMALL}")
+        done = finish(running)
+        assert done.status != 0 and f"somebody else has set it to {SMALL}" in " ".join(done.out.split()), done.out
+        expect((values(RMEM), [one["key"] for one in status()["left_alone"]]), ([SMALL.split()], [RMEM]), "sysctl, what is left alone")
+
+
+@fact
+def an_experiment_without_a_new_connection_measures_nothing_of_what_only_those_take():
+    with long_path(), Connection() as connection:
+        one_by_one = Peer(lambda _: every(0.02, lambda: connection.client.sendall(b"x")))
+        done = run("tune", "experiment", "--yes", "--set", f"{RMEM}={LARGE}", "--metric", "rx_bytes_per_s", "--blocks", "6", "--period", "200ms", "--wash-out", "10ms")
+        one_by_one.end()
+        assert done.status == 1 and "no connection was opened meanwhile" in " ".join(done.out.split()), done.out
+        expect(succeed("tune", "log", "--json").json()[0]["effect"], None, "effect in the log")
+
+
+def every(seconds, do):
+    while True:
+        do()
+        time.sleep(seconds)  # the rate of what is sent
 
 
 @fact

@@ -203,6 +203,11 @@ def after_the_deadline_nothing_can_be_confirmed():
     apply(*BOTH, "--confirm-within", "2s")
     os.kill(guard(), signal.SIGSTOP)
     eventually(lambda: status()["state"] == "needs-recovery", "the deadline")
+    outcomes = {row["outcome"] for row in succeed("tune", "log", "--json").json() + status()["changes"]}
+    expect(outcomes, {"needs-recovery"}, "outcomes")
+    for words in (("log",), ("report",), ("list", SOMAXCONN)):
+        text = succeed("tune", *words).out
+        assert "needs-recovery" in text and "pending" not in text, text
     assert "recover" in one_error(run("tune", "confirm"), 1)
     expect(run("tune", "recover").status, 0, "recover")
     expect((values(), status()["state"]), (ORIGINAL, "rolled-back"), "afterwards")

@@ -16,6 +16,7 @@ from tuned import LONG, LOOKS, QUICK, Auto, apply, guard, kill_guard, killed, ow
 BACKLOG, CONGESTION = "net.core.netdev_max_backlog", "net.ipv4.tcp_congestion_control"
 WORDS = {"net.core.default_qdisc": ("pfifo_fast", "fq"), "net.core.flow_limit_cpu_bitmap": ("0", "1"),
          "net.ipv4.tcp_allowed_congestion_control": ("reno", "reno cubic")}
+ALLOWED, DISCIPLINE = "net.ipv4.tcp_allowed_congestion_control", "net.core.default_qdisc"
 HOUR = 3600
 
 with open("/proc/1/cmdline", encoding="ascii") as init:
@@ -112,11 +113,29 @@ def killed_in_the_middle_of_them_they_are_undone_by_recover():
 @fact
 def the_default_of_the_host_becomes_bbr_and_cubic_again():
     whole_host()
-    expect(value(CONGESTION), "cubic", "before")
+    allowed = value(ALLOWED)
+    expect((value(CONGESTION), "bbr" in allowed.split()), ("cubic", False), "before")
     apply("--set", f"{CONGESTION}=bbr", *LONG)
     expect((value(CONGESTION), of_new_socket()), ("bbr", "bbr"), "sysctl and a new socket")
+    expect([row["key"] for row in status()["changes"]], [ALLOWED, CONGESTION], "what was changed")
     succeed("tune", "rollback")
-    expect((value(CONGESTION), of_new_socket()), ("cubic", "cubic"), "afterwards")
+    expect((value(CONGESTION), of_new_socket(), value(ALLOWED)), ("cubic", "cubic", allowed), "afterwards")
+
+
+@fact
+def a_discipline_that_the_kernel_would_not_attach_again_is_left_alone():
+    whole_host()
+    before = value(DISCIPLINE)
+    tool("ip", "tuntap", "add", "dev", "d0", "mode", "tun")
+    tool("ip", "link", "set", "d0", "up")
+    there = tool("tc", "qdisc", "show", "dev", "d0")
+    try:
+        tool("sysctl", "-qw", f"{DISCIPLINE}={'fq' if before != 'fq' else 'pfifo_fast'}")
+        done = run("tune", "apply", "--yes", "--set", "device.qdisc@d0=tbf:100Mbit", *LONG)
+        expect((done.status, tool("tc", "qdisc", "show", "dev", "d0")), (1, there), "status and discipline")
+    finally:
+        tool("sysctl", "-qw", f"{DISCIPLINE}={before}")
+        tool("ip", "link", "del", "d0")
 
 
 def of_new_socket():
@@ -139,7 +158,7 @@ def undone_in_time(jump):
         eventually(lambda: value(BACKLOG) == before, "the deadline", 6 + (begun + 6 - time.monotonic()))
         assert time.monotonic() >= begun + 6, f"undone after {time.monotonic() - begun} s"
         eventually(lambda: guard() is None, "the end of the guard")
-        expect((status()["state"], [one["outcome"] for one in succeed("tune", "log", "--json").json()]), ("rolled-back", ["rolled back"]), "told")
+        expect((status()["state"], [one["outcome"] for one in succeed("tune", "log", "--json").json()]), ("rolled-back", ["rolled-back"]), "told")
 
 
 @fact

@@ -7,7 +7,7 @@ import socket
 import harness
 from harness import eventually, expect, fact, finish, launch, one_error, run, succeed, tool
 from linked import CONTROL, CWND, LENGTH, QDISC, QUICK, RPS, RTO, RWND, THREADED, XPS, add_nexthop_routes, device, files, other_namespace, own_links, plan_for, polled_device, qdisc, refused, shown
-from tuned import LONG, apply, apply_plan, kill_guard, killed, scope, status, undo
+from tuned import LONG, apply, apply_plan, kill_guard, killed, persist, scope, status, undo
 
 
 @fact
@@ -49,7 +49,7 @@ def what_is_gone_keeps_nothing_from_being_undone():
     tool("ip", "link", "del", "v0")
     expect([change["value_now"] for change in status()["changes"]], [None, None, None, "1234"], "what is there now")
     succeed("tune", "rollback")
-    expect([row["outcome"] for row in succeed("tune", "log", "--json").json()], ["gone", "gone", "gone", "rolled back"], "outcomes")
+    expect([row["outcome"] for row in succeed("tune", "log", "--json").json()], ["gone", "gone", "gone", "rolled-back"], "outcomes")
     assert "qlen 1000" in tool("ip", "link", "show", "lo"), "the other is undone"
 
 
@@ -62,7 +62,7 @@ def a_device_with_another_name_is_undone_and_who_took_its_name_is_not_touched():
     tool("ip", "link", "set", "v0", "name", "w0")
     tool("ip", "link", "add", "v0", "txqueuelen", "2000", "type", "veth", "peer", "name", "v9")
     succeed("tune", "rollback")
-    expect([row["outcome"] for row in succeed("tune", "log", "--json").json()], ["rolled back"] * 3, "outcomes")
+    expect([row["outcome"] for row in succeed("tune", "log", "--json").json()], ["rolled-back"] * 3, "outcomes")
     assert "qlen 1000" in tool("ip", "link", "show", "w0") and "qlen 2000" in tool("ip", "link", "show", "v0")
     expect(files("w0"), before, "masks")
     assert "pfifo" not in qdisc("w0"), qdisc("w0")
@@ -316,10 +316,10 @@ def they_are_not_kept_over_a_boot_and_that_is_told():
     own_links()
     apply("--set", f"{LENGTH}@v0=2000", *LONG)
     succeed("tune", "confirm")
-    assert f"only sysctls: {LENGTH}@v0" in one_error(run("tune", "persist"), 1)
+    assert f"only sysctls: {LENGTH}@v0" in one_error(persist(), 1)
     apply("--set", "net.core.somaxconn=5000", *LONG)
     succeed("tune", "confirm")
-    done = run("tune", "persist")
+    done = persist()
     expect(done.status, 0, "exit status")
     assert done.err.count(LENGTH) == 1 and "not kept over a boot" in done.err, done.err
     assert LENGTH not in open("/etc/sysctl.d/90-netsonde.conf", encoding="ascii").read()

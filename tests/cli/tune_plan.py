@@ -46,6 +46,20 @@ def proposed(*arguments):
 
 
 @fact
+def what_a_plan_says_moves_no_terminal():
+    own_host()
+    plan = json.loads(succeed("tune", "plan", "--profile", "server", "--json").out)
+    plan["proposals"] = [one | {"finding": "evil\u001b]0;title\u0007\u001b[2J"} for one in plan["proposals"][:1]]
+    expect(apply_plan(json.dumps(plan)).status, 0, "status when it is applied")
+    for words in ((), ("log",), ("report",)):
+        assert "\x1b" not in succeed("tune", *(words or ("status",))).out, words
+    undo()
+    plan["proposals"][0]["finding"] = "long " * 8000
+    message = one_error(apply_plan(json.dumps(plan)), 1)
+    assert "longer than 32768 bytes" in message, message
+
+
+@fact
 def a_plan_looks_only_at_the_part_of_a_recording_that_is_wanted():
     own_host()
     os.mkdir("/var/lib/recorded")

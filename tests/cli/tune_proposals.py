@@ -5,7 +5,7 @@ import json
 import os
 
 from harness import expect, fact, netns, one_error, run, succeed, tool
-from tuned import BOTH, IDLE, LONG, ORIGINAL, SOMAXCONN, apply, apply_plan, overflowing_listener, own_host, undo, values
+from tuned import BOTH, IDLE, LONG, ORIGINAL, SOMAXCONN, apply, apply_plan, namespaces, overflowing_listener, own_host, undo, values
 
 
 @fact
@@ -86,12 +86,14 @@ def what_is_left_out_of_a_plan_is_said():
 
 
 @fact
-def a_plan_may_come_from_a_recording_of_this_host():
+def a_plan_from_a_recording_is_for_where_that_was_made():
     own_host()
-    with overflowing_listener():
+    with overflowing_listener(), namespaces(1) as (_, held):
         succeed_with_notes("record", "-o", "/var/lib/host.nsr", "--duration", "2s", "--interval", "500ms")
-        made = json.loads(run("tune", "plan", "--from", "/var/lib/host.nsr", "--json").out)
-        assert any(one["key"] == SOMAXCONN and one["scope"]["name"] == str(netns()) for one in made["proposals"]), made
+        for wrap in ((), ("nsenter", "-n", "-t", str(held[0].pid))):
+            made = json.loads(run("tune", "plan", "--from", "/var/lib/host.nsr", "--json", wrap=wrap).out)
+            assert any(one["key"] == SOMAXCONN and one["scope"]["name"] == str(netns()) for one in made["proposals"]), (wrap, made)
+            assert made["observed"]["seconds"] > 1 and made["observed"]["lost"] == 0, made["observed"]
 
 
 def succeed_with_notes(*arguments):

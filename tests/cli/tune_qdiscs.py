@@ -208,6 +208,16 @@ def what_the_administrator_attaches_meanwhile_stays():
 
 
 @fact
+def what_the_administrator_attaches_inside_a_shaper_of_ours_stays():
+    own_links()
+    apply("--set", f"{QDISC}@v0=tbf:100Mbit", *LONG)
+    parent = tool("tc", "qdisc", "show", "dev", "v0").split()[2]
+    tool("tc", "qdisc", "add", "dev", "v0", "parent", f"{parent}1", "handle", "99:", "pfifo", "limit", "77")
+    assert "left to somebody else" in succeed("tune", "rollback").out
+    assert "limit 77" in tool("tc", "qdisc", "show", "dev", "v0"), "theirs"
+
+
+@fact
 def a_device_that_was_never_up_has_the_kernels_discipline():
     own_links()
     with polled_device():

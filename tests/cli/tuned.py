@@ -122,6 +122,11 @@ def kill_guard():
     os.close(descriptor)
 
 
+def persist():
+    """As the first network namespace does, which process 1 has."""
+    return run("tune", "persist", wrap=("unshare", "-pf", "--mount-proc"))
+
+
 def undo():
     """As an administrator does who finds a change set."""
     run("tune", "recover")
