@@ -69,13 +69,15 @@ void TuneArguments::add_plan(CLI::App* tune, Options& options) {
   options.interval = std::chrono::milliseconds(500);
   CLI::App* plan = action(tune, "plan", "What would help, on which evidence; writes no setting",
                           TuneAction::Plan, options);
-  plan->add_option("--duration", text(), "Look for so long (30s)")
-      ->option_text("TIME")
-      ->check(duration_into(*options.duration));
+  CLI::Option* duration = plan->add_option("--duration", text(), "Look for so long (30s)")
+                              ->option_text("TIME")
+                              ->check(duration_into(*options.duration));
   add_from(plan, options, "A recording of this host, instead of the running kernel");
-  plan->add_option("--profile", wanted.profile, "Instead: what this profile would change")
-      ->option_text("NAME");
+  CLI::Option* profile =
+      plan->add_option("--profile", wanted.profile, "Instead: what this profile would change")
+          ->option_text("NAME");
   add_goal(plan, wanted);
+  profile->excludes(duration)->excludes(plan->get_option("--goal"));
   plan->add_option("--only", wanted.only, "Propose only these settings")
       ->option_text("KEY[@WHERE] ...");
   plan->add_option("--except", wanted.except, "Propose none of these")

@@ -148,6 +148,10 @@ Result<> Auto::run() {
 }  // namespace
 
 Result<int> run_tune_auto(const Options& options) {
+  if (options.tune.lasts && *options.tune.lasts < options.tune.window)
+    return Error(fmt::format("--duration: {} is shorter than one look, of --window {}",
+                             short_duration(*options.tune.lasts),
+                             short_duration(options.tune.window)));
   TRY(check_privilege());
   TRY(undo_interrupted());
   const ChangeScope own = TRY(SettingsOfHost::open())->namespaces().own();

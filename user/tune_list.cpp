@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "user/base/text.h"
+#include "user/capture/netns.h"
 #include "user/tune_output.h"
 #include "user/tune_place.h"
 #include "user/tuned_host.h"
@@ -53,8 +54,13 @@ class Lister {
   const std::vector<std::string>& not_read() const { return at_boot_.not_read(); }
 
  private:
+  static bool are_read_here() {
+    const auto own = own_namespace();
+    return !own || is_first_namespace(own.value().inode).value_or(true);
+  }
   ListedSetting look_at_sysctl(const Tunable& tunable) {
-    ListedSetting setting{.tunable = &tunable, .at_boot = at_boot_.find(tunable.key)};
+    ListedSetting setting{.tunable = &tunable};
+    if (tunable.scope == ScopeKind::Host || is_first_) setting.at_boot = at_boot_.find(tunable.key);
     read_into(setting);
     return setting;
   }
@@ -117,6 +123,8 @@ class Lister {
   Ledger ledger_;
   std::uint64_t interrupted_;
   DropIns at_boot_ = DropIns::read();
+  // Nobody reads them for others.
+  bool is_first_ = are_read_here();
   std::optional<Result<std::vector<std::string>>> devices_;
   std::optional<Result<std::vector<RouteSettings::Values>>> routes_;
 };

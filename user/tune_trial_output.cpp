@@ -49,17 +49,22 @@ bool is_nothing(const TrialEffect& one) {
 
 // What the ratios are of, and of those that are inconclusive why.
 std::string notes_on(const std::vector<TrialEffect>& effects) {
-  std::string steps, more, few;
+  std::string steps, more, few, chance;
   for (const TrialEffect& one : effects) {
     if (one.metric->step > 0 && one.effect && !is_nothing(one))
       steps += fmt::format("{}{} {}", steps.empty() ? "" : ", ", one.metric->id,
                            figure(one.metric->step, *one.metric));
+    if (one.effect && one.verdict == Verdict::Inconclusive &&
+        (one.effect->interval.low > 1 || one.effect->interval.high < 1))
+      chance += fmt::format("{}{} {:.2f}", chance.empty() ? "" : ", ", one.metric->id,
+                            one.effect->p);
     if (one.more_blocks)
       more += fmt::format("{}{} {}", more.empty() ? "" : ", ", one.metric->id, *one.more_blocks);
     if (!one.effect)
       few += fmt::format("{}{} {}", few.empty() ? "" : ", ", one.metric->id, one.blocks);
   }
   return (steps.empty() ? "" : indented("ratios with so much added to both: " + steps)) +
+         (chance.empty() ? "" : indented("may yet be chance (p not below 0.05): " + chance)) +
          (more.empty() ? "" : indented("about so many more blocks would tell: " + more)) +
          (few.empty() ? "" : indented("blocks that could be compared: " + few));
 }

@@ -6,7 +6,7 @@ import os
 import re
 
 from harness import eventually, expect, fact, finish, free_port, netns, one_error, run, start, succeed, tool
-from tuned import JOURNAL, LARGE, RMEM, SOMAXCONN, apply_plan, long_path, overflowing_listener, own_host, scope, status, undo
+from tuned import AS_FIRST, JOURNAL, LARGE, RMEM, SOMAXCONN, apply_plan, long_path, overflowing_listener, own_host, scope, status, undo
 
 VALUE = ("--set", f"{SOMAXCONN}=5000")
 
@@ -210,7 +210,7 @@ def what_is_listed_fits_80_columns_and_nothing_of_it_is_lost():
     tool("ip", "addr", "add", "2001:db8::1/64", "dev", "a-device-of-15c")
     tool("ip", "link", "set", "a-device-of-15c", "up")
     tool("ip", "route", "add", "2001:db8:1234:5678:9abc::/80", "dev", "a-device-of-15c")
-    tables = [succeed("tune", *words).out for words in (("list",), ("list", "--all"), ("profile", "list"))]
+    tables = [succeed("tune", *words, wrap=AS_FIRST).out for words in (("list",), ("list", "--all"), ("profile", "list"))]
     succeed("tune", "apply", "--yes", "--set", "net.ipv4.tcp_slow_start_after_idle=0", "net.ipv4.tcp_rmem=4096 131072 33554431",
             "route.initcwnd@2001:db8:1234:5678:9abc::/80=20")
     told = [succeed("tune", *words).out for words in (("status",), ("log",), ("list",))]

@@ -5,7 +5,7 @@ import json
 import os
 
 from harness import expect, fact, netns, one_error, run, succeed, tool
-from tuned import BOTH, IDLE, LONG, ORIGINAL, SOMAXCONN, apply, apply_plan, namespaces, overflowing_listener, own_host, undo, values
+from tuned import AS_FIRST, BOTH, IDLE, LONG, ORIGINAL, SOMAXCONN, apply, apply_plan, namespaces, overflowing_listener, own_host, undo, values
 
 
 @fact
@@ -24,7 +24,9 @@ def list_shows_the_values_of_the_kernel_and_who_set_them():
     own_host()
     with open("/etc/sysctl.d/50-own.conf", "w", encoding="ascii") as own:
         own.write(f"{SOMAXCONN} = 4096\n{IDLE}=0\n")
-    rows = {row["key"]: row for row in succeed("tune", "list", "--json").json()}
+    elsewhere = {row["key"]: row["set_by"] for row in succeed("tune", "list", "--json").json()}
+    expect((elsewhere[SOMAXCONN]["kind"], elsewhere[IDLE]["file"]), ("kernel", None), "where nobody reads the file")
+    rows = {row["key"]: row for row in succeed("tune", "list", "--json", wrap=AS_FIRST).json()}
     for key, row in rows.items():
         expect(row["value"].split(), tool("sysctl", "-n", key).split(), key)
     expect(rows[SOMAXCONN]["set_by"] | {"set": 0}, {"kind": "file", "file": "/etc/sysctl.d/50-own.conf", "line": 1, "file_value": "4096", "set": 0}, "file")

@@ -122,9 +122,11 @@ def kill_guard():
     os.close(descriptor)
 
 
+AS_FIRST = ("unshare", "-pf", "--mount-proc")  # in the network namespace of process 1
+
+
 def persist():
-    """As the first network namespace does, which process 1 has."""
-    return run("tune", "persist", wrap=("unshare", "-pf", "--mount-proc"))
+    return run("tune", "persist", wrap=AS_FIRST)
 
 
 def undo():

@@ -8,16 +8,43 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <sstream>
 
 namespace netsonde {
 
 namespace {
 
 constexpr const char* kOwn = "/proc/self/ns/net";
+
+// As /proc has it in a table of words.
+std::string unescaped(const std::string& word) {
+  std::string text;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    const bool octal = word[i] == '\\' && i + 3 < word.size();
+    text += octal ? static_cast<char>(std::strtoul(word.substr(i + 1, 3).c_str(), nullptr, 8))
+                  : word[i];
+    if (octal) i += 3;
+  }
+  return text;
+}
+
+// Where network namespaces are kept by a mount, whoever made it.
+std::vector<std::string> mounted_namespaces() {
+  std::vector<std::string> paths;
+  std::ifstream file("/proc/self/mountinfo");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string id, parent, device, root, place;
+    if (words >> id >> parent >> device >> root >> place && root.starts_with("net:["))
+      paths.push_back(unescaped(place));
+  }
+  return paths;
+}
 
 bool is_number(const std::string& text) {
   return !text.empty() &&
@@ -64,8 +91,7 @@ NetworkNamespaces network_namespaces() {
     ++collector.all.not_opened;
     collector.all.problem = error.message();
   }
-  for (const auto& entry : std::filesystem::directory_iterator("/run/netns", error))
-    collector.add(entry.path());
+  for (const std::string& path : mounted_namespaces()) collector.add(path);
   return std::move(collector.all);
 }
 

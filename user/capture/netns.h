@@ -24,7 +24,7 @@ struct NetworkNamespaces {
   std::size_t not_opened = 0;  // which may be of these, too; not for want of permission
   std::string problem{};       // why
 };
-// Every one that a process lives in or that is kept below /run/netns, each once.
+// Every one that a process lives in or that a mount keeps, as those of ip-netns(8), each once.
 NetworkNamespaces network_namespaces();
 
 // Of the one that this thread is in: the kernel gives out inodes again, but a cookie only once.
