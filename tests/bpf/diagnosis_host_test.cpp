@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tests/bpf/diagnosis.h"
+#include "tests/bpf/path.h"
 #include "user/base/loop.h"
 #include "user/capture/host_reader.h"
 
@@ -13,14 +14,15 @@ namespace {
 // The near end's own counters, as netsonde explain reads them there.
 class HostTest : public DiagnosisTest {
  protected:
-  HostTest() { counters_.begin(kernel_now(), reader_.read()); }
+  HostTest() { read(reader_.read()); }
 
+  void read(const std::vector<HostValue>& values) {
+    ASSERT_TRUE(observer_.on_host(kernel_now(), values));
+    counters_.update(kernel_now(), values);
+  }
   std::optional<Finding> on_host(std::string_view id) {
-    counters_.update(kernel_now(), reader_.read());
-    const Snapshot snapshot(capture_.store(), &counters_);
-    for (Finding& finding : diagnose(observer_.observe(snapshot, Filter())).findings)
-      if (finding.id == id) return std::move(finding);
-    return std::nullopt;
+    read(reader_.read());
+    return find(id);
   }
   std::optional<Finding> wait_on_host(std::string_view id) {
     std::optional<Finding> finding;
@@ -38,7 +40,7 @@ class HostTest : public DiagnosisTest {
 
 TEST_F(HostTest, AnOwnShaperThatDropsIsFound) {
   run("/sbin/tc qdisc add dev path root tbf rate 8mbit burst 4kb limit 8kb");
-  counters_.begin(kernel_now(), reader_.read());
+  read(reader_.read());
   flow(send_on, read_on);
   const auto finding = wait_on_host("qdisc-drops");
   ASSERT_TRUE(finding);
@@ -48,7 +50,7 @@ TEST_F(HostTest, AnOwnShaperThatDropsIsFound) {
 
 TEST_F(HostTest, AQueueOfOurOwnThatStandsIsTheHosts) {
   run("/sbin/tc qdisc add dev path root tbf rate 20mbit burst 16kb limit 2mb");
-  counters_.begin(kernel_now(), reader_.read());
+  read(reader_.read());
   flow(send_on, read_on, use_cubic);
   std::optional<Finding> finding;
   EXPECT_TRUE(wait_until([&] {
@@ -80,12 +82,27 @@ TEST_F(HostTest, ADatagramWithoutRoomIsFound) {
 }
 
 TEST_F(HostTest, AFloodOfRequestsIsAnsweredWithCookies) {
-  set_ipv4("tcp_max_syn_backlog", "2");
-  set_ipv4("tcp_syncookies", "2");  // always, as when the queue is full
-  const Socket listener = listen_on({.address = LongPath::kNear});
+  const Socket listener = listen_on({.address = LongPath::kNear}, 1);
+  const Rule unanswered(path_.near(), "input",
+                        "tcp sport " + std::to_string(listener.port()) + " tcp flags ack");
   EXPECT_FALSE(on_host("syn-cookies"));
-  const Socket client = connect_to({.address = LongPath::kNear, .port = listener.port()});
+  std::list<Socket> crowd;
+  for (int i = 0; i < 5; ++i) {
+    crowd.push_back(Socket::make());
+    crowd.back().make_nonblocking();
+    crowd.back().try_connect({.address = LongPath::kNear, .port = listener.port()});
+  }
   EXPECT_TRUE(wait_on_host("syn-cookies"));
+}
+
+TEST_F(HostTest, CookiesForEveryRequestAreNoFlood) {
+  set_ipv4("tcp_syncookies", "2");
+  read(reader_.read());
+  const Socket listener = listen_on({.address = LongPath::kNear});
+  const std::uint64_t before = kernel_counter("TcpExtSyncookiesSent");
+  const Socket client = connect_to({.address = LongPath::kNear, .port = listener.port()});
+  EXPECT_TRUE(wait_until([&] { return kernel_counter("TcpExtSyncookiesSent") > before; }));
+  EXPECT_FALSE(on_host("syn-cookies"));
 }
 
 // Connections from local ports, one after the other, that the client closes first.
@@ -96,7 +113,7 @@ class TimeWaitTest : public HostTest {
   TimeWaitTest() {
     set_ipv4("ip_local_port_range", "40000 40099");
     set_ipv4("tcp_tw_reuse", "0");
-    counters_.begin(kernel_now(), reader_.read());
+    read(reader_.read());
   }
   // The services take turns.
   void open_and_close(const std::vector<const Socket*>& listeners, std::size_t times = kClosed) {
@@ -151,7 +168,7 @@ TEST_F(TimeWaitTest, TheListIsNotReadWithEachLookButWhenItMatters) {
   const Socket listener = listen_on({.port = 80});
   const auto held = [&](std::size_t more) {
     open_and_close({&listener}, more);
-    counters_.update(kernel_now(), reader_.read());
+    read(reader_.read());
     return counters_.value("time_wait.local_ports");
   };
   EXPECT_EQ(held(40), std::nullopt);
@@ -203,15 +220,9 @@ TEST_F(HostTest, AListenerThatAskedForLessIsToldThatTheLimitIsNotIt) {
   }
   std::vector<HostValue> values = reader_.read();
   values.push_back({"netns.inode", "", path_.near().inode()});
-  counters_.begin(kernel_now(), values);
-  std::optional<Finding> finding;
-  ASSERT_TRUE(wait_until([&] {
-    look(1);
-    const Snapshot snapshot(capture_.store(), &counters_);
-    for (Finding& each : diagnose(observer_.observe(snapshot, Filter())).findings)
-      if (each.id == "accept-overflow") finding = std::move(each);
-    return finding.has_value();
-  }));
+  read(values);
+  const auto finding = wait_for("accept-overflow");
+  ASSERT_TRUE(finding);
   EXPECT_TRUE(finding->tunables.empty());
   EXPECT_NE(finding->advice.find("raising that does nothing"), std::string::npos)
       << finding->advice;
