@@ -59,6 +59,46 @@ Finding limited_to(std::uint64_t somaxconn, std::uint64_t netns = 1) {
   return world.only("accept-overflow");
 }
 
+// Cookies are sent where somaxconn is this; what is known of the listeners, and what then happens.
+bool helps_with_cookies(std::uint64_t somaxconn, const std::vector<ev_sample>& known,
+                        const std::vector<ev_sample>& then = {}) {
+  World world;
+  world.has_host = true;
+  const auto counted = [somaxconn](std::uint64_t sent) {
+    return std::vector<HostValue>{{"netns.inode", "", 1},
+                                  {"limit.somaxconn", "", somaxconn},
+                                  {"netstat.TcpExt.SyncookiesSent", "", sent}};
+  };
+  world.host.begin(time_from_ns(at(0)), counted(0));
+  world.host.update(time_from_ns(at(10)), counted(50));
+  world.know(known);
+  world.run(then);
+  const Finding finding = world.only("syn-cookies");
+  return std::ranges::find(finding.tunables, "net.core.somaxconn") != finding.tunables.end();
+}
+
+TEST(SynCookieRulesTest, TheLimitOfListenIsNamedWhereItLimitsAListener) {
+  ev_sample idle = listener(), elsewhere = listener();
+  idle.conn.cookie = 17;
+  idle.backlog = 8;
+  elsewhere.conn.cookie = 18;
+  elsewhere.conn.netns = 2;
+  elsewhere.backlog = 9;
+  EXPECT_TRUE(helps_with_cookies(8, {})) << "nobody knows";
+  EXPECT_TRUE(helps_with_cookies(8, {idle}));
+  EXPECT_FALSE(helps_with_cookies(9, {idle}));
+  EXPECT_FALSE(helps_with_cookies(9, {idle, elsewhere}));
+  EXPECT_TRUE(helps_with_cookies(9, {elsewhere})) << "nobody knows";
+}
+
+TEST(SynCookieRulesTest, WhereAListenerDropsRequestsItIsThatWhichCounts) {
+  ev_sample idle = listener();
+  idle.conn.cookie = 17;
+  idle.backlog = 8;
+  EXPECT_FALSE(helps_with_cookies(8, {idle, listener()}, {full()})) << "it asked for four";
+  EXPECT_TRUE(helps_with_cookies(4, {idle, listener()}, {full()}));
+}
+
 TEST(AcceptOverflowRulesTest, TheAdviceKnowsWhichLimitHolds) {
   const std::vector<std::string_view> tunable = {"net.core.somaxconn"};
   const Finding room = limited_to(5), none = limited_to(4), elsewhere = limited_to(5, 2);
