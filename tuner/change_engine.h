@@ -61,7 +61,8 @@ class ChangeEngine {
   // gone anyway. What cannot be undone is in the ledger (Stuck); fails only when the journal could
   // not be written, and then nonetheless after it has undone what it could of a pending one.
   Result<> roll_back(std::uint64_t set, const std::string& why, const Instant& now);
-  // The newest set that an interrupted run has left: undone, or, in another run of the kernel, gone.
+  // The newest set that an interrupted run has left: undone, or, in another run of the kernel,
+  // gone.
   Result<> recover(const Instant& now);
   // What somebody else has set may be changed again; what we had there before is over. False: it
   // was nobody's.

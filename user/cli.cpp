@@ -367,8 +367,7 @@ class Arguments {
     const std::string path =
         config && !config->results().empty() ? config->results().front() : kDefaultConfig;
     if (error.get_name() == "FileError") return printable("cannot read " + path);
-    const auto place =
-        is_file(path) ? place_in_config(message, path, given_) : std::nullopt;
+    const auto place = is_file(path) ? place_in_config(message, path, given_) : std::nullopt;
     return printable(place ? *place : message);
   }
 

@@ -96,8 +96,8 @@ Result<std::string> conclude(const GuardedSet& begun, const TrialReport& report,
     TRY(host->engine().confirm(begun.number, now));
   } else if (set->state == SetState::Pending) {
     const std::string& why = report.ended_early.empty() ? report.against : report.ended_early;
-    TRY(host->engine().roll_back(begun.number, why.empty() ? "an experiment" : "an experiment: " + why,
-                                 now));
+    TRY(host->engine().roll_back(begun.number,
+                                 why.empty() ? "an experiment" : "an experiment: " + why, now));
   }
   const ChangeSet& ended = *host->ledger().find(begun.number);
   return fmt::format("change set {} is {}\n{}", ended.number, name_of(ended.state),

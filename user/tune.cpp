@@ -99,7 +99,8 @@ Result<int> print_log(const Options& options) {
   if (!options.json) fmt::print("{}", log_text(ledger.sets(), interrupted));
   if (options.json)
     for (const ChangeSet& set : ledger.sets())
-      for (const Change& change : set.changes) fmt::print("{}\n", to_line(log_json(set, change, interrupted)));
+      for (const Change& change : set.changes)
+        fmt::print("{}\n", to_line(log_json(set, change, interrupted)));
   return 0;
 }
 
@@ -160,7 +161,8 @@ class Persisting {
     if (set.state == SetState::Pending) {
       pending_.insert(key);
     } else if (!is_in_force(set, change)) {
-      if (there != settings_.end() && there->second.value == change.read_back) settings_.erase(there);
+      if (there != settings_.end() && there->second.value == change.read_back)
+        settings_.erase(there);
     } else if (set.boot == now_.boot) {
       settings_[key] = {.key = key, .value = *change.read_back, .comment = comment_of(set, change)};
     } else if (const auto file = in_file_.find(key);
@@ -212,7 +214,8 @@ Result<int> persist() {
       fmt::print("{} is removed: nothing that it would hold is in force\n", kPersistedPath);
       return 0;
     }
-    return Error(lost.empty() ? "nothing that holds here is confirmed: there is nothing to persist" : lost);
+    return Error(lost.empty() ? "nothing that holds here is confirmed: there is nothing to persist"
+                              : lost);
   }
   if (!lost.empty()) fmt::print(stderr, "netsonde: {}\n", printable(lost));
   TRY(write_persisted(settings));

@@ -116,9 +116,9 @@ Result<> Auto::attempt(const Proposal& proposal) {
   TRY(undo_interrupted());
   const Ledger ledger = TRY(Journal::look(kTunerDirectory));
   if (const ChangeSet* open = ledger.unfinished()) {
-    TRY(tell_considered({{.key = proposal.key,
-                          .why_not = fmt::format("change set {} is {}", open->number,
-                                                 name_of(open->state))}}));
+    TRY(tell_considered(
+        {{.key = proposal.key,
+          .why_not = fmt::format("change set {} is {}", open->number, name_of(open->state))}}));
     begin_looking();
     return {};
   }

@@ -20,7 +20,8 @@ std::string or_dash(std::string_view text) {
 std::string set_by(const ListedSetting& setting) {
   if (!setting.value) return "-";
   if (setting.set)
-    return fmt::format("change set {}{}", setting.set, setting.outcome.empty() ? "" : ", " + setting.outcome);
+    return fmt::format("change set {}{}", setting.set,
+                       setting.outcome.empty() ? "" : ", " + setting.outcome);
   if (setting.at_boot) {
     std::string place =
         fmt::format("{}:{}", printable(setting.at_boot->file), setting.at_boot->line);
@@ -36,11 +37,11 @@ Json set_by_json(const ListedSetting& setting) {
   if (!setting.value) return {};
   const bool file = setting.at_boot && normal_value(setting.at_boot->value) == *setting.value;
   const std::string who = set_by(setting);
-  Json json = object_of({{"kind", setting.set       ? "netsonde"
-                                  : file            ? "file"
+  Json json = object_of({{"kind", setting.set            ? "netsonde"
+                                  : file                 ? "file"
                                   : who.starts_with('-') ? "unknown"
-                                  : who == "kernel" ? "kernel"
-                                                    : "run-time"},
+                                  : who == "kernel"      ? "kernel"
+                                                         : "run-time"},
                          {"file", setting.at_boot ? Json(setting.at_boot->file) : Json()},
                          {"line", setting.at_boot ? Json(setting.at_boot->line) : Json()},
                          {"file_value", setting.at_boot ? Json(setting.at_boot->value) : Json()}});

@@ -251,20 +251,19 @@ std::string to_the_second(std::int64_t time_ns) {
 std::string log_text(const std::vector<ChangeSet>& sets, std::uint64_t interrupted) {
   std::string text;
   for (const ChangeSet& set : sets) {
-    text += hanging(
-        "",
-        fmt::format("{}  change set {}: {}{}{}", to_the_second(set.time_ns), set.number,
-                    set.number == interrupted ? kNeedsRecovery : name_of(set.state), set.ended_ns ? " " + to_the_second(set.ended_ns) : "",
-                    set.why.empty() ? "" : ": " + printable(set.why)),
-        6);
+    text += hanging("",
+                    fmt::format("{}  change set {}: {}{}{}", to_the_second(set.time_ns), set.number,
+                                set.number == interrupted ? kNeedsRecovery : name_of(set.state),
+                                set.ended_ns ? " " + to_the_second(set.ended_ns) : "",
+                                set.why.empty() ? "" : ": " + printable(set.why)),
+                    6);
     for (const Change& change : set.changes) {
-      text +=
-          hanging("  ",
-                  fmt::format("{}: {}{}{}", change_text(change.proposal),
-                              outcome_of(set, change, interrupted),
-                              change.problem.empty() ? "" : ": " + printable(change.problem),
-                              effect_note(change)),
-                  6);
+      text += hanging("  ",
+                      fmt::format("{}: {}{}{}", change_text(change.proposal),
+                                  outcome_of(set, change, interrupted),
+                                  change.problem.empty() ? "" : ": " + printable(change.problem),
+                                  effect_note(change)),
+                      6);
       if (change.proposal.finding != kAskedFor)
         text += hanging("      because ", because(change.proposal), 8);
     }

@@ -177,8 +177,7 @@ Result<> check_congestion(const Plan& plan, SettingsOfHost& host) {
     std::istringstream names(proposal.to);
     for (std::string name; names >> name;) {
       TRY(check_congestion(name, space, host));
-      if (proposal.key == "net.ipv4.tcp_congestion_control")
-        TRY(check_allowed(name, space, host));
+      if (proposal.key == "net.ipv4.tcp_congestion_control") TRY(check_allowed(name, space, host));
     }
   }
   return {};
@@ -194,19 +193,18 @@ Result<> add_what_is_allowed(Plan& plan, SettingsOfHost& host) {
   if (!before || has_word(*before, wanted->to)) return {};
   // The kernel lists them in the order of those that are available.
   std::vector<std::string> after = congestion_controls();
-  std::erase_if(after, [&](const std::string& one) {
-    return one != wanted->to && !has_word(*before, one);
-  });
+  std::erase_if(
+      after, [&](const std::string& one) { return one != wanted->to && !has_word(*before, one); });
   const Tunable& tunable = *find_tunable(kAllowedControls);
-  plan.proposals.insert(
-      wanted, Proposal{.key = std::string(kAllowedControls),
-                       .from = *before,
-                       .to = fmt::format("{}", fmt::join(after, " ")),
-                       .evidence = wanted->evidence,
-                       .finding = wanted->finding,
-                       .expected = "what is the default is allowed to every program",
-                       .risk = std::string(tunable.risk),
-                       .verify = "read back"});
+  plan.proposals.insert(wanted,
+                        Proposal{.key = std::string(kAllowedControls),
+                                 .from = *before,
+                                 .to = fmt::format("{}", fmt::join(after, " ")),
+                                 .evidence = wanted->evidence,
+                                 .finding = wanted->finding,
+                                 .expected = "what is the default is allowed to every program",
+                                 .risk = std::string(tunable.risk),
+                                 .verify = "read back"});
   return {};
 }
 

@@ -33,7 +33,8 @@ Result<> check_congestion(std::string_view name, const ChangeScope& space, Setti
 // On any that the plan wants: of new connections, of those to somewhere, of live ones.
 Result<> check_congestion(const Plan& plan, SettingsOfHost& host);
 // A default congestion control that the first network namespace does not allow to everybody yet it
-// allows from then on, as the kernel does it: that becomes a change of its own, which is undone too.
+// allows from then on, as the kernel does it: that becomes a change of its own, which is undone
+// too.
 Result<> add_what_is_allowed(Plan& plan, SettingsOfHost& host);
 
 }  // namespace netsonde

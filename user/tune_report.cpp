@@ -130,7 +130,8 @@ ReportSection changes_section(const Ledger& ledger, const Instant& now) {
   ReportSection section{.id = "changes", .title = "Changes"};
   ReportTable table = empty_table();
   for (auto set = ledger.sets().rbegin(); set != ledger.sets().rend(); ++set)
-    for (const Change& change : set->changes) table.rows.push_back(row_of(*set, change, interrupted));
+    for (const Change& change : set->changes)
+      table.rows.push_back(row_of(*set, change, interrupted));
   for (const ForeignKey& one : ledger.foreign()) {
     if (one.scope.kind == ScopeKind::Connection) continue;  // which may be gone long since
     section.words.push_back(fmt::format("{} is left alone: somebody else has set it.", one.key));
@@ -147,14 +148,13 @@ std::vector<TimelineMark> change_marks(const Ledger& ledger, const Instant& now,
   for (const ChangeSet& set : ledger.sets()) {
     if (set.time_ns < from_ns || set.time_ns > to_ns) continue;
     for (const Change& change : set.changes)
-      marks.push_back(
-          {.from_ns = set.time_ns,
-           .to_ns = set.ended_ns ? set.ended_ns : to_ns,
-           .kind = "change",
-           .text = fmt::format("{}: {} -> {}, {}", change.proposal.key,
-                               value_text(change.proposal, change.proposal.from),
-                               value_text(change.proposal, change.proposal.to),
-                               outcome_of(set, change, interrupted))});
+      marks.push_back({.from_ns = set.time_ns,
+                       .to_ns = set.ended_ns ? set.ended_ns : to_ns,
+                       .kind = "change",
+                       .text = fmt::format("{}: {} -> {}, {}", change.proposal.key,
+                                           value_text(change.proposal, change.proposal.from),
+                                           value_text(change.proposal, change.proposal.to),
+                                           outcome_of(set, change, interrupted))});
   }
   return marks;
 }

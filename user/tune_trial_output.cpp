@@ -56,8 +56,8 @@ std::string notes_on(const std::vector<TrialEffect>& effects) {
                            figure(one.metric->step, *one.metric));
     if (one.effect && one.verdict == Verdict::Inconclusive &&
         (one.effect->interval.low > 1 || one.effect->interval.high < 1))
-      chance += fmt::format("{}{} {:.2f}", chance.empty() ? "" : ", ", one.metric->id,
-                            one.effect->p);
+      chance +=
+          fmt::format("{}{} {:.2f}", chance.empty() ? "" : ", ", one.metric->id, one.effect->p);
     if (one.more_blocks)
       more += fmt::format("{}{} {}", more.empty() ? "" : ", ", one.metric->id, *one.more_blocks);
     if (!one.effect)

@@ -198,6 +198,41 @@ def a_stopped_process_does_not_stop_the_guard():
 
 
 @fact
+def what_is_confirmed_stays_though_the_guard_gets_no_lock():
+    own_host()
+    apply(*BOTH, "--confirm-within", "3s")
+    pid = guard()
+    os.kill(pid, signal.SIGSTOP)
+    succeed("tune", "confirm")
+    with open(JOURNAL, encoding="ascii") as journal:
+        fcntl.flock(journal, fcntl.LOCK_EX)
+        os.kill(pid, signal.SIGCONT)
+        eventually(lambda: guard() is None, "the end of the guard", within=60)
+        expect(values(), CHANGED, "afterwards")
+
+
+def has_open(process, path):
+    with contextlib.suppress(OSError):
+        return path in [os.readlink(f"/proc/{process.pid}/fd/{name}") for name in os.listdir(f"/proc/{process.pid}/fd")]
+    return False
+
+
+@fact
+def a_journal_that_is_moved_away_meanwhile_is_not_written():
+    own_host()
+    apply()
+    with open(JOURNAL, encoding="ascii") as journal:
+        fcntl.flock(journal, fcntl.LOCK_EX)
+        confirming = start("tune", "confirm")
+        eventually(lambda: has_open(confirming, JOURNAL), "its look at the journal")
+        os.rename(JOURNAL, JOURNAL + ".old")
+    assert "moved or replaced" in one_error(finish(confirming), 1)
+    os.rename(JOURNAL + ".old", JOURNAL)
+    expect((values(), status()["state"]), (CHANGED, "pending"), "afterwards")
+    undo()
+
+
+@fact
 def after_the_deadline_nothing_can_be_confirmed():
     own_host()
     apply(*BOTH, "--confirm-within", "2s")

@@ -161,7 +161,7 @@ TEST(CongestionControlPolicyTest, AnExperimentDecides) {
     EXPECT_EQ(of_congestion("cubic", "reno bbr cubic", finding),
               "in netns 2: a different congestion control is decided by experiment: netsonde "
               "tune experiment --set net.ipv4.tcp_congestion_control=bbr --metric "
-                  "tx_bytes_per_busy_s");
+              "tx_bytes_per_busy_s");
 }
 
 TEST(CongestionControlPolicyTest, WhoTriesMayProposeIt) {

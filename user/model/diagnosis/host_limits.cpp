@@ -237,10 +237,10 @@ Findings neighbour_overflow(const Observation& observation) {
 
 Findings udp_buffer_errors(const Observation& observation) {
   Finding finding = on_part(observation, "", Severity::Warning, Where::Host);
-  const std::uint64_t unread = add_grown(finding, observation,
-                                         {"snmp.Udp.RcvbufErrors", "snmp6.Udp6.RcvbufErrors"});
-  const std::uint64_t unsent = add_grown(finding, observation,
-                                         {"snmp.Udp.SndbufErrors", "snmp6.Udp6.SndbufErrors"});
+  const std::uint64_t unread =
+      add_grown(finding, observation, {"snmp.Udp.RcvbufErrors", "snmp6.Udp6.RcvbufErrors"});
+  const std::uint64_t unsent =
+      add_grown(finding, observation, {"snmp.Udp.SndbufErrors", "snmp6.Udp6.SndbufErrors"});
   const std::uint64_t no_memory =
       add_grown(finding, observation, {"snmp.Udp.MemErrors", "snmp6.Udp6.MemErrors"});
   if (!unread && !unsent && !no_memory) return {};
@@ -256,9 +256,8 @@ Findings udp_buffer_errors(const Observation& observation) {
         "larger SO_RCVBUF, up to rmem_max, helps against bursts alone.");
   }
   if (unsent) {
-    what.push_back(
-        fmt::format("{} were not sent, for a send buffer or a queue on their way out was full",
-                    unsent));
+    what.push_back(fmt::format(
+        "{} were not sent, for a send buffer or a queue on their way out was full", unsent));
     advice.emplace_back(
         "More is sent at once than leaves: look at the drops of the queueing disciplines (tc -s "
         "qdisc), or let the program send more evenly.");
