@@ -105,6 +105,17 @@ Result<std::optional<std::string>> ChangeEngine::put(const Proposal& proposal,
   return found;
 }
 
+// The kernel makes the same of the same each time. What was somebody else's is put back.
+Result<ChangeEngine::Put> ChangeEngine::put_and_see(const Proposal& proposal,
+                                                    const std::string& value) {
+  auto found = TRY(put(proposal, value));
+  if (!found || *found == value) return Put{.found = std::move(found)};
+  auto again = TRY(put(proposal, value));
+  if (again != value) return Put{.found = std::move(again)};
+  TRY(put(proposal, *found));
+  return Put{.found = std::move(found), .is_theirs = true};
+}
+
 Result<> ChangeEngine::note_gone(std::uint64_t set, std::size_t change, const Instant& now) {
   return note({.kind = RecordKind::Ended,
                .set = set,
@@ -124,9 +135,14 @@ Result<> ChangeEngine::write_one(std::uint64_t set, std::size_t change, const In
     return Error(fmt::format("{}: somebody else has set it to {} meanwhile", name_of(proposal),
                              there ? printable(*there) : "nothing"));
   }
-  const auto found = TRY(put(proposal, proposal.to));
+  const auto [found, is_theirs] = TRY(put_and_see(proposal, proposal.to));
   if (!found && is_of_connection(proposal)) return note_gone(set, change, now);
   if (!found) return Error(name_of(proposal) + ": not available any more");
+  if (is_theirs) {
+    TRY(note_foreign(set, change, *found, now));
+    return Error(fmt::format("{}: somebody else has set it to {} meanwhile", name_of(proposal),
+                             printable(*found)));
+  }
   TRY(note({.kind = RecordKind::Written,
             .set = set,
             .time_ns = now.time_ns,
@@ -252,11 +268,14 @@ ChangeEngine::End ChangeEngine::undo(const Change& change, const std::string& bo
   if (!is_ours(change, value) || ledger_.is_foreign(proposal.key, proposal.scope, boot))
     return {.state = ChangeState::Foreign,
             .problem = fmt::format("it is {} now", printable(value))};
-  const auto there = put(proposal, proposal.from);
+  const auto there = put_and_see(proposal, proposal.from);
   if (!there) return stuck(there.error());
-  if (!there.value()) return {.state = ChangeState::Vanished};
-  if (*there.value() == proposal.from) return {};
-  return stuck(Error("the kernel made " + printable(*there.value()) + " of it"));
+  if (!there.value().found) return {.state = ChangeState::Vanished};
+  const std::string& made = *there.value().found;
+  if (made == proposal.from) return {};
+  if (there.value().is_theirs)
+    return {.state = ChangeState::Foreign, .problem = fmt::format("it is {} now", printable(made))};
+  return stuck(Error("the kernel made " + printable(made) + " of it"));
 }
 
 Result<> ChangeEngine::roll_back(std::uint64_t set, const std::string& why, const Instant& now) {

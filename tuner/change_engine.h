@@ -87,6 +87,12 @@ class ChangeEngine {
   End undo(const Change& change, const std::string& boot);
   // What is there afterwards; absent: the setting has gone meanwhile.
   Result<std::optional<std::string>> put(const Proposal& proposal, const std::string& value);
+  // Tells what the kernel makes of a value from what somebody else has set in the same moment.
+  struct Put {
+    std::optional<std::string> found{};
+    bool is_theirs = false;
+  };
+  Result<Put> put_and_see(const Proposal& proposal, const std::string& value);
   Result<> note_gone(std::uint64_t set, std::size_t change, const Instant& now);
 
   Settings& settings_;

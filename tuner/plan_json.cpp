@@ -34,7 +34,7 @@ Result<> check(const Proposal& proposal) {
 }
 
 // What one of ours never reaches, and what is shown in no time.
-constexpr std::size_t kLongestProposal = 32 * 1024;
+constexpr std::size_t kLongestProposal = 32'768;
 
 Result<Plan> checked_plan(const Json& json) {
   if (!json.is_object()) return Error("it is not JSON of a plan");

@@ -222,6 +222,30 @@ TEST_F(ChangeEngineTest, WhoPutsBackTheOldValueInATrialIsObeyed) {
   EXPECT_EQ(state_when_switched(true, "400"), ChangeState::Foreign);
 }
 
+// Who sets it between a write of ours and the look at it; at which of our writes.
+TEST_F(ChangeEngineTest, WhatSomebodyElseSetsInTheMomentOfAWriteStays) {
+  for (const int at : {1, 2}) {
+    TunedHost other;
+    other.kernel.at(kBudget) = "300";
+    Plan plan;
+    plan.proposals = {proposal(kBudget, "300", "600")};
+    int writes = 0;
+    other.kernel.after_write = [&] {
+      if (++writes == at) other.kernel.at(kBudget) = "400";
+    };
+    other.run([&](ChangeEngine& engine, Ledger&) {
+      const bool applied = static_cast<bool>(apply(engine, plan));
+      EXPECT_EQ(applied, at == 2);
+      if (applied) {
+        EXPECT_TRUE(engine.roll_back(1, "asked", kNow));
+      }
+    });
+    EXPECT_EQ(other.kernel.at(kBudget), "400") << at;
+    EXPECT_EQ(other.ledger().sets().at(0).state, SetState::RolledBack) << at;
+    EXPECT_TRUE(other.ledger().is_foreign(kBudget, {}, kNow.boot)) << at;
+  }
+}
+
 TEST_F(ChangeEngineTest, WhatSomebodyElseSetsWhileTheJournalIsWrittenStays) {
   for (const char* theirs : {"400", "600"}) {
     TunedHost other;

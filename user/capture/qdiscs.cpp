@@ -138,7 +138,7 @@ std::vector<char> class_options(const RootQdisc& qdisc) {
 // Of a discipline, or of a class.
 NetlinkRequest making(std::uint16_t type, std::uint16_t flags, const tcmsg& head,
                       const std::string& kind) {
-  NetlinkRequest request(type, NLM_F_CREATE | flags);
+  NetlinkRequest request(type, flags);
   request.put(head);
   request.put(TCA_KIND, kind.c_str());
   return request;
@@ -245,19 +245,23 @@ Result<> Qdiscs::attach(std::uint32_t device, const RootQdisc& qdisc,
   const bool replaces = there && there->handle != 0;
   std::vector<NetlinkRequest> requests;
   if (!is_htb || !there || there->handle != qdisc.handle) {
-    requests.push_back(making(RTM_NEWQDISC, replaces ? NLM_F_REPLACE : NLM_F_EXCL,
-                              head_of(device, TC_H_ROOT, qdisc.handle), qdisc.kind));
+    // Without NLM_F_CREATE only what has that handle still is changed.
+    const std::uint16_t how = !replaces                       ? NLM_F_CREATE | NLM_F_EXCL
+                              : there->handle == qdisc.handle ? NLM_F_REPLACE
+                                                              : NLM_F_CREATE | NLM_F_REPLACE;
+    requests.push_back(
+        making(RTM_NEWQDISC, how, head_of(device, TC_H_ROOT, qdisc.handle), qdisc.kind));
     if (qdisc.kind == kTokenBucket)
       requests.back().put(TCA_OPTIONS | NLA_F_NESTED, token_bucket_options(qdisc));
     if (is_htb) requests.back().put(TCA_OPTIONS | NLA_F_NESTED, hierarchy_options());
   }
   if (is_htb) {
     const std::uint32_t id = qdisc.handle | kOnlyClass;
-    requests.push_back(
-        making(RTM_NEWTCLASS, NLM_F_REPLACE, head_of(device, qdisc.handle, id), qdisc.kind));
+    requests.push_back(making(RTM_NEWTCLASS, NLM_F_CREATE | NLM_F_REPLACE,
+                              head_of(device, qdisc.handle, id), qdisc.kind));
     requests.back().put(TCA_OPTIONS | NLA_F_NESTED, class_options(qdisc));
-    requests.push_back(
-        making(RTM_NEWQDISC, NLM_F_REPLACE, head_of(device, id, qdisc.inner_handle), qdisc.inner));
+    requests.push_back(making(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE,
+                              head_of(device, id, qdisc.inner_handle), qdisc.inner));
   }
   auto attached = socket_.tell(requests);
   if (!attached && is_htb && !replaces) (void)remove(device, qdisc.handle);
