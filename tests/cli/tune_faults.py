@@ -200,7 +200,7 @@ def a_stopped_process_does_not_stop_the_guard():
 @fact
 def what_is_confirmed_stays_though_the_guard_gets_no_lock():
     own_host()
-    apply(*BOTH, "--confirm-within", "3s")
+    apply(*BOTH, "--confirm-within", "5s")
     pid = guard()
     os.kill(pid, signal.SIGSTOP)
     succeed("tune", "confirm")
