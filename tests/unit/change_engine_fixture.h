@@ -46,6 +46,18 @@ class ChangeEngineTest : public testing::Test {
       ASSERT_TRUE(engine.confirm(1, kNow));
     });
   }
+  // Two sets of one setting: 300, 400, 500.
+  void confirm_one_above_the_other() {
+    Plan first, second;
+    first.proposals = {proposal(kBudget, "300", "400")};
+    second.proposals = {proposal(kBudget, "400", "500")};
+    host.run([&](ChangeEngine& engine, Ledger&) {
+      ASSERT_TRUE(apply(engine, first));
+      ASSERT_TRUE(engine.confirm(1, kNow));
+      ASSERT_TRUE(apply(engine, second));
+      ASSERT_TRUE(engine.confirm(2, kNow));
+    });
+  }
   void recover() {
     host.run([](ChangeEngine& engine, Ledger&) { ASSERT_TRUE(engine.recover(kNow)); });
   }

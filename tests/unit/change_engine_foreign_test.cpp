@@ -97,18 +97,11 @@ TEST_F(ChangeEngineTest, WhatSomebodyElseSetJustBeforeOurWriteStays) {
 }
 
 TEST_F(ChangeEngineTest, WhatIsLeftAloneIsNotUndoneByAnOlderSetEither) {
-  Plan first, second;
-  first.proposals = {proposal(kBudget, "300", "400")};
-  second.proposals = {proposal(kBudget, "400", "500")};
-  host.run([&](ChangeEngine& engine, Ledger&) {
-    ASSERT_TRUE(apply(engine, first));
-    ASSERT_TRUE(engine.confirm(1, kNow));
-    ASSERT_TRUE(engine.begin(second, 100, kNow));
-    ASSERT_TRUE(engine.write(2, kNow));
-    ASSERT_TRUE(engine.confirm(2, kNow));
-  });
+  confirm_one_above_the_other();
   host.kernel.at(kBudget) = "400";  // by somebody who wants that
-  EXPECT_FALSE(apply(second));
+  Plan again;
+  again.proposals = {proposal(kBudget, "400", "500")};
+  EXPECT_FALSE(apply(again));
   ASSERT_TRUE(roll_back(2));
   ASSERT_TRUE(roll_back(1));
   EXPECT_EQ(host.kernel.at(kBudget), "400");

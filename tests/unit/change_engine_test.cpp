@@ -265,15 +265,7 @@ TEST_F(ChangeEngineTest, MasksThatWereWrittenInPartAreOurs) {
 }
 
 TEST_F(ChangeEngineTest, OfSeveralThatAreStuckTheNewestIsUndoneFirst) {
-  Plan first, second;
-  first.proposals = {proposal(kBudget, "300", "400")};
-  second.proposals = {proposal(kBudget, "400", "500")};
-  host.run([&](ChangeEngine& engine, Ledger&) {
-    ASSERT_TRUE(apply(engine, first));
-    ASSERT_TRUE(engine.confirm(1, kNow));
-    ASSERT_TRUE(apply(engine, second));
-    ASSERT_TRUE(engine.confirm(2, kNow));
-  });
+  confirm_one_above_the_other();
   host.kernel.unreadable = {kBudget};
   ASSERT_TRUE(roll_back(2));
   ASSERT_TRUE(roll_back(1));

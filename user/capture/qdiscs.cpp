@@ -177,34 +177,26 @@ void take_if_class(const nlmsghdr& message, std::uint32_t device, RootQdisc& roo
   });
 }
 
+// Somebody may have attached another in the place of the kernel's own, which has no handle.
+void take_if_inside(const nlmsghdr& message, std::uint32_t device, RootQdisc& root) {
+  const auto head = fixed_part<tcmsg>(message);
+  root.has_more |= head && head->tcm_ifindex == static_cast<int>(device) &&
+                   TC_H_MAJ(head->tcm_parent) == root.handle && head->tcm_parent != TC_H_ROOT &&
+                   head->tcm_handle != 0;
+}
+
 }  // namespace
 
 Result<Qdiscs> Qdiscs::open() {
   return Qdiscs(TRY(NetlinkSocket::open(NETLINK_ROUTE)));
 }
 
-Result<> Qdiscs::read_classes(std::uint32_t device, RootQdisc& root) {
-  NetlinkRequest classes(RTM_GETTCLASS, NLM_F_DUMP);
-  classes.put(head_of(device, 0, 0));
-  const RootQdisc without = root;
-  return socket_.ask(
-      classes, [&] { root = without; },
-      [&](const nlmsghdr& message) { take_if_class(message, device, root); });
-}
-
-// Somebody may have attached another in the place of the kernel's own, which has no handle.
-Result<> Qdiscs::look_inside(std::uint32_t device, RootQdisc& root) {
-  NetlinkRequest all(RTM_GETQDISC, NLM_F_DUMP);
+Result<> Qdiscs::add_all(std::uint16_t type, std::uint32_t device, RootQdisc& root, Take take) {
+  NetlinkRequest all(type, NLM_F_DUMP);
   all.put(head_of(device, 0, 0));
   const RootQdisc without = root;
   return socket_.ask(
-      all, [&] { root = without; },
-      [&](const nlmsghdr& message) {
-        const auto head = fixed_part<tcmsg>(message);
-        root.has_more |= head && head->tcm_ifindex == static_cast<int>(device) &&
-                         TC_H_MAJ(head->tcm_parent) == root.handle &&
-                         head->tcm_parent != TC_H_ROOT && head->tcm_handle != 0;
-      });
+      all, [&] { root = without; }, [&](const nlmsghdr& message) { take(message, device, root); });
 }
 
 // What is inside an htb; nothing when it has just gone.
@@ -232,8 +224,8 @@ Result<std::optional<RootQdisc>> Qdiscs::root(std::uint32_t device) {
     list.put(tcmsg());
     TRY(socket_.ask(list, begin, take));
   }
-  if (root && root->kind == kHierarchy) TRY(read_classes(device, *root));
-  if (root && root->kind == kTokenBucket) TRY(look_inside(device, *root));
+  if (root && root->kind == kHierarchy) TRY(add_all(RTM_GETTCLASS, device, *root, take_if_class));
+  if (root && root->kind == kTokenBucket) TRY(add_all(RTM_GETQDISC, device, *root, take_if_inside));
   if (root && root->inner_handle) read_inner(device, *root);
   return root;
 }

@@ -42,9 +42,10 @@ class Qdiscs {
   explicit Qdiscs(NetlinkSocket socket) : socket_(std::move(socket)) {}
 
   // The rate of an htb, which its classes have.
-  Result<> read_classes(std::uint32_t device, RootQdisc& root);
+  using Take = void (*)(const nlmsghdr& message, std::uint32_t device, RootQdisc& root);
+  // What the messages of a list of the device's add to it.
+  Result<> add_all(std::uint16_t type, std::uint32_t device, RootQdisc& root, Take take);
   void read_inner(std::uint32_t device, RootQdisc& root);
-  Result<> look_inside(std::uint32_t device, RootQdisc& root);
 
   NetlinkSocket socket_;
 };
